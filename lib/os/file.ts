@@ -1,0 +1,293 @@
+/**
+ * Files by descriptor: what rings and HDF5 files need and `Deno.FsFile` does not offer (placed
+ * writes from raw memory, preallocation, locks, exclusive creation with a mode).
+ *
+ * @module
+ */
+import { cString, libc } from "./_libc.ts";
+import { Errno, lastErrno, lastError, OsError } from "./errno.ts";
+
+const O_RDWR = 0o2;
+const O_CREAT = 0o100;
+const O_EXCL = 0o200;
+const O_CLOEXEC = 0o2000000;
+// O_NOFOLLOW differs between the two architectures (asm-generic and arm64's own value).
+const O_NOFOLLOW = Deno.build.arch === "aarch64" ? 0o100000 : 0o400000;
+const O_DIRECTORY = Deno.build.arch === "aarch64" ? 0o40000 : 0o200000;
+const SYS_OPENAT2 = 437n; // the same number on both architectures
+const RESOLVE_NO_MAGICLINKS = 0x02n;
+const RESOLVE_NO_SYMLINKS = 0x04n;
+const RESOLVE_BENEATH = 0x08n;
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+const LOCK_UN = 8;
+const FALLOC_FL_KEEP_SIZE = 1;
+const SEEK_END = 2;
+
+/** How to open a file. */
+export interface OpenOptions {
+  /** Open for writing too; default read-only. */
+  write?: boolean;
+  /** Create it; `"exclusive"` fails with EEXIST when it is there. */
+  create?: boolean | "exclusive";
+  /** Permission bits of a created file, exact (the umask is not applied); default 0o600. */
+  mode?: number;
+}
+
+/** A file descriptor with an owner: closed by `using` or `close()`, once. */
+export class File implements Disposable {
+  /** The descriptor, for calls of this folder; -1 once closed. */
+  #fd: number;
+  /** The path it was opened by. */
+  readonly path: string;
+
+  private constructor(fd: number, path: string) {
+    this.#fd = fd;
+    this.path = path;
+  }
+
+  /**
+   * Opens a file; symbolic links in the last path component are not followed.
+   *
+   * @throws {OsError} ENOENT, EEXIST, EACCES, ELOOP (a symbolic link), …
+   */
+  static open(path: string, options: OpenOptions = {}): File {
+    const { write = false, create = false, mode = 0o600 } = options;
+    let flags = O_CLOEXEC | O_NOFOLLOW;
+    if (write) flags |= O_RDWR;
+    if (create) flags |= O_CREAT;
+    if (create === "exclusive") flags |= O_EXCL;
+    const fd = libc.open(cString(path), flags, mode);
+    if (fd < 0) throw lastError("open", path);
+    const file = new File(fd, path);
+    if (create) {
+      // The umask may have taken bits away; only the owner may repair them.
+      if (libc.fchmod(fd, mode) !== 0 && lastErrno() !== Errno.EPERM) {
+        const error = lastError("fchmod", path);
+        file.close();
+        throw error;
+      }
+    }
+    return file;
+  }
+
+  /**
+   * Opens `path` below the folder `root` so that no link and no `..` can lead out of it: the kernel
+   * resolves it with RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS (openat2, Linux 5.6), without a moment
+   * between check and use. `root` itself is trusted and may be a link.
+   *
+   * @param path Relative to `root`.
+   * @throws {OsError} EXDEV (leads out of the root), ELOOP (a symbolic link), ENOENT, EEXIST, …
+   */
+  static openBeneath(root: string, path: string, options: OpenOptions = {}): File {
+    const { write = false, create = false, mode = 0o600 } = options;
+    const directory = libc.open(cString(root), O_CLOEXEC | O_DIRECTORY, 0);
+    if (directory < 0) throw lastError("open", root);
+    try {
+      let flags = O_CLOEXEC | (write ? O_RDWR : 0);
+      if (create) flags |= O_CREAT;
+      if (create === "exclusive") flags |= O_EXCL;
+      // struct open_how {u64 flags, u64 mode, u64 resolve}
+      const how = new BigUint64Array([
+        BigInt(flags),
+        create ? BigInt(mode) : 0n,
+        RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+      ]);
+      const where = `${root}/${path}`;
+      const fd = Number(libc.openat2(SYS_OPENAT2, BigInt(directory), cString(path), how, 24n));
+      if (fd < 0) throw lastError("openat2", where);
+      const file = new File(fd, where);
+      if (create) file.chmod(mode);
+      return file;
+    } finally {
+      libc.close(directory);
+    }
+  }
+
+  /** The open descriptor.
+   *
+   * @throws {OsError} EBADF once closed.
+   */
+  get fd(): number {
+    if (this.#fd < 0) throw new OsError("fd", 9, this.path);
+    return this.#fd;
+  }
+
+  /** Size in bytes. */
+  size(): number {
+    const end = Number(libc.lseek(this.fd, 0n, SEEK_END));
+    if (end < 0) throw lastError("lseek", this.path);
+    return end;
+  }
+
+  /** Sets the size in bytes; new bytes read as zero and take no space until written. */
+  truncate(bytes: number): void {
+    if (libc.ftruncate(this.fd, BigInt(bytes)) !== 0) {
+      throw lastError("ftruncate", `${this.path} to ${bytes} bytes`);
+    }
+  }
+
+  /**
+   * Reserves blocks for `[from, from + bytes)`, extending the file unless `keepSize`.
+   *
+   * @throws {OsError} ENOSPC where there is no room, EOPNOTSUPP where the file system cannot.
+   */
+  allocate(from: number, bytes: number, keepSize = false): void {
+    const mode = keepSize ? FALLOC_FL_KEEP_SIZE : 0;
+    while (libc.fallocate(this.fd, mode, BigInt(from), BigInt(bytes)) !== 0) {
+      const errno = lastErrno();
+      if (errno !== Errno.EINTR) {
+        throw new OsError("fallocate", errno, `${bytes} bytes of ${this.path}`);
+      }
+    }
+  }
+
+  /**
+   * Writes all of `bytes` at a position.
+   *
+   * @throws {OsError} ENOSPC, EIO, EDQUOT, …
+   */
+  writeAt(bytes: Uint8Array, position: number): void {
+    let done = 0;
+    while (done < bytes.byteLength) {
+      const rest = done === 0 ? bytes : bytes.subarray(done);
+      const n = Number(
+        libc.pwrite_buffer(
+          this.fd,
+          rest as Uint8Array<ArrayBuffer>,
+          BigInt(rest.byteLength),
+          BigInt(position + done),
+        ),
+      );
+      done += this.#written(n, position + done);
+    }
+  }
+
+  /**
+   * Writes `bytes` bytes of raw memory at a position: how an image goes from a ring to disk without
+   * passing through JavaScript.
+   *
+   * @param address Address of the first byte, see {@link addressOf}.
+   * @throws {OsError} ENOSPC, EIO, EDQUOT, …
+   */
+  writeFrom(address: bigint, bytes: number, position: number): void {
+    let done = 0;
+    while (done < bytes) {
+      const n = Number(
+        libc.pwrite(this.fd, address + BigInt(done), BigInt(bytes - done), BigInt(position + done)),
+      );
+      done += this.#written(n, position + done);
+    }
+  }
+
+  /** Reads up to `target.byteLength` bytes from a position; returns how many were there. */
+  readAt(target: Uint8Array, position: number): number {
+    let done = 0;
+    while (done < target.byteLength) {
+      const rest = done === 0 ? target : target.subarray(done);
+      const n = Number(
+        libc.pread_buffer(
+          this.fd,
+          rest as Uint8Array<ArrayBuffer>,
+          BigInt(rest.byteLength),
+          BigInt(position + done),
+        ),
+      );
+      if (n < 0) {
+        const errno = lastErrno();
+        if (errno === Errno.EINTR) continue;
+        throw new OsError("pread", errno, this.path);
+      }
+      if (n === 0) break;
+      done += n;
+    }
+    return done;
+  }
+
+  /** Waits until the file's data are on the device. */
+  sync(): void {
+    if (libc.fdatasync(this.fd) !== 0) throw lastError("fdatasync", this.path);
+  }
+
+  /** Sets the permission bits. */
+  chmod(mode: number): void {
+    if (libc.fchmod(this.fd, mode) !== 0) throw lastError("fchmod", this.path);
+  }
+
+  /** Gives the file to a group. */
+  chgrp(gid: number): void {
+    if (libc.fchown(this.fd, 0xffff_ffff, gid) !== 0) throw lastError("fchown", this.path);
+  }
+
+  /**
+   * Tries to become the file's only lock holder. The kernel drops the lock when the process ends,
+   * however it ends: a lock that can be taken proves that its former holder is gone.
+   *
+   * @returns Whether the lock was taken.
+   */
+  tryLock(): boolean {
+    if (libc.flock(this.fd, LOCK_EX | LOCK_NB) === 0) return true;
+    const errno = lastErrno();
+    if (errno === Errno.EAGAIN) return false;
+    throw new OsError("flock", errno, this.path);
+  }
+
+  /** Gives the lock back. */
+  unlock(): void {
+    if (libc.flock(this.fd, LOCK_UN) !== 0) throw lastError("flock", this.path);
+  }
+
+  /** Closes the descriptor; further calls do nothing. */
+  close(): void {
+    if (this.#fd < 0) return;
+    libc.close(this.#fd);
+    this.#fd = -1;
+  }
+
+  /** Same as {@link File.close}. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #written(n: number, position: number): number {
+    if (n >= 0) return n;
+    const errno = lastErrno();
+    if (errno === Errno.EINTR) return 0;
+    throw new OsError("pwrite", errno, `${this.path} at ${position}`);
+  }
+}
+
+/** Removes a file; false where there is none.
+ *
+ * @throws {OsError} EACCES, EPERM, EROFS, …
+ */
+export function unlink(path: string): boolean {
+  if (libc.unlink(cString(path)) === 0) return true;
+  const errno = lastErrno();
+  if (errno === Errno.ENOENT) return false;
+  throw new OsError("unlink", errno, path);
+}
+
+/** Space of a file system. */
+export interface FileSystemSpace {
+  /** Total size, bytes. */
+  totalBytes: number;
+  /** What an unprivileged process can still take, bytes. */
+  availableBytes: number;
+}
+
+/**
+ * Space left where `path` is.
+ *
+ * @throws {OsError} ENOENT, EACCES, …
+ */
+export function fileSystemSpace(path: string): FileSystemSpace {
+  // struct statvfs (glibc, 64 bit): f_bsize 0, f_frsize 8, f_blocks 16, f_bfree 24, f_bavail 32
+  const buffer = new BigUint64Array(14);
+  if (libc.statvfs(cString(path), buffer) !== 0) throw lastError("statvfs", path);
+  const fragment = Number(buffer[1]);
+  return {
+    totalBytes: Number(buffer[2]) * fragment,
+    availableBytes: Number(buffer[4]) * fragment,
+  };
+}

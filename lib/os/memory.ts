@@ -1,0 +1,54 @@
+/**
+ * mmap at a chosen address: how a file under /dev/shm appears inside a WebAssembly memory.
+ *
+ * @module
+ */
+import { libc } from "./_libc.ts";
+import { lastError } from "./errno.ts";
+
+/** Size of a page of memory on the supported machines, bytes. */
+export const PAGE_BYTES = 4096;
+
+const PROT_READ = 1;
+const PROT_WRITE = 2;
+const MAP_SHARED = 0x01;
+const MAP_FIXED = 0x10;
+const MAP_POPULATE = 0x8000;
+const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
+
+/** How to map a file over existing memory. */
+export interface MapOptions {
+  /** Address to map at: page aligned, inside memory that the caller owns. */
+  address: bigint;
+  /** Bytes to map; the file must be at least `fileOffset + bytes` long (SIGBUS otherwise). */
+  bytes: number;
+  /** Open file. */
+  fd: number;
+  /** Offset in the file, page aligned. */
+  fileOffset: number;
+  /** Map writable; a stray write into a read-only mapping kills the process instead of corrupting. */
+  writable: boolean;
+  /** Fault all pages in now rather than at first touch. */
+  populate: boolean;
+}
+
+/**
+ * Maps a file over `[address, address + bytes)`, replacing what was mapped there.
+ *
+ * @throws {OsError} If mmap fails.
+ * @throws {RangeError} If the address or the offset is not page aligned.
+ */
+export function mapFixed(options: MapOptions): void {
+  const { address, bytes, fd, fileOffset, writable, populate } = options;
+  if (address % BigInt(PAGE_BYTES) !== 0n || fileOffset % PAGE_BYTES !== 0) {
+    throw new RangeError(
+      `mmap needs page-aligned places: address 0x${
+        address.toString(16)
+      }, file offset ${fileOffset}`,
+    );
+  }
+  const prot = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+  const flags = MAP_SHARED | MAP_FIXED | (populate ? MAP_POPULATE : 0);
+  const mapped = BigInt(libc.mmap(address, BigInt(bytes), prot, flags, fd, BigInt(fileOffset)));
+  if (mapped === MAP_FAILED) throw lastError("mmap", `of ${bytes} bytes`);
+}

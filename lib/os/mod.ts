@@ -1,0 +1,14 @@
+/**
+ * Linux through libc: the only folder (with `lib/zmq`) that uses FFI.
+ *
+ * @module
+ */
+export * from "./address.ts";
+export * from "./clock.ts";
+export * from "./errno.ts";
+export * from "./file.ts";
+export * from "./memory.ts";
+export * from "./platform.ts";
+export * from "./poll.ts";
+export * from "./process.ts";
+export * from "./socket.ts";

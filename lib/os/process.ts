@@ -1,0 +1,55 @@
+/**
+ * The process itself: identity, creation mask, CPU time, pinning.
+ *
+ * @module
+ */
+import { libc } from "./_libc.ts";
+import { lastError } from "./errno.ts";
+
+/** This process's id. */
+export function processId(): number {
+  return libc.getpid();
+}
+
+/**
+ * Runs `action` with a creation mask, so that what it creates (such as a socket file bound by a
+ * library) never exists with wider permissions, not even for a moment.
+ *
+ * @param mask Bits to take away, e.g. 0o177 for files of mode 0600.
+ */
+export function withUmask<T>(mask: number, action: () => T): T {
+  const before = libc.umask(mask);
+  try {
+    return action();
+  } finally {
+    libc.umask(before);
+  }
+}
+
+/** Binds the calling thread to CPUs.
+ *
+ * @throws {OsError} EINVAL if the machine has none of them.
+ */
+export function pinThread(cpus: readonly number[]): void {
+  const mask = new Uint8Array(128);
+  for (const cpu of cpus) {
+    if (!Number.isInteger(cpu) || cpu < 0 || cpu >= 1024) {
+      throw new RangeError(`No such CPU: ${cpu}`);
+    }
+    mask[cpu >> 3]! |= 1 << (cpu & 7);
+  }
+  if (libc.sched_setaffinity(0, 128n, mask) !== 0) {
+    throw lastError("sched_setaffinity", `CPUs ${cpus.join(",")}`);
+  }
+}
+
+/** CPU time used so far, microseconds: by this thread, or by all threads of the process. */
+export function cpuTimeMicroseconds(who: "thread" | "process"): number {
+  const RUSAGE_SELF = 0;
+  const RUSAGE_THREAD = 1;
+  const usage = new BigInt64Array(18); // ru_utime {s, us}, ru_stime {s, us}, …
+  if (libc.getrusage(who === "thread" ? RUSAGE_THREAD : RUSAGE_SELF, usage) !== 0) {
+    throw lastError("getrusage");
+  }
+  return Number((usage[0]! + usage[2]!) * 1_000_000n + usage[1]! + usage[3]!);
+}
