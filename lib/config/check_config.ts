@@ -1,0 +1,200 @@
+import type { ConfigIssue } from "./config_error.ts";
+import { frameSlots } from "./derived.ts";
+import {
+  GIGAFROST_MAX_SIDE,
+  GIGAFROST_MODULES,
+  MODULE_SIZES,
+  type ModuleRectangle,
+  positionRectangle,
+} from "./geometry.ts";
+import type { DetectorConfig } from "./schema.ts";
+
+const MAX_PORT = 65_535;
+
+/**
+ * Checks what the schema cannot: everything that depends on more than one field.
+ *
+ * @param config A config that passed the schema.
+ * @returns The wrong fields (bit depth of the detector, ports, window, geometry); none if it is usable.
+ */
+export function checkConfig(config: DetectorConfig): ConfigIssue[] {
+  return [
+    ...checkBitDepth(config),
+    ...checkPorts(config),
+    ...checkWindow(config),
+    ...checkGeometry(config),
+  ];
+}
+
+function checkBitDepth({ detector_type, bit_depth }: DetectorConfig): ConfigIssue[] {
+  const anyDepth = detector_type === "eiger" || detector_type === "bsread";
+  return anyDepth || bit_depth === 16
+    ? []
+    : [{ path: "bit_depth", value: bit_depth, expected: `16 for a ${detector_type}` }];
+}
+
+function checkWindow(config: DetectorConfig): ConfigIssue[] {
+  const slots = frameSlots(config);
+  return config.frame_window <= slots ? [] : [{
+    path: "frame_window",
+    value: config.frame_window,
+    expected: `at most frame_slots (${slots}): every open frame needs a slot of its own`,
+  }];
+}
+
+function checkPorts(config: DetectorConfig): ConfigIssue[] {
+  const { n_modules, start_udp_port, submodule_info: submodules = [] } = config;
+  const issues: ConfigIssue[] = [];
+  const highest = MAX_PORT + 1 - n_modules;
+  if (start_udp_port > highest) {
+    issues.push({
+      path: "start_udp_port",
+      value: start_udp_port,
+      expected:
+        `at most ${highest}, so that all ${n_modules} modules have a port up to ${MAX_PORT}`,
+    });
+  }
+
+  const entryOfModule = new Map<number, number>();
+  const userOfPort = new Map<number, string>();
+  submodules.forEach(({ submodule, port }, index) => {
+    const path = `submodule_info[${index}]`;
+    const earlier = entryOfModule.get(submodule);
+    if (submodule >= n_modules) {
+      issues.push({
+        path: `${path}.submodule`,
+        value: submodule,
+        expected: `a module of this detector: 0 to ${n_modules - 1} (n_modules is ${n_modules})`,
+      });
+    } else if (earlier !== undefined) {
+      issues.push({
+        path: `${path}.submodule`,
+        value: submodule,
+        expected: `a module not yet listed (submodule_info[${earlier}] has it)`,
+      });
+    }
+    const user = userOfPort.get(port);
+    if (user !== undefined) {
+      issues.push({
+        path: `${path}.port`,
+        value: port,
+        expected: `a port of its own (${user} has it)`,
+      });
+    }
+    if (earlier === undefined) entryOfModule.set(submodule, index);
+    if (user === undefined) userOfPort.set(port, path);
+  });
+
+  for (let module = 0; module < n_modules; module++) {
+    const user = userOfPort.get(start_udp_port + module);
+    if (user !== undefined && !entryOfModule.has(module)) {
+      issues.push({
+        path: `${user}.port`,
+        value: start_udp_port + module,
+        expected: `a port of its own (module ${module} has it: start_udp_port + ${module})`,
+      });
+    }
+  }
+  return issues;
+}
+
+function checkGeometry(config: DetectorConfig): ConfigIssue[] {
+  if (config.detector_type === "gigafrost") return checkGigafrost(config);
+  const size = MODULE_SIZES[config.detector_type];
+  return size === undefined ? [] : checkPositions(config, size);
+}
+
+function checkGigafrost(config: DetectorConfig): ConfigIssue[] {
+  const issues: ConfigIssue[] = [];
+  if (config.n_modules !== GIGAFROST_MODULES) {
+    issues.push({
+      path: "n_modules",
+      value: config.n_modules,
+      expected: `${GIGAFROST_MODULES} for a gigafrost (4 quadrants with 2 links each)`,
+    });
+  }
+  for (const path of ["image_pixel_height", "image_pixel_width"] as const) {
+    // Rows: two quadrants of two interleaved links. Columns: two quadrants of pixel pairs (3 bytes each).
+    if (config[path] % 4 !== 0 || config[path] > GIGAFROST_MAX_SIDE) {
+      issues.push({
+        path,
+        value: config[path],
+        expected: `a multiple of 4 up to ${GIGAFROST_MAX_SIDE} for a gigafrost`,
+      });
+    }
+  }
+  return issues;
+}
+
+function checkPositions(
+  config: DetectorConfig,
+  size: { width: number; height: number },
+): ConfigIssue[] {
+  const { n_modules, module_positions: positions } = config;
+  const issues: ConfigIssue[] = [];
+  for (const key of Object.keys(positions)) {
+    if (Number(key) >= n_modules) {
+      issues.push({
+        path: `module_positions.${key}`,
+        value: positions[key],
+        expected: `no such module: n_modules is ${n_modules}, so the keys are "0" to "${
+          n_modules - 1
+        }"`,
+      });
+    }
+  }
+
+  const placed: ModuleRectangle[] = [];
+  for (let module = 0; module < n_modules; module++) {
+    const path = `module_positions.${module}`;
+    const value = positions[String(module)];
+    if (value === undefined) {
+      issues.push({
+        path,
+        value,
+        expected: `[x0, y0, x1, y1] of module ${module} (n_modules is ${n_modules})`,
+      });
+      continue;
+    }
+    const rectangle = positionRectangle(module, value);
+    const wrong = wrongSize(config, size, rectangle) ?? outside(config, rectangle) ??
+      overlap(placed, rectangle);
+    if (wrong !== undefined) issues.push({ path, value, expected: wrong });
+    placed.push(rectangle);
+  }
+  return issues;
+}
+
+function wrongSize(
+  { detector_type }: DetectorConfig,
+  size: { width: number; height: number },
+  { width, height }: ModuleRectangle,
+): string | undefined {
+  if (width === size.width && height === size.height) return undefined;
+  const transposed = width === size.height && height === size.width;
+  return `a module of ${size.width}x${size.height} px (width x height, corners inclusive) for a ` +
+    `${detector_type}, not ${width}x${height}` +
+    (transposed ? "; modules cannot be transposed" : "");
+}
+
+function outside(
+  { image_pixel_width, image_pixel_height }: DetectorConfig,
+  { x, y, width, height }: ModuleRectangle,
+): string | undefined {
+  return x + width <= image_pixel_width && y + height <= image_pixel_height
+    ? undefined
+    : `a module inside the image: x from 0 to ${image_pixel_width - 1}, y from 0 to ${
+      image_pixel_height - 1
+    }`;
+}
+
+function overlap(
+  placed: readonly ModuleRectangle[],
+  rectangle: ModuleRectangle,
+): string | undefined {
+  const other = placed.find((earlier) =>
+    rectangle.x < earlier.x + earlier.width && earlier.x < rectangle.x + rectangle.width &&
+    rectangle.y < earlier.y + earlier.height && earlier.y < rectangle.y + rectangle.height
+  );
+  return other === undefined ? undefined : `no pixel in common with module ${other.module}`;
+}

@@ -1,0 +1,70 @@
+import { DEFAULT_SLOTS, type DetectorConfig } from "./schema.ts";
+
+/** Pixel types of an assembled image. */
+export type PixelType = "uint8" | "uint16" | "uint32" | "float32";
+
+const PIXEL_BYTES: Record<PixelType, number> = { uint8: 1, uint16: 2, uint32: 4, float32: 4 };
+const GB = 1e9;
+
+/**
+ * @param config A config from `parseConfig`.
+ * @returns Type of the image's pixels: by `bit_depth`, but float32 for converted Jungfrau images.
+ */
+export function pixelType(config: DetectorConfig): PixelType {
+  if (config.detector_type === "jungfrau-converted") return "float32";
+  return ({ 8: "uint8", 16: "uint16", 32: "uint32" } as const)[config.bit_depth];
+}
+
+/**
+ * @param config A config from `parseConfig`.
+ * @returns `[height, width]` of the image, in px.
+ */
+export function imageShape(config: DetectorConfig): [height: number, width: number] {
+  return [config.image_pixel_height, config.image_pixel_width];
+}
+
+/**
+ * @param config A config from `parseConfig`.
+ * @returns Size of one uncompressed image, in bytes.
+ */
+export function imageBytes(config: DetectorConfig): number {
+  const [height, width] = imageShape(config);
+  return height * width * PIXEL_BYTES[pixelType(config)];
+}
+
+/**
+ * @param config A config from `parseConfig`.
+ * @returns Slots of each module's frame ring: `frame_slots`, or the reference's 1000.
+ */
+export function frameSlots(config: DetectorConfig): number {
+  return config.frame_slots ?? DEFAULT_SLOTS;
+}
+
+/**
+ * @param config A config from `parseConfig`.
+ * @returns Slots of the image ring: `image_slots`, or as the reference has it what fits into
+ * `ram_buffer_gb` (of 10^9 bytes) and never fewer than 1000.
+ */
+export function imageSlots(config: DetectorConfig): number {
+  if (config.image_slots !== undefined) return config.image_slots;
+  const bufferBytes = (config.ram_buffer_gb ?? 0) * GB;
+  return Math.max(DEFAULT_SLOTS, Math.floor(bufferBytes / imageBytes(config)));
+}
+
+/**
+ * @param config A config from `parseConfig`.
+ * @param module Index of the module.
+ * @returns UDP port the module sends to: the one `submodule_info` gives it, or `start_udp_port + module`.
+ * @throws {RangeError} If the config has no such module.
+ */
+export function modulePort(config: DetectorConfig, module: number): number {
+  if (!Number.isInteger(module) || module < 0 || module >= config.n_modules) {
+    throw new RangeError(
+      `module ${module} does not exist: ${config.detector_name} has modules 0 to ${
+        config.n_modules - 1
+      }; choose one of these or change n_modules`,
+    );
+  }
+  const submodule = config.submodule_info?.find((entry) => entry.submodule === module);
+  return submodule?.port ?? config.start_udp_port + module;
+}

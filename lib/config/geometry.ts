@@ -1,0 +1,93 @@
+import type { DetectorConfig, DetectorType, ModulePosition } from "./schema.ts";
+
+/** Where the pixels of one module go in the image. */
+export interface ModuleRectangle {
+  /** Index of the module, from 0. */
+  readonly module: number;
+  /** Column of the left edge in the image, in px. */
+  readonly x: number;
+  /** Row of the top edge in the image, in px. */
+  readonly y: number;
+  /** Columns covered, in px. */
+  readonly width: number;
+  /** Rows covered, in px. */
+  readonly height: number;
+  /** The module's first pixel of a row goes to the right edge. */
+  readonly flipX: boolean;
+  /** The module's first row goes to the bottom edge. */
+  readonly flipY: boolean;
+}
+
+/**
+ * Size of one module in the image, in px, for detectors whose modules are placed by `module_positions`.
+ * An Eiger half module is 512x256 px and grows by the 2 px gap between its chips.
+ */
+export const MODULE_SIZES: Partial<Record<DetectorType, { width: number; height: number }>> = {
+  "eiger": { width: 514, height: 256 },
+  "jungfrau-raw": { width: 1024, height: 512 },
+  "jungfrau-converted": { width: 1024, height: 512 },
+};
+
+/** Streams of a GigaFRoST: four quadrants with two links each. */
+export const GIGAFROST_MODULES = 8;
+
+/** The GigaFRoST's largest image side, in px. */
+export const GIGAFROST_MAX_SIDE = 2016;
+
+/**
+ * Says where every module goes.
+ *
+ * Eiger and Jungfrau follow `module_positions`. GigaFRoST modules are implied: modules 0/1 are the
+ * lower left quadrant, 2/3 the lower right, 4/5 the upper left, 6/7 the upper right; the upper ones
+ * are read from the middle upwards (`flipY`). The two modules (links) of a quadrant share its rectangle
+ * and own every second row of it: in reading order, the even module takes rows 0, 2, …, the odd one
+ * rows 1, 3, …. For pco and bsread each stream is the whole image.
+ *
+ * @param config A config from `parseConfig`.
+ * @returns One rectangle per module, ordered by module.
+ */
+export function moduleRectangles(config: DetectorConfig): ModuleRectangle[] {
+  return Array.from({ length: config.n_modules }, (_, module) => moduleRectangle(config, module));
+}
+
+function moduleRectangle(config: DetectorConfig, module: number): ModuleRectangle {
+  const { image_pixel_width: width, image_pixel_height: height } = config;
+  if (config.detector_type === "gigafrost") {
+    const quadrant = module >> 1;
+    const right = (quadrant & 1) === 1;
+    const upper = quadrant >= 2;
+    return {
+      module,
+      x: right ? width / 2 : 0,
+      y: upper ? 0 : height / 2,
+      width: width / 2,
+      height: height / 2,
+      flipX: false,
+      flipY: upper,
+    };
+  }
+  const position = config.module_positions[String(module)];
+  return MODULE_SIZES[config.detector_type] === undefined || position === undefined
+    ? { module, x: 0, y: 0, width, height, flipX: false, flipY: false }
+    : positionRectangle(module, position);
+}
+
+/**
+ * Turns the inclusive corners of `module_positions` into a rectangle and its flips.
+ *
+ * @param module Index of the module.
+ * @param position `[x0, y0, x1, y1]` in px.
+ * @returns The rectangle, in px.
+ */
+export function positionRectangle(module: number, position: ModulePosition): ModuleRectangle {
+  const [x0, y0, x1, y1] = position;
+  return {
+    module,
+    x: Math.min(x0, x1),
+    y: Math.min(y0, y1),
+    width: Math.abs(x1 - x0) + 1,
+    height: Math.abs(y1 - y0) + 1,
+    flipX: x1 < x0,
+    flipY: y1 < y0,
+  };
+}

@@ -1,0 +1,34 @@
+/**
+ * The detector config: one zod schema, reading and checking of files, and what follows from it
+ * (geometry, image size, ports, ring sizes).
+ *
+ * @module
+ */
+
+export { loadConfig } from "./load_config.ts";
+export { parseConfig, type ParsedConfig } from "./parse_config.ts";
+export { ConfigError, type ConfigErrorOptions, type ConfigIssue } from "./config_error.ts";
+export { type ModuleRectangle, moduleRectangles } from "./geometry.ts";
+export {
+  frameSlots,
+  imageBytes,
+  imageShape,
+  imageSlots,
+  modulePort,
+  type PixelType,
+  pixelType,
+} from "./derived.ts";
+export {
+  DEFAULT_SLOTS,
+  DETECTOR_TYPES,
+  type DetectorConfig,
+  type DetectorConfigInput,
+  detectorConfigSchema,
+  type DetectorType,
+  type LiveStreamConfig,
+  LOG_LEVELS,
+  MAX_MODULES,
+  type ModulePosition,
+  type Submodule,
+} from "./schema.ts";
+export { configFieldTable, configJsonSchema, FIELD_TABLE_MARKS } from "./reference.ts";

@@ -1,0 +1,266 @@
+import { z } from "zod";
+
+/**
+ * The detector config of std-daq as one zod schema: types, ranges, defaults and descriptions.
+ *
+ * Field names and defaults are those of std-daq's `Interfaces/configfile.md`, of its REST interface
+ * (`writer_user_id`, `submodule_info`) and, where `x-origin` says `addition`, our own. What depends on
+ * several fields at once (geometry, ports, bit depth of a detector) is checked by `checkConfig`.
+ *
+ * Every error message of the schema is a phrase that fits after "expected".
+ */
+
+/** The detectors a config can describe. */
+export const DETECTOR_TYPES = [
+  "eiger",
+  "jungfrau-raw",
+  "jungfrau-converted",
+  "gigafrost",
+  "pco",
+  "bsread",
+] as const;
+
+/** The levels of `log_level`, from most to least. */
+export const LOG_LEVELS = ["debug", "info", "warning", "error", "off"] as const;
+
+/** The largest `n_modules`: the reference synchronises modules with a mask of 128 bits. */
+export const MAX_MODULES = 128;
+
+/** Slots of a ring when the config does not say: the reference's count. */
+export const DEFAULT_SLOTS = 1000;
+
+const MAX_SIDE_PX = 65_535;
+const MAX_PORT = 65_535;
+const MAX_SLOTS = 1_000_000;
+const MAX_UID = 4_294_967_294; // 2^32 - 1 means "no change" to the kernel
+
+/** Where a field comes from, and its unit; both go into the JSON Schema and the reference page. */
+interface FieldNotes {
+  readonly unit?: string;
+  readonly origin: "reference" | "addition";
+}
+
+function notes(description: string, { unit, origin }: FieldNotes): Record<string, unknown> {
+  return { description, ...(unit === undefined ? {} : { "x-unit": unit }), "x-origin": origin };
+}
+
+const REFERENCE = { origin: "reference" } as const;
+
+function integer(minimum: number, maximum: number): z.ZodInt {
+  const expected = `an integer from ${minimum} to ${maximum}`;
+  return z.int(expected).min(minimum, expected).max(maximum, expected);
+}
+
+function oneOf(values: readonly (string | number)[]): string {
+  return `one of ${values.map((value) => JSON.stringify(value)).join(", ")}`;
+}
+
+const BIT_DEPTHS = [8, 16, 32] as const;
+const boolean = z.boolean("true or false");
+
+/** `[x0, y0, x1, y1]`: inclusive corners in px; the module's first pixel goes to (x0, y0). */
+export const modulePositionSchema = z.tuple(
+  [
+    integer(0, MAX_SIDE_PX),
+    integer(0, MAX_SIDE_PX),
+    integer(0, MAX_SIDE_PX),
+    integer(0, MAX_SIDE_PX),
+  ],
+  "four integers [x0, y0, x1, y1] (inclusive corners in px)",
+);
+
+/** One entry of `submodule_info`: the sending half module and the port it sends to. */
+export const submoduleSchema = z.object({
+  hostname: z.string("the host name of the module's readout board").optional(),
+  submodule: integer(0, MAX_MODULES - 1),
+  port: integer(1, MAX_PORT),
+  row: integer(0, MAX_MODULES - 1).optional(),
+  column: integer(0, MAX_MODULES - 1).optional(),
+  activate: z.union([z.literal([0, 1]), z.boolean()], "0 or 1").optional(),
+}, 'an object like {"submodule": 0, "port": 50020}');
+
+const streamRate = (second: string): z.ZodTuple<[z.ZodInt, z.ZodInt], null> => {
+  return z.tuple(
+    [integer(1, 1_000_000), integer(1, 1_000_000)],
+    `[images, ${second}], two integers of at least 1`,
+  );
+};
+
+/** One live stream: everything, `n` images at a frequency, or `n` images out of every `m`. */
+export const liveStreamSchema = z.discriminatedUnion("type", [
+  z.object({
+    type: z.literal("forward"),
+    config: z.array(z.unknown(), "[] (forward has no settings)").max(
+      0,
+      "[] (forward has no settings)",
+    ).optional(),
+  }),
+  z.object({ type: z.literal("periodic"), config: streamRate("Hz") }),
+  z.object({ type: z.literal("batch"), config: streamRate("every how many images") }),
+], 'an object whose type is "forward", "periodic" or "batch"');
+
+const STREAM_ADDRESS = /^(tcp|ipc):\/\/[^\s\p{Cc}]+$/u;
+const DETECTOR_NAME = /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
+const DETECTOR_NAME_EXPECTED =
+  '1 to 64 letters, digits, "_", "." and "-", starting with a letter or digit, without ".."';
+const MODULE_KEY = /^(0|[1-9][0-9]{0,2})$/;
+const SHM_GROUP = /^[a-z_][a-z0-9_-]{0,31}$/;
+
+/** The whole config. Parse with `parseConfig`, which also checks what depends on several fields. */
+export const detectorConfigSchema = z.object({
+  detector_name: z.string(DETECTOR_NAME_EXPECTED).regex(DETECTOR_NAME, DETECTOR_NAME_EXPECTED).meta(
+    notes(
+      "Name of the deployment; part of every shared memory, socket and log name.",
+      REFERENCE,
+    ),
+  ),
+  detector_type: z.enum(DETECTOR_TYPES, oneOf(DETECTOR_TYPES)).meta(
+    notes("Kind of detector: decides packet format, geometry and pixel type.", REFERENCE),
+  ),
+  image_pixel_height: integer(1, MAX_SIDE_PX).meta(
+    notes("Height of the assembled image.", { ...REFERENCE, unit: "px" }),
+  ),
+  image_pixel_width: integer(1, MAX_SIDE_PX).meta(
+    notes("Width of the assembled image.", { ...REFERENCE, unit: "px" }),
+  ),
+  bit_depth: z.literal(BIT_DEPTHS, oneOf(BIT_DEPTHS)).meta(
+    notes(
+      "Bits of a pixel as received: eiger 8, 16 or 32; jungfrau, gigafrost and pco 16.",
+      { ...REFERENCE, unit: "bit" },
+    ),
+  ),
+  n_modules: integer(1, MAX_MODULES).meta(
+    notes("Number of modules (eiger: half modules; gigafrost: 8 streams).", REFERENCE),
+  ),
+  start_udp_port: integer(1, MAX_PORT).meta(
+    notes("UDP port of module 0; module i sends to this port + i.", REFERENCE),
+  ),
+  module_positions: z.record(
+    z.string().regex(MODULE_KEY, "a module number, from 0 and without leading zeros"),
+    modulePositionSchema,
+    'an object with the keys "0" to "n_modules - 1", each [x0, y0, x1, y1]',
+  ).meta(
+    notes(
+      "Inclusive corners [x0, y0, x1, y1] of each module; its first pixel goes to (x0, y0), so y1 < y0 reverses rows and x1 < x0 mirrors columns. Ignored for gigafrost, pco and bsread (give {}).",
+      { ...REFERENCE, unit: "px" },
+    ),
+  ),
+  log_level: z.enum(LOG_LEVELS, oneOf(LOG_LEVELS)).default("info").meta(
+    notes("Least important level that is logged.", REFERENCE),
+  ),
+  stats_collection_period: integer(1, 3600).default(10).meta(
+    notes("Time between two lines of statistics.", { ...REFERENCE, unit: "s" }),
+  ),
+  ram_buffer_gb: integer(0, 65_536).optional().meta(
+    notes("Memory for the image ring; it never has fewer than 1000 slots by this field.", {
+      ...REFERENCE,
+      unit: "GB (10^9 bytes)",
+    }),
+  ),
+  max_number_of_forwarders_spawned: integer(1, 1024).default(8).meta(
+    notes("Most sender/receiver pairs between two servers.", REFERENCE),
+  ),
+  use_all_forwarders: boolean.default(false).meta(
+    notes("Use every forwarder, also when an image is small.", REFERENCE),
+  ),
+  sender_sends_full_images: boolean.default(false).meta(
+    notes("Each forwarder sends whole images instead of a part of each.", REFERENCE),
+  ),
+  module_sync_queue_size: integer(1, 1_000_000).default(50).meta(
+    notes("Images that may be open at once while their modules arrive.", {
+      ...REFERENCE,
+      unit: "images",
+    }),
+  ),
+  number_of_writers: integer(1, 256).default(1).meta(
+    notes("Writers that share the images, each with its own file.", REFERENCE),
+  ),
+  gpfs_block_size: integer(1, 1_073_741_824).default(16_777_216).meta(
+    notes("Block size of the file system that files are aligned to.", {
+      ...REFERENCE,
+      unit: "bytes",
+    }),
+  ),
+  live_stream_configs: z.record(
+    z.string().regex(STREAM_ADDRESS, "an address, tcp://host:port or ipc://path"),
+    liveStreamSchema,
+    "an object of live streams by address, tcp://host:port or ipc://path",
+  ).default({}).meta(
+    notes(
+      'Live streams by address: {"type": "forward"}, {"type": "periodic", "config": [images, Hz]} or {"type": "batch", "config": [images, every]}.',
+      REFERENCE,
+    ),
+  ),
+  delay_filter_timeout: integer(0, 86_400).default(10).meta(
+    notes("Longest time the delay filter holds an image back.", { ...REFERENCE, unit: "s" }),
+  ),
+  switch_user_active: boolean.optional().meta(
+    notes("Whether files are written as another user than the service's.", REFERENCE),
+  ),
+  writer_user_id: integer(0, MAX_UID).optional().meta(
+    notes("User id that files are written as.", REFERENCE),
+  ),
+  submodule_info: z.union([
+    z.array(submoduleSchema, "a list of sub-modules"),
+    z.strictObject({}, "{}").transform((): z.output<typeof submoduleSchema>[] => []),
+  ], "a list of sub-modules, or {} for none").optional().meta(
+    notes(
+      "Sub-modules: {hostname, submodule, port, row, column, activate}; port replaces start_udp_port + submodule.",
+      REFERENCE,
+    ),
+  ),
+  frame_slots: integer(1, MAX_SLOTS).optional().meta(
+    notes("Slots of the frame ring of each module (1000 when absent).", {
+      origin: "addition",
+      unit: "frames",
+    }),
+  ),
+  image_slots: integer(1, MAX_SLOTS).optional().meta(
+    notes("Slots of the image ring (when absent: what fits ram_buffer_gb, at least 1000).", {
+      origin: "addition",
+      unit: "images",
+    }),
+  ),
+  frame_window: integer(1, 32).default(4).meta(
+    notes("Frames of one module that may be open at once while packets arrive.", {
+      origin: "addition",
+      unit: "frames",
+    }),
+  ),
+  frame_timeout_ms: integer(1, 3_600_000).default(500).meta(
+    notes("Time after which a frame that misses packets is delivered as it is.", {
+      origin: "addition",
+      unit: "ms",
+    }),
+  ),
+  image_timeout_ms: integer(1, 3_600_000).default(1000).meta(
+    notes("Time after which an image that misses modules is delivered as it is.", {
+      origin: "addition",
+      unit: "ms",
+    }),
+  ),
+  udp_bind_address: z.ipv4('an IPv4 address such as "0.0.0.0"').default("0.0.0.0").meta(
+    notes("Local address the receivers bind to.", { origin: "addition" }),
+  ),
+  shm_group: z.union([
+    z.string().regex(SHM_GROUP),
+    integer(0, MAX_UID),
+  ], "a group name or a group id").optional().meta(
+    notes("Group that may use shared memory and sockets (mode 0660); without it, 0600.", {
+      origin: "addition",
+    }),
+  ),
+}, "a JSON object");
+
+/** A checked config with its defaults filled in. */
+export type DetectorConfig = z.output<typeof detectorConfigSchema>;
+/** What a config file may hold: as `DetectorConfig`, with every field that has a default optional. */
+export type DetectorConfigInput = z.input<typeof detectorConfigSchema>;
+/** One of the detectors a config can describe. */
+export type DetectorType = DetectorConfig["detector_type"];
+/** One entry of `submodule_info`. */
+export type Submodule = z.output<typeof submoduleSchema>;
+/** One entry of `live_stream_configs`. */
+export type LiveStreamConfig = z.output<typeof liveStreamSchema>;
+/** `[x0, y0, x1, y1]`, inclusive corners in px. */
+export type ModulePosition = z.output<typeof modulePositionSchema>;
