@@ -1,0 +1,93 @@
+/**
+ * Puts one module's pixels into the image.
+ *
+ * A module is `rows` rows of `chips` runs of `run` bytes, contiguous at `from`. In the image each
+ * run is followed by `gap` bytes (the chip gap, never written), each row starts `stride` bytes after
+ * the one before; a negative stride reverses the rows. `to` is where the module's first pixel goes.
+ *
+ *   from: [run][run] [run][run] …          to: [run] gap [run]   +stride
+ *                                              [run] gap [run]   …
+ */
+import { copyRow } from "./common";
+
+/** Copies a module of `rows` × `chips` runs of `run` bytes into the image. */
+export function assembleModule(
+  to: usize,
+  from: usize,
+  rows: u32,
+  chips: u32,
+  run: u32,
+  gap: u32,
+  stride: i32,
+): void {
+  if (gap == 0 && stride == <i32>(chips * run)) {
+    memory.copy(to, from, <usize>rows * chips * run); // the image is the module, or a band of it
+    return;
+  }
+  if (chips == 2 && run >= 64) {
+    const second = <usize>(run + gap);
+    do {
+      copyRow(to, from, run);
+      copyRow(to + second, from + run, run);
+      from += <usize>run << 1;
+      to += <usize>stride;
+    } while (--rows);
+    return;
+  }
+  do {
+    let at = to;
+    for (let c: u32 = 0; c < chips; c++) {
+      memory.copy(at, from, run);
+      at += run + gap;
+      from += run;
+    }
+    to += <usize>stride;
+  } while (--rows);
+}
+
+/** Same as assembleModule with the columns mirrored; `pixel` is 1, 2 or 4 bytes. */
+export function assembleMirrored(
+  to: usize,
+  from: usize,
+  rows: u32,
+  chips: u32,
+  run: u32,
+  gap: u32,
+  stride: i32,
+  pixel: u32,
+): void {
+  // The first pixel goes right-most: the row is read from its end towards its start.
+  const reverse = pixel == 1
+    ? i8x16(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
+    : pixel == 2
+    ? i8x16(14, 15, 12, 13, 10, 11, 8, 9, 6, 7, 4, 5, 2, 3, 0, 1)
+    : i8x16(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3);
+  const row = <usize>chips * run;
+  do {
+    let at = to;
+    let end = from + row;
+    for (let c: u32 = 0; c < chips; c++) {
+      const stop = at + run;
+      while (at < stop) {
+        end -= 16;
+        v128.store(at, i8x16.swizzle(v128.load(end), reverse));
+        at += 16;
+      }
+      at += gap;
+    }
+    from += row;
+    to += <usize>stride;
+  } while (--rows);
+}
+
+/** Sets a module's runs in the image to zero, leaving the gaps alone. */
+export function blankModule(to: usize, rows: u32, chips: u32, run: u32, gap: u32, stride: i32): void {
+  do {
+    let at = to;
+    for (let c: u32 = 0; c < chips; c++) {
+      memory.fill(at, 0, run);
+      at += run + gap;
+    }
+    to += <usize>stride;
+  } while (--rows);
+}

@@ -1,0 +1,4 @@
+/** The kernels' exports, one file each. */
+export { armReceive, expireFrames, receiveBatch, resetReceiver } from "./reassemble";
+export { assembleMirrored, assembleModule, blankModule } from "./assemble";
+export { fill } from "./fill";

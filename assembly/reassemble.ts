@@ -1,0 +1,588 @@
+/**
+ * Packets → frames of one module.
+ *
+ * The kernel of the operating system has already written every payload to the place where the packet
+ * *predicted* to come next belongs (armReceive prepared the vector), and every header to the batch's
+ * header array. receiveBatch checks the headers, one by one:
+ *
+ *   good, and where predicted   → nothing to move, one bit in the frame's bitmap
+ *   good, elsewhere             → moved to its place, by way of the stage
+ *   anything else               → counted; what it left behind is outside the bitmap, so it is zeroed
+ *                                 when the frame closes
+ *
+ * A frame closes when all its packets are there, when a frame `window` numbers newer begins, or when
+ * it is too old (expireFrames); frames close in order of their number. Closed frames stay in the
+ * table until their entry is needed again, so that a packet that comes too late is told from a
+ * duplicate.
+ *
+ * Numbers that do not follow are not believed at once: a packet far ahead, or one of a closed frame,
+ * is held. `hold_limit` of them in a row in ascending order prove that the detector's counter
+ * restarted: all frames close, an epoch begins, and the held packets are its first. Any good packet
+ * before that proves the contrary, and the held ones are counted as what they are. After a silence
+ * of `idle_ns` the first packet is believed at once.
+ *
+ * Layouts: RECEIVER, FRAME_ENTRY in lib/kernels/layout.ts; header: lib/protocol/sls_header.ts.
+ */
+import * as L from "./layout";
+
+const FREE: u32 = 0;
+const ANNOUNCED: u32 = 1;
+const OPEN: u32 = 2;
+const CLOSED: u32 = 3;
+
+// struct mmsghdr and struct iovec, lib/os/socket.ts
+const MESSAGE_BYTES: usize = 64;
+const MESSAGE_IOV: usize = 16;
+const MESSAGE_IOV_COUNT: usize = 24;
+const MESSAGE_FLAGS: usize = 48;
+const MESSAGE_LENGTH: usize = 56;
+const IOVEC_BYTES: usize = 16;
+const MSG_TRUNC: u32 = 0x20;
+
+// SLS header
+const HEADER_FRAME: usize = 0;
+const HEADER_PACKET: usize = 12;
+const HEADER_BUNCH_ID: usize = 16;
+const HEADER_IDENTITY: usize = 32;
+const HEADER_TYPE: usize = 46;
+const HEADER_VERSION: usize = 47;
+
+/** A gap of more frames than this is a restart, not a loss of that many. */
+const LARGEST_GAP: u64 = 1000000;
+
+// What a packet turned out to be when it was not accepted.
+const DUPLICATE: u32 = 0;
+const LATE: u32 = 1;
+const FOREIGN: u32 = 2;
+
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function u32At(state: usize, field: usize): u32 {
+  return load<u32>(state + field);
+}
+
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function count(state: usize, counter: usize, n: u64): void {
+  const at = state + L.RECEIVER_COUNTERS + counter;
+  store<u64>(at, load<u64>(at) + n);
+}
+
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function entryOf(state: usize, frame: u64): usize {
+  const index = <u32>frame & u32At(state, L.RECEIVER_TABLE_MASK);
+  return <usize>u32At(state, L.RECEIVER_TABLE_AT) + <usize>index * u32At(state, L.RECEIVER_ENTRY_BYTES);
+}
+
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function hasPacket(entry: usize, packet: u32): bool {
+  return (load<u64>(entry + L.FRAME_ENTRY_BITMAP + ((packet >> 6) << 3)) & (<u64>1 << (packet & 63))) != 0;
+}
+
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function imageIdOf(state: usize, header: usize): u64 {
+  return u32At(state, L.RECEIVER_IMAGE_ID_FIELD) == 0
+    ? load<u64>(header + HEADER_FRAME)
+    : <u64>load<f64>(header + HEADER_BUNCH_ID); // saturating: NaN is 0
+}
+
+/** Forgets everything but the settings and the counters. */
+export function resetReceiver(state: usize): void {
+  const entries = <usize>u32At(state, L.RECEIVER_TABLE_MASK) + 1;
+  memory.fill(u32At(state, L.RECEIVER_TABLE_AT), 0, entries * u32At(state, L.RECEIVER_ENTRY_BYTES));
+  store<u32>(state + L.RECEIVER_EPOCH, 0);
+  store<u32>(state + L.RECEIVER_DONE_COUNT, 0);
+  store<u32>(state + L.RECEIVER_HOLD_COUNT, 0);
+  store<u32>(state + L.RECEIVER_IDENTITY_KNOWN, 0);
+  store<u64>(state + L.RECEIVER_NEXT_FRAME, 0);
+  store<u32>(state + L.RECEIVER_NEXT_PACKET, 0);
+  store<u64>(state + L.RECEIVER_IMAGE_STEP, 1);
+  const batch = u32At(state, L.RECEIVER_BATCH);
+  const host = load<u64>(state + L.RECEIVER_HOST_BASE);
+  const headers = u32At(state, L.RECEIVER_HEADERS_AT);
+  const iovecs = u32At(state, L.RECEIVER_IOVECS_AT);
+  const messages = u32At(state, L.RECEIVER_MESSAGES_AT);
+  for (let i: u32 = 0; i < batch; i++) {
+    const iovec = <usize>iovecs + <usize>i * 2 * IOVEC_BYTES;
+    const message = <usize>messages + <usize>i * MESSAGE_BYTES;
+    memory.fill(message, 0, MESSAGE_BYTES);
+    store<u64>(message + MESSAGE_IOV, host + <u64>iovec);
+    store<u64>(message + MESSAGE_IOV_COUNT, 2);
+    store<u64>(iovec, host + <u64>headers + <u64>i * L.HEADER_BYTES);
+    store<u64>(iovec + 8, L.HEADER_BYTES);
+    store<u64>(iovec + 24, u32At(state, L.RECEIVER_PAYLOAD_BYTES));
+  }
+}
+
+/** Marks a slot as being written; readers of what it held will notice. */
+function lockSlot(state: usize, slot: u32): void {
+  const at = <usize>u32At(state, L.RECEIVER_LOCKS_AT) + (<usize>slot << 3);
+  // A read-modify-write is a full barrier: no pixel can be written before the lock is seen odd.
+  if ((atomic.load<u64>(at) & 1) == 0) atomic.add<u64>(at, 1);
+}
+
+/** The open frame that uses a slot, or 0. Two image ids may share one (id mod slots). */
+function openFrameInSlot(state: usize, slot: u32): usize {
+  const newest = load<u64>(state + L.RECEIVER_NEWEST);
+  for (let frame = load<u64>(state + L.RECEIVER_OLDEST); frame <= newest; frame++) {
+    const entry = entryOf(state, frame);
+    if (
+      load<u64>(entry + L.FRAME_ENTRY_FRAME) == frame &&
+      load<u32>(entry + L.FRAME_ENTRY_STATE) == OPEN &&
+      load<u32>(entry + L.FRAME_ENTRY_SLOT) == slot
+    ) return entry;
+  }
+  return 0;
+}
+
+/** Prepares the vector for the packets predicted next; returns how many it can take. */
+export function armReceive(state: usize): u32 {
+  const batch = u32At(state, L.RECEIVER_BATCH);
+  const perFrame = u32At(state, L.RECEIVER_PACKETS_PER_FRAME);
+  const payload = <u64>u32At(state, L.RECEIVER_PAYLOAD_BYTES);
+  const slots = <u64>u32At(state, L.RECEIVER_SLOTS);
+  const host = load<u64>(state + L.RECEIVER_HOST_BASE);
+  const frames = host + <u64>u32At(state, L.RECEIVER_FRAMES_AT);
+  const slotBytes = <u64>u32At(state, L.RECEIVER_SLOT_BYTES);
+  const newest = load<u64>(state + L.RECEIVER_NEWEST);
+  let frame = load<u64>(state + L.RECEIVER_NEXT_FRAME);
+  let packet = u32At(state, L.RECEIVER_NEXT_PACKET);
+  let at = <usize>u32At(state, L.RECEIVER_IOVECS_AT) + 16;
+  // Before the first packet nothing can be predicted, and a ring taken over still has readers.
+  if (u32At(state, L.RECEIVER_EPOCH) == 0) return armStage(state);
+  store<u64>(state + L.RECEIVER_ARMED_FRAME, frame);
+  store<u32>(state + L.RECEIVER_ARMED_PACKET, packet);
+  let armed: u32 = 0;
+  while (armed < batch) {
+    const entry = entryOf(state, frame);
+    let target: u64;
+    if (load<u64>(entry + L.FRAME_ENTRY_FRAME) == frame && load<u32>(entry + L.FRAME_ENTRY_STATE) == OPEN) {
+      target = frames + <u64>load<u32>(entry + L.FRAME_ENTRY_SLOT) * slotBytes;
+    } else {
+      const imageId = load<u64>(state + L.RECEIVER_NEWEST_IMAGE_ID) +
+        (frame - newest) * load<u64>(state + L.RECEIVER_IMAGE_STEP);
+      const slot = <u32>(imageId % slots);
+      if (openFrameInSlot(state, slot) != 0) {
+        if (armed > 0) break; // that frame has to close first
+        return armStage(state);
+      }
+      lockSlot(state, slot);
+      target = frames + <u64>slot * slotBytes;
+    }
+    const end = <u32>min(<u64>perFrame, <u64>packet + (batch - armed));
+    for (; packet < end; packet++) {
+      store<u64>(at, target + <u64>packet * payload);
+      at += 2 * IOVEC_BYTES;
+      armed++;
+    }
+    if (packet == perFrame) {
+      packet = 0;
+      frame++;
+    }
+  }
+  return armed;
+}
+
+/** Prepares the vector with places in the upper half of the stage: all packets are then moved. */
+function armStage(state: usize): u32 {
+  const batch = u32At(state, L.RECEIVER_BATCH);
+  const payload = u32At(state, L.RECEIVER_PAYLOAD_BYTES);
+  const base = load<u64>(state + L.RECEIVER_HOST_BASE) + <u64>u32At(state, L.RECEIVER_STAGE_AT) + <u64>batch * payload;
+  const iovecs = <usize>u32At(state, L.RECEIVER_IOVECS_AT) + 16;
+  for (let i: u32 = 0; i < batch; i++) {
+    store<u64>(iovecs + <usize>i * 2 * IOVEC_BYTES, base + <u64>i * payload);
+  }
+  store<u32>(state + L.RECEIVER_ARMED_PACKET, <u32>-1);
+  return batch;
+}
+
+/** Handles `n` received packets; returns how many frames wait in the queue of closed ones. */
+export function receiveBatch(state: usize, n: u32, now: u64): u32 {
+  const headers = <usize>u32At(state, L.RECEIVER_HEADERS_AT);
+  const messages = <usize>u32At(state, L.RECEIVER_MESSAGES_AT);
+  const iovecs = <usize>u32At(state, L.RECEIVER_IOVECS_AT) + 16;
+  const payload = u32At(state, L.RECEIVER_PAYLOAD_BYTES);
+  const perFrame = u32At(state, L.RECEIVER_PACKETS_PER_FRAME);
+  const host = load<u64>(state + L.RECEIVER_HOST_BASE);
+  const length = <u32>L.HEADER_BYTES + payload;
+  // Type and version lie side by side: one comparison for both.
+  const kind = <u32>(u32At(state, L.RECEIVER_VERSION) << 8 | u32At(state, L.RECEIVER_DETECTOR_TYPE));
+  let staged: u32 = n; // packets from this index on have been copied to the stage
+  let expectedFrame = load<u64>(state + L.RECEIVER_ARMED_FRAME);
+  let expectedPacket = u32At(state, L.RECEIVER_ARMED_PACKET);
+  for (let i: u32 = 0; i < n; i++) {
+    const header = headers + <usize>i * L.HEADER_BYTES;
+    const message = messages + <usize>i * MESSAGE_BYTES;
+    const frame = load<u64>(header + HEADER_FRAME);
+    const packet = load<u32>(header + HEADER_PACKET);
+    const predicted = frame == expectedFrame && packet == expectedPacket;
+    if (++expectedPacket == perFrame) {
+      expectedPacket = 0;
+      expectedFrame++;
+    }
+    if (
+      load<u32>(message + MESSAGE_LENGTH) != length || (load<u32>(message + MESSAGE_FLAGS) & MSG_TRUNC) != 0 ||
+      load<u16>(header + HEADER_TYPE) != <u16>kind || packet >= perFrame
+    ) {
+      reject(state, header, load<u32>(message + MESSAGE_LENGTH), length, kind);
+      continue;
+    }
+    // From the first surprise on, everything may be overwritten by moves and by zeroing.
+    if (!predicted && staged == n) staged = stage(state, i, n);
+    const entry = admit(state, header, now);
+    let from = i >= staged
+      ? stageOf(state, i, payload)
+      : <usize>(load<u64>(iovecs + <usize>i * 2 * IOVEC_BYTES) - host);
+    if (entry == 0) {
+      if (hold(state, header, from, now)) restart(state, now);
+      continue;
+    }
+    if (u32At(state, L.RECEIVER_HOLD_COUNT) != 0) dropHeld(state);
+    if (!accept(state, entry, header, packet, now)) continue;
+    const to = placeOf(state, entry, packet);
+    if (to != from) {
+      if (staged == n) {
+        staged = stage(state, i, n);
+        from = stageOf(state, i, payload);
+      }
+      memory.copy(to, from, payload);
+      count(state, L.COUNT_MOVED, 1);
+    }
+    if (load<u32>(entry + L.FRAME_ENTRY_RECEIVED) == perFrame) closeComplete(state);
+  }
+  return u32At(state, L.RECEIVER_DONE_COUNT);
+}
+
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function placeOf(state: usize, entry: usize, packet: u32): usize {
+  return <usize>u32At(state, L.RECEIVER_FRAMES_AT) +
+    <usize>load<u32>(entry + L.FRAME_ENTRY_SLOT) * u32At(state, L.RECEIVER_SLOT_BYTES) +
+    <usize>packet * u32At(state, L.RECEIVER_PAYLOAD_BYTES);
+}
+
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function stageOf(state: usize, i: u32, payload: u32): usize {
+  return <usize>u32At(state, L.RECEIVER_STAGE_AT) + <usize>i * payload;
+}
+
+/** Copies the payloads of packets `from`…`n` − 1 to the stage, before moves overwrite them. */
+function stage(state: usize, from: u32, n: u32): u32 {
+  const payload = u32At(state, L.RECEIVER_PAYLOAD_BYTES);
+  const host = load<u64>(state + L.RECEIVER_HOST_BASE);
+  const iovecs = <usize>u32At(state, L.RECEIVER_IOVECS_AT) + 16;
+  for (let i = from; i < n; i++) {
+    const landed = <usize>(load<u64>(iovecs + <usize>i * 2 * IOVEC_BYTES) - host);
+    memory.copy(stageOf(state, i, payload), landed, payload);
+  }
+  return from;
+}
+
+/** Counts a packet that is no packet of this detector. */
+function reject(state: usize, header: usize, received: u32, expected: u32, kind: u32): void {
+  if (received == expected && load<u8>(header + HEADER_VERSION) == <u8>(kind >> 8) && load<u8>(header + HEADER_TYPE) != <u8>kind) {
+    count(state, L.COUNT_FOREIGN, 1);
+    return;
+  }
+  count(state, L.COUNT_MALFORMED, 1);
+  if (received < <u32>L.HEADER_BYTES || u32At(state, L.RECEIVER_EPOCH) == 0) return;
+  // If its header still names a frame that misses it, the frame will not call it lost.
+  const frame = load<u64>(header + HEADER_FRAME);
+  const newest = load<u64>(state + L.RECEIVER_NEWEST);
+  const entry = entryOf(state, frame);
+  if (load<u64>(entry + L.FRAME_ENTRY_FRAME) != frame || load<u32>(entry + L.FRAME_ENTRY_STATE) == FREE) {
+    if (frame <= newest || frame - newest > <u64>u32At(state, L.RECEIVER_WINDOW)) return;
+    clearEntry(state, entry, frame);
+    store<u32>(entry + L.FRAME_ENTRY_STATE, ANNOUNCED);
+  }
+  const packet = load<u32>(header + HEADER_PACKET);
+  if (packet < u32At(state, L.RECEIVER_PACKETS_PER_FRAME) && hasPacket(entry, packet)) return;
+  const damaged = load<u32>(entry + L.FRAME_ENTRY_DAMAGED) + 1;
+  if (damaged + load<u32>(entry + L.FRAME_ENTRY_RECEIVED) > u32At(state, L.RECEIVER_PACKETS_PER_FRAME)) return;
+  store<u32>(entry + L.FRAME_ENTRY_DAMAGED, damaged);
+  if (load<u32>(entry + L.FRAME_ENTRY_STATE) == CLOSED) count(state, L.COUNT_DAMAGED, 1);
+}
+
+function clearEntry(state: usize, entry: usize, frame: u64): void {
+  memory.fill(entry, 0, u32At(state, L.RECEIVER_ENTRY_BYTES));
+  store<u64>(entry + L.FRAME_ENTRY_FRAME, frame);
+}
+
+/** The open frame a good packet belongs to; 0 when its number or its module is not believed. */
+function admit(state: usize, header: usize, now: u64): usize {
+  const frame = load<u64>(header + HEADER_FRAME);
+  const identity = load<u64>(header + HEADER_IDENTITY) & 0xffffffffffff;
+  if (u32At(state, L.RECEIVER_EPOCH) == 0) {
+    beginEpoch(state, header);
+    return openFrame(state, header, frame, now);
+  }
+  const known = load<u64>(state + L.RECEIVER_IDENTITY) == identity;
+  const newest = load<u64>(state + L.RECEIVER_NEWEST);
+  const window = <u64>u32At(state, L.RECEIVER_WINDOW);
+  if (known && frame >= load<u64>(state + L.RECEIVER_OLDEST) && (frame <= newest || frame - newest <= window)) {
+    const entry = entryOf(state, frame);
+    if (load<u64>(entry + L.FRAME_ENTRY_FRAME) == frame && load<u32>(entry + L.FRAME_ENTRY_STATE) == OPEN) return entry;
+    return openFrame(state, header, frame, now);
+  }
+  if (now - load<u64>(state + L.RECEIVER_LAST_ACCEPT_NS) <= load<u64>(state + L.RECEIVER_IDLE_NS)) return 0;
+  beginEpoch(state, header);
+  return openFrame(state, header, frame, now);
+}
+
+/** Closes all frames and starts to count from this packet's frame. */
+function beginEpoch(state: usize, header: usize): void {
+  const frame = load<u64>(header + HEADER_FRAME);
+  if (u32At(state, L.RECEIVER_EPOCH) != 0) {
+    closeBelow(state, load<u64>(state + L.RECEIVER_NEWEST) + 1);
+    count(state, L.COUNT_RESTARTS, 1);
+    const entries = <usize>u32At(state, L.RECEIVER_TABLE_MASK) + 1;
+    const bytes = <usize>u32At(state, L.RECEIVER_ENTRY_BYTES);
+    for (let i: usize = 0; i < entries; i++) {
+      const entry = <usize>u32At(state, L.RECEIVER_TABLE_AT) + i * bytes;
+      store<u32>(entry + L.FRAME_ENTRY_STATE, FREE);
+    }
+  }
+  const imageId = imageIdOf(state, header);
+  store<u32>(state + L.RECEIVER_EPOCH, u32At(state, L.RECEIVER_EPOCH) + 1);
+  store<u64>(state + L.RECEIVER_NEWEST, frame);
+  store<u64>(state + L.RECEIVER_OLDEST, frame);
+  store<u64>(state + L.RECEIVER_NEWEST_IMAGE_ID, imageId);
+  store<u64>(state + L.RECEIVER_IDENTITY, load<u64>(header + HEADER_IDENTITY) & 0xffffffffffff);
+  store<u32>(state + L.RECEIVER_IDENTITY_KNOWN, 1);
+  store<u64>(state + L.RECEIVER_NEXT_FRAME, frame);
+  store<u32>(state + L.RECEIVER_NEXT_PACKET, 0);
+}
+
+/** Opens a frame, closing those that fall out of the window or stand in its slot. */
+function openFrame(state: usize, header: usize, frame: u64, now: u64): usize {
+  const window = <u64>u32At(state, L.RECEIVER_WINDOW);
+  const newest = load<u64>(state + L.RECEIVER_NEWEST);
+  const imageId = imageIdOf(state, header);
+  const slot = <u32>(imageId % <u64>u32At(state, L.RECEIVER_SLOTS));
+  if (frame > newest) {
+    if (frame >= window) closeBelow(state, frame - window + 1);
+    const step = imageId - load<u64>(state + L.RECEIVER_NEWEST_IMAGE_ID);
+    if (frame == newest + 1) store<u64>(state + L.RECEIVER_IMAGE_STEP, step);
+    store<u64>(state + L.RECEIVER_NEWEST, frame);
+    store<u64>(state + L.RECEIVER_NEWEST_IMAGE_ID, imageId);
+  }
+  const standing = openFrameInSlot(state, slot);
+  if (standing != 0) {
+    const other = load<u64>(standing + L.FRAME_ENTRY_FRAME);
+    if (other > frame) return 0; // a newer frame has taken the slot: this one is late
+    closeBelow(state, other + 1);
+  }
+  lockSlot(state, slot);
+  const entry = entryOf(state, frame);
+  const announced = load<u64>(entry + L.FRAME_ENTRY_FRAME) == frame &&
+    load<u32>(entry + L.FRAME_ENTRY_STATE) == ANNOUNCED;
+  const damaged = announced ? load<u32>(entry + L.FRAME_ENTRY_DAMAGED) : 0;
+  clearEntry(state, entry, frame);
+  store<u64>(entry + L.FRAME_ENTRY_IMAGE_ID, imageId);
+  store<u64>(entry + L.FRAME_ENTRY_FIRST_NS, now);
+  store<u32>(entry + L.FRAME_ENTRY_SLOT, slot);
+  store<u32>(entry + L.FRAME_ENTRY_STATE, OPEN);
+  store<u32>(entry + L.FRAME_ENTRY_DAMAGED, damaged);
+  store<u32>(entry + L.FRAME_ENTRY_EPOCH, u32At(state, L.RECEIVER_EPOCH));
+  memory.copy(entry + L.FRAME_ENTRY_HEADER, header, L.HEADER_BYTES);
+  return entry;
+}
+
+/** Marks the packet as there; false for a duplicate. */
+function accept(state: usize, entry: usize, header: usize, packet: u32, now: u64): bool {
+  const word = entry + L.FRAME_ENTRY_BITMAP + ((packet >> 6) << 3);
+  const bit = <u64>1 << (packet & 63);
+  const bits = load<u64>(word);
+  if ((bits & bit) != 0) {
+    count(state, L.COUNT_DUPLICATE, 1);
+    return false;
+  }
+  store<u64>(word, bits | bit);
+  store<u32>(entry + L.FRAME_ENTRY_RECEIVED, load<u32>(entry + L.FRAME_ENTRY_RECEIVED) + 1);
+  store<u64>(entry + L.FRAME_ENTRY_LAST_NS, now);
+  store<u64>(state + L.RECEIVER_LAST_ACCEPT_NS, now);
+  count(state, L.COUNT_ACCEPTED, 1);
+  const frame = load<u64>(header + HEADER_FRAME);
+  const nextFrame = load<u64>(state + L.RECEIVER_NEXT_FRAME);
+  if (frame > nextFrame || (frame == nextFrame && packet >= u32At(state, L.RECEIVER_NEXT_PACKET))) {
+    const last = packet + 1 == u32At(state, L.RECEIVER_PACKETS_PER_FRAME);
+    store<u64>(state + L.RECEIVER_NEXT_FRAME, last ? frame + 1 : frame);
+    store<u32>(state + L.RECEIVER_NEXT_PACKET, last ? 0 : packet + 1);
+  }
+  return true;
+}
+
+/** Closes the frames whose turn it is, as long as they are complete. */
+function closeComplete(state: usize): void {
+  const perFrame = u32At(state, L.RECEIVER_PACKETS_PER_FRAME);
+  const newest = load<u64>(state + L.RECEIVER_NEWEST);
+  let frame = load<u64>(state + L.RECEIVER_OLDEST);
+  while (frame <= newest) {
+    const entry = entryOf(state, frame);
+    if (
+      load<u64>(entry + L.FRAME_ENTRY_FRAME) != frame || load<u32>(entry + L.FRAME_ENTRY_STATE) != OPEN ||
+      load<u32>(entry + L.FRAME_ENTRY_RECEIVED) != perFrame
+    ) break;
+    closeEntry(state, entry);
+    frame++;
+    store<u64>(state + L.RECEIVER_OLDEST, frame);
+  }
+}
+
+/** Closes all frames below `limit`, complete or not; numbers without a frame count as skipped. */
+function closeBelow(state: usize, limit: u64): void {
+  const newest = load<u64>(state + L.RECEIVER_NEWEST);
+  let frame = load<u64>(state + L.RECEIVER_OLDEST);
+  if (frame >= limit) return;
+  while (frame < limit && frame <= newest) {
+    const entry = entryOf(state, frame);
+    if (load<u64>(entry + L.FRAME_ENTRY_FRAME) == frame && load<u32>(entry + L.FRAME_ENTRY_STATE) == OPEN) {
+      closeEntry(state, entry);
+    } else {
+      count(state, L.COUNT_FRAMES_SKIPPED, 1);
+      if (load<u64>(entry + L.FRAME_ENTRY_FRAME) == frame && load<u32>(entry + L.FRAME_ENTRY_STATE) == ANNOUNCED) {
+        count(state, L.COUNT_DAMAGED, load<u32>(entry + L.FRAME_ENTRY_DAMAGED));
+      }
+    }
+    frame++;
+  }
+  if (frame < limit) {
+    count(state, L.COUNT_FRAMES_SKIPPED, limit - frame);
+    frame = limit;
+  }
+  store<u64>(state + L.RECEIVER_OLDEST, frame);
+}
+
+/** Zeroes what is missing, counts, and queues the frame for publication. */
+function closeEntry(state: usize, entry: usize): void {
+  const perFrame = u32At(state, L.RECEIVER_PACKETS_PER_FRAME);
+  const payload = u32At(state, L.RECEIVER_PAYLOAD_BYTES);
+  const missing = perFrame - load<u32>(entry + L.FRAME_ENTRY_RECEIVED);
+  if (missing == 0) {
+    store<u32>(entry + L.FRAME_ENTRY_DAMAGED, 0);
+    count(state, L.COUNT_FRAMES_GOOD, 1);
+  } else {
+    for (let packet: u32 = 0; packet < perFrame; packet++) {
+      if (!hasPacket(entry, packet)) memory.fill(placeOf(state, entry, packet), 0, payload);
+    }
+    const damaged = min(load<u32>(entry + L.FRAME_ENTRY_DAMAGED), missing);
+    store<u32>(entry + L.FRAME_ENTRY_DAMAGED, damaged);
+    count(state, L.COUNT_DAMAGED, damaged);
+    count(state, L.COUNT_FRAMES_INCOMPLETE, 1);
+    count(state, L.COUNT_MISSING_PACKETS, missing);
+  }
+  store<u32>(entry + L.FRAME_ENTRY_STATE, CLOSED);
+  // A copy: the entry may serve another frame before the host has read the queue.
+  const queued = u32At(state, L.RECEIVER_DONE_COUNT);
+  const done = <usize>u32At(state, L.RECEIVER_DONE_AT) + <usize>queued * L.FRAME_ENTRY_BITMAP;
+  memory.copy(done, entry, L.FRAME_ENTRY_BITMAP);
+  store<u32>(state + L.RECEIVER_DONE_COUNT, queued + 1);
+}
+
+/** Closes frames that wait too long, gives up held packets; returns the length of the queue. */
+export function expireFrames(state: usize, now: u64, timeout: u64): u32 {
+  const newest = load<u64>(state + L.RECEIVER_NEWEST);
+  if (u32At(state, L.RECEIVER_EPOCH) != 0) {
+    for (let frame = load<u64>(state + L.RECEIVER_OLDEST); frame <= newest; frame++) {
+      const entry = entryOf(state, frame);
+      if (load<u64>(entry + L.FRAME_ENTRY_FRAME) != frame || load<u32>(entry + L.FRAME_ENTRY_STATE) != OPEN) continue;
+      if (now - load<u64>(entry + L.FRAME_ENTRY_FIRST_NS) < timeout) break;
+      closeBelow(state, frame + 1);
+    }
+    closeComplete(state);
+  }
+  if (u32At(state, L.RECEIVER_HOLD_COUNT) != 0 && now - load<u64>(state + L.RECEIVER_HOLD_NS) >= timeout) dropHeld(state);
+  return u32At(state, L.RECEIVER_DONE_COUNT);
+}
+
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function heldAt(state: usize, i: u32): usize {
+  const bytes = L.HEADER_BYTES + <usize>u32At(state, L.RECEIVER_PAYLOAD_BYTES);
+  return <usize>u32At(state, L.RECEIVER_HOLD_AT) + <usize>i * bytes;
+}
+
+/** Keeps a packet that may begin an epoch; true when there are enough of them to believe it. */
+function hold(state: usize, header: usize, payloadAt: usize, now: u64): bool {
+  if ((load<u64>(header + HEADER_IDENTITY) & 0xffffffffffff) != load<u64>(state + L.RECEIVER_IDENTITY)) {
+    count(state, L.COUNT_FOREIGN, 1);
+    return false;
+  }
+  const payload = u32At(state, L.RECEIVER_PAYLOAD_BYTES);
+  let held = u32At(state, L.RECEIVER_HOLD_COUNT);
+  if (held != 0 && !follows(heldAt(state, held - 1), header)) {
+    dropHeld(state);
+    held = 0;
+  }
+  const at = heldAt(state, held);
+  memory.copy(at, header, L.HEADER_BYTES);
+  memory.copy(at + L.HEADER_BYTES, payloadAt, payload);
+  if (held == 0) store<u64>(state + L.RECEIVER_HOLD_NS, now);
+  held++;
+  store<u32>(state + L.RECEIVER_HOLD_COUNT, held);
+  return held == u32At(state, L.RECEIVER_HOLD_LIMIT);
+}
+
+/** The held packets are believed: a gap in the frame numbers, or a restart of the counter. */
+function restart(state: usize, now: u64): void {
+  const limit = u32At(state, L.RECEIVER_HOLD_COUNT);
+  const frame = load<u64>(heldAt(state, 0) + HEADER_FRAME);
+  const newest = load<u64>(state + L.RECEIVER_NEWEST);
+  store<u32>(state + L.RECEIVER_HOLD_COUNT, 0);
+  if (frame > newest && frame - newest < LARGEST_GAP) {
+    closeBelow(state, frame);
+    store<u64>(state + L.RECEIVER_NEWEST, frame);
+    store<u64>(state + L.RECEIVER_NEWEST_IMAGE_ID, imageIdOf(state, heldAt(state, 0)));
+  } else {
+    beginEpoch(state, heldAt(state, 0));
+  }
+  for (let i: u32 = 0; i < limit; i++) {
+    const header = heldAt(state, i);
+    const packet = load<u32>(header + HEADER_PACKET);
+    const entry = admit(state, header, now);
+    if (entry == 0) {
+      count(state, L.COUNT_LATE, 1);
+      continue;
+    }
+    if (!accept(state, entry, header, packet, now)) continue;
+    memory.copy(placeOf(state, entry, packet), header + L.HEADER_BYTES, u32At(state, L.RECEIVER_PAYLOAD_BYTES));
+    if (load<u32>(entry + L.FRAME_ENTRY_RECEIVED) == u32At(state, L.RECEIVER_PACKETS_PER_FRAME)) closeComplete(state);
+  }
+}
+
+/** Whether a packet is the same frame's next or a later one, or of the frame after it. */
+function follows(before: usize, header: usize): bool {
+  const frame = load<u64>(header + HEADER_FRAME);
+  const last = load<u64>(before + HEADER_FRAME);
+  return frame == last
+    ? load<u32>(header + HEADER_PACKET) > load<u32>(before + HEADER_PACKET)
+    : frame == last + 1;
+}
+
+/** Counts the held packets as what they are, and forgets them. */
+function dropHeld(state: usize): void {
+  const held = u32At(state, L.RECEIVER_HOLD_COUNT);
+  store<u32>(state + L.RECEIVER_HOLD_COUNT, 0);
+  for (let i: u32 = 0; i < held; i++) {
+    const kind = kindOf(state, heldAt(state, i));
+    count(state, kind == DUPLICATE ? L.COUNT_DUPLICATE : kind == LATE ? L.COUNT_LATE : L.COUNT_FOREIGN, 1);
+  }
+}
+
+/** What a packet of no open frame is. */
+function kindOf(state: usize, header: usize): u32 {
+  const frame = load<u64>(header + HEADER_FRAME);
+  if (frame >= load<u64>(state + L.RECEIVER_OLDEST)) return FOREIGN; // far ahead of everything
+  const entry = entryOf(state, frame);
+  const packet = load<u32>(header + HEADER_PACKET);
+  if (load<u64>(entry + L.FRAME_ENTRY_FRAME) != frame || load<u32>(entry + L.FRAME_ENTRY_STATE) != CLOSED) return LATE;
+  if (hasPacket(entry, packet)) return DUPLICATE;
+  // From now on the frame knows it: a second one is a duplicate.
+  const word = entry + L.FRAME_ENTRY_BITMAP + ((packet >> 6) << 3);
+  store<u64>(word, load<u64>(word) | (<u64>1 << (packet & 63)));
+  return LATE;
+}

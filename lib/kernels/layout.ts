@@ -1,0 +1,181 @@
+/**
+ * Every structure that lives in shared or WebAssembly memory, as one table each: field, type, who
+ * writes it, meaning and unit. TypeScript takes its offsets from here; `scripts/build.ts` writes the
+ * same numbers to `assembly/layout.ts` for the kernels.
+ *
+ * @module
+ */
+
+/** Types of a field: little endian, naturally aligned. */
+export type FieldType = "u32" | "u64" | { bytes: number };
+
+/** One row of a table: type, who writes it, what it means. */
+export type FieldRow = readonly [type: FieldType, writer: string, meaning: string];
+
+/** A structure: the offset of each field and the size of the whole, bytes. */
+export type Layout<Names extends string> = Readonly<Record<Names, number>> & {
+  readonly $bytes: number;
+};
+
+/** Tables by name, for the generator and the documentation. */
+export const TABLES: Map<string, { rows: Record<string, FieldRow>; offsets: Layout<string> }> =
+  new Map();
+
+/** Lays the fields out in order, each on its natural alignment; the whole is padded to `align`. */
+export function defineLayout<Names extends string>(
+  name: string,
+  rows: Record<Names, FieldRow>,
+  align = 8,
+): Layout<Names> {
+  const offsets: Record<string, number> = {};
+  let at = 0;
+  for (const [field, [type]] of Object.entries<FieldRow>(rows)) {
+    const size = type === "u32" ? 4 : type === "u64" ? 8 : type.bytes;
+    const alignment = type === "u32" ? 4 : 8;
+    at = Math.ceil(at / alignment) * alignment;
+    offsets[field] = at;
+    at += size;
+  }
+  offsets.$bytes = Math.ceil(at / align) * align;
+  const layout = offsets as Layout<Names>;
+  TABLES.set(name, { rows, offsets: layout });
+  return layout;
+}
+
+/** Counters of a receiver, one set per module; each datagram is counted by exactly one of the first five. */
+export const RECEIVE_COUNTERS = [
+  "accepted",
+  "duplicate",
+  "late",
+  "malformed",
+  "foreign",
+  "damaged",
+  "frames_good",
+  "frames_incomplete",
+  "missing_packets",
+  "frames_skipped",
+  "restarts",
+  "moved",
+] as const;
+
+/** Name of a receive counter. */
+export type ReceiveCounter = typeof RECEIVE_COUNTERS[number];
+
+/** State of one module's receiver: lives in the private low area of its WebAssembly memory. */
+export const RECEIVER = defineLayout("RECEIVER", {
+  host_base: ["u64", "host", "address of the WebAssembly memory in the process, for iovecs"],
+  batch: ["u32", "host", "packets a receive call can take"],
+  payload_bytes: ["u32", "host", "pixel bytes of a packet"],
+  packets_per_frame: ["u32", "host", "packets of a frame"],
+  slot_bytes: ["u32", "host", "bytes of a frame slot"],
+  slots: ["u32", "host", "slots of the frame ring"],
+  frames_at: ["u32", "host", "slot 0 of the frame ring"],
+  locks_at: ["u32", "host", "slot locks of the ring's index"],
+  headers_at: ["u32", "host", "batch × 48-byte packet headers as received"],
+  messages_at: ["u32", "host", "batch × struct mmsghdr"],
+  iovecs_at: ["u32", "host", "batch × 2 × struct iovec: header, payload"],
+  stage_at: ["u32", "host", "2 × batch × payload: mispredicted packets wait here, or land here"],
+  hold_at: ["u32", "host", "hold_limit × (header + payload): packets that may begin a new epoch"],
+  table_at: ["u32", "host", "frame table"],
+  table_mask: ["u32", "host", "entries of the frame table − 1 (a power of two)"],
+  entry_bytes: ["u32", "host", "bytes of a frame entry, bitmap included"],
+  done_at: ["u32", "host", "queue of closed frames: copies of their entries, without bitmap"],
+  done_count: ["u32", "kernel", "entries in it; the host sets it to 0 when it has read them"],
+  window: ["u32", "host", "frames kept open at once"],
+  version: ["u32", "host", "expected header version"],
+  detector_type: ["u32", "host", "expected detector type in the header"],
+  image_id_field: ["u32", "host", "0: frame number, 1: bunch id (f64 in detSpec1)"],
+  hold_limit: ["u32", "host", "consecutive packets that prove a restart"],
+  hold_count: ["u32", "kernel", "packets held"],
+  epoch: ["u32", "kernel", "counter restarts seen + 1; 0 before the first packet"],
+  armed_packet: ["u32", "kernel", "packet the vector's first place is for; 2³² − 1 for none"],
+  next_packet: ["u32", "kernel", "packet predicted to come next"],
+  identity_known: ["u32", "kernel", "1 once identity is learned"],
+  armed_frame: ["u64", "kernel", "frame the vector's first place is for"],
+  next_frame: ["u64", "kernel", "frame of the packet predicted to come next"],
+  newest: ["u64", "kernel", "highest frame number of the epoch"],
+  newest_image_id: ["u64", "kernel", "its image id"],
+  image_step: ["u64", "kernel", "last seen distance of image ids per frame"],
+  oldest: ["u64", "kernel", "next frame to close; everything below is closed"],
+  identity: ["u64", "kernel", "modId, row and column of the module (48 bits)"],
+  last_accept_ns: ["u64", "kernel", "time of the last accepted packet"],
+  idle_ns: ["u64", "host", "silence after which any frame number begins a new epoch"],
+  hold_ns: ["u64", "kernel", "time of the first held packet"],
+  counters: [
+    { bytes: 8 * RECEIVE_COUNTERS.length },
+    "kernel",
+    "u64 each, in the order of RECEIVE_COUNTERS",
+  ],
+}, 64);
+
+/** A frame in the receiver's table; a bitmap of its packets follows. */
+export const FRAME_ENTRY = defineLayout("FRAME_ENTRY", {
+  frame: ["u64", "kernel", "frame number"],
+  image_id: ["u64", "kernel", "image it belongs to"],
+  first_ns: ["u64", "kernel", "first packet seen"],
+  last_ns: ["u64", "kernel", "last packet seen"],
+  slot: ["u32", "kernel", "slot in the frame ring"],
+  state: ["u32", "kernel", "0 free, 1 announced by a damaged packet only, 2 open, 3 closed"],
+  received: ["u32", "kernel", "packets accepted"],
+  damaged: ["u32", "kernel", "malformed packets that named this frame"],
+  epoch: ["u32", "kernel", "epoch it belongs to"],
+  reserved: ["u32", "-", ""],
+  header: [{ bytes: 48 }, "kernel", "header of the first accepted packet"],
+  bitmap: [{ bytes: 0 }, "kernel", "one bit per packet, in u64 words"],
+});
+
+/** First page of a ring's index file. */
+export const RING_HEADER = defineLayout("RING_HEADER", {
+  magic: ["u64", "writer", "RING_MAGIC"],
+  version: ["u32", "writer", "RING_VERSION"],
+  state: ["u32", "writer", "0 being made, 1 in use, 2 closed, 3 replaced by a ring of other size"],
+  slot_bytes: ["u64", "writer", "bytes of a slot"],
+  slots: ["u32", "writer", "slots of the data file"],
+  records: ["u32", "writer", "records of the index"],
+  dtype: ["u32", "writer", "pixel type, the wire's number"],
+  height: ["u32", "writer", "px"],
+  width: ["u32", "writer", "px"],
+  writer_pid: ["u32", "writer", "process that writes"],
+  writer_start_ns: ["u64", "writer", "when it took the ring, ns since 1970"],
+  session: ["u64", "writer", "writers the ring has had"],
+  geometry: ["u64", "writer", "hash of what the slots' never-written bytes depend on"],
+  padding: [{ bytes: 120 }, "-", "keeps head on a cache line of its own"],
+  head: ["u64", "writer", "entries published since the ring was made"],
+  padding2: [{ bytes: 56 }, "-", ""],
+  counters: [{ bytes: 512 }, "writer", "64 × u64 counters, named by the kind of ring"],
+}, 4096);
+
+/** One published entry in a ring's index. */
+export const RING_RECORD = defineLayout("RING_RECORD", {
+  sequence: ["u64", "writer", "2 × (entry + 1) when stable, odd while being written"],
+  image_id: ["u64", "writer", "image id"],
+  slot_lock: [
+    "u64",
+    "writer",
+    "value of the slot's lock when published; another value: overwritten",
+  ],
+  first_ns: ["u64", "writer", "first packet, ns since 1970"],
+  complete_ns: ["u64", "writer", "last packet or end of waiting, ns since 1970"],
+  published_ns: ["u64", "writer", "publication, ns since 1970"],
+  frame_index: ["u64", "writer", "the detector's own frame number"],
+  payload_bytes: ["u64", "writer", "bytes used in the slot"],
+  slot: ["u32", "writer", "slot"],
+  status: ["u32", "writer", "1 good, 2 missing packets, 3 id mismatch"],
+  missing_packets: ["u32", "writer", "packets that never arrived in time"],
+  epoch: ["u32", "writer", "counter restarts"],
+  mask_low: ["u64", "writer", "modules 0–63 that contributed, one bit each"],
+  mask_high: ["u64", "writer", "modules 64–127"],
+  metadata_bytes: ["u32", "writer", "bytes used in metadata"],
+  damaged_packets: ["u32", "writer", "missing packets that did arrive, but malformed"],
+  reserved: [{ bytes: 16 }, "-", ""],
+  metadata: [{ bytes: 128 }, "writer", "the public message: frame struct or ImageMetadata"],
+}, 256);
+
+/** `STDAQRNG` as a little-endian u64. */
+export const RING_MAGIC = 0x474e_5251_4144_5453n;
+
+/** Version of the ring's index layout. */
+export const RING_VERSION = 1;
+
+/** Bytes of an SLS packet header. */
+export const HEADER_BYTES = 48;

@@ -1,0 +1,8 @@
+/**
+ * The kernels and the layouts they share with TypeScript.
+ *
+ * @module
+ */
+export * from "./instance.ts";
+export * from "./layout.ts";
+export type { KernelExports } from "../../wasm/exports.ts";
