@@ -1,0 +1,16 @@
+/**
+ * Detectors: packet format, module geometry and metadata of each kind, as one object.
+ *
+ * @module
+ */
+export {
+  datagramBytes,
+  type Detector,
+  type DetectorMetadata,
+  FRAME_MESSAGE_BYTES,
+  frameBytes,
+  type FrameFields,
+  type ModuleLayout,
+  type PacketFormat,
+} from "./detector.ts";
+export { detectorFor, UnsupportedDetectorError } from "./detector_for.ts";
