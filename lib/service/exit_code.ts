@@ -1,0 +1,56 @@
+/** How a service ended, as its exit status. `README.md` has the same table for operators. */
+export const ExitCode = {
+  /** Stopped by a signal, by the end of its parent, or because its work was done. */
+  ok: 0,
+  /** An unexpected failure: a defect, to be reported with the log. */
+  failure: 1,
+  /** Wrong command line. */
+  usage: 2,
+  /** Wrong detector config. */
+  config: 3,
+  /** Something outside could not be had: a port, memory, a locked ring, a permission. */
+  resource: 4,
+  /** A data worker died of an unexpected failure. */
+  dataWorker: 5,
+} as const;
+
+/** One of the values of {@link ExitCode}. */
+export type ExitCode = typeof ExitCode[keyof typeof ExitCode];
+
+/**
+ * Names of errors that mean "the machine did not give it". They are compared by name, so that a service
+ * without system calls needs no FFI permission just to know `OsError`.
+ */
+const RESOURCE_ERRORS: ReadonlySet<string> = new Set([
+  "OsError",
+  "ZmqError",
+  "UnsupportedPlatformError",
+  "AddrInUse",
+  "AddrNotAvailable",
+  "NotCapable",
+  "PermissionDenied",
+]);
+
+/**
+ * The exit status for an error. The chain of causes is followed from the outside in; the first error that
+ * has a status of its own decides, and an unexpected death of a data worker is found below those.
+ *
+ * @param error What was thrown.
+ */
+export function exitCodeOf(error: unknown): ExitCode {
+  let inWorker = false;
+  for (const { name } of causeChain(error)) {
+    if (name === "UsageError") return ExitCode.usage;
+    if (name === "ConfigError") return ExitCode.config;
+    if (RESOURCE_ERRORS.has(name) || /^Ring\w*Error$/.test(name)) return ExitCode.resource;
+    if (name === "DataWorkerError") inWorker = true;
+  }
+  return inWorker ? ExitCode.dataWorker : ExitCode.failure;
+}
+
+/** An error and its causes, outermost first; at most 16, whatever cycles there are. */
+export function causeChain(error: unknown): Error[] {
+  const chain: Error[] = [];
+  for (let at = error; at instanceof Error && chain.length < 16; at = at.cause) chain.push(at);
+  return chain;
+}

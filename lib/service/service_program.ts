@@ -1,0 +1,71 @@
+import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { LOG_LEVELS } from "./logging.ts";
+
+/**
+ * The command line that all services share, for a service to add to.
+ *
+ * It touches neither the environment nor the terminal's size beyond what Deno gives without permission, and
+ * throws instead of exiting.
+ *
+ * @param name The service.
+ * @param summary One sentence for `--help`.
+ */
+// The return type is what commander's typings infer from the options; naming it would repeat them all.
+// deno-lint-ignore explicit-function-return-type
+export function serviceProgram(name: string, summary: string) {
+  return new Command(name)
+    .description(summary)
+    .addOption(
+      new Option("--log-level <level>", "least important log line to write (default: the config's)")
+        .choices(LOG_LEVELS),
+    )
+    .option("--service-name <name>", `name in logs (env: SERVICE_NAME; default: ${name})`)
+    .option("--health-port <port>", "serve GET /health on 127.0.0.1 (needs --allow-net)", parsePort)
+    .option("--exit-with-parent", "stop when stdin is closed: a supervisor sets it")
+    .exitOverride()
+    .configureOutput({ getOutHasColors: () => false, getErrHasColors: () => false });
+}
+
+/** The command line of a service without a detector config, before it adds its own. */
+export type ServiceProgram = ReturnType<typeof serviceProgram>;
+
+/** The same with `<config>` as first argument. */
+export type DetectorServiceProgram = ReturnType<typeof withConfigArgument>;
+
+/** The command line with the detector config as its first argument. */
+// deno-lint-ignore explicit-function-return-type
+export function withConfigArgument(program: ServiceProgram) {
+  return program.argument("<config>", "detector config, a JSON file");
+}
+
+/**
+ * A commander parser for a port number.
+ *
+ * @throws {InvalidArgumentError} If it is not an integer from 0 to 65535.
+ */
+export function parsePort(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
+  if (!(port <= 65_535)) throw new InvalidArgumentError("expected an integer from 0 to 65535.");
+  return port;
+}
+
+/**
+ * Makes a commander parser for an integer option.
+ *
+ * @param lowest Smallest value allowed.
+ * @param highest Largest value allowed.
+ * @returns A parser that throws `InvalidArgumentError` naming the range.
+ */
+export function parseInteger(
+  lowest: number,
+  highest = Number.MAX_SAFE_INTEGER,
+): (text: string) => number {
+  return (text) => {
+    const value = /^[+-]?\d+$/.test(text) ? Number(text) : NaN;
+    if (value >= lowest && value <= highest) return value;
+    const range = highest === Number.MAX_SAFE_INTEGER
+      ? `${lowest} or more`
+      : `${lowest} to ${highest}`;
+    throw new InvalidArgumentError(`expected an integer, ${range}.`);
+  };
+}

@@ -1,0 +1,13 @@
+/** A service of a detector, for the tests. */
+import { parseInteger, runService } from "../mod.ts";
+
+await runService({
+  name: "std_detector_test",
+  summary: "Says what its config holds.",
+  config: "detector",
+  arguments: (program) => program.option("--twice <n>", "a number", parseInteger(1, 100), 1),
+  async run({ config, configPath, options, ready, stopped }): Promise<void> {
+    ready({ detector: config.detector_name, configPath, twice: 2 * options.twice });
+    await stopped;
+  },
+});
