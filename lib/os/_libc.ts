@@ -10,6 +10,7 @@ import { architecture, LIBC_PATHS } from "./platform.ts";
 const SYMBOLS = {
   __errno_location: { parameters: [], result: "usize" },
   memcpy: { parameters: ["buffer", "usize", "usize"], result: "usize" },
+  memcpy_to: { name: "memcpy", parameters: ["usize", "buffer", "usize"], result: "usize" },
   memcpy_address: { name: "memcpy", parameters: ["buffer", "buffer", "usize"], result: "usize" },
 
   open: { parameters: ["buffer", "i32", "u32"], result: "i32" },
@@ -21,6 +22,10 @@ const SYMBOLS = {
   },
   close: { parameters: ["i32"], result: "i32" },
   unlink: { parameters: ["buffer"], result: "i32" },
+  chmod: { parameters: ["buffer", "u32"], result: "i32" },
+  lchown: { parameters: ["buffer", "u32", "u32"], result: "i32" },
+  malloc: { parameters: ["usize"], result: "usize" },
+  free: { parameters: ["usize"], result: "void" },
   ftruncate: { parameters: ["i32", "i64"], result: "i32" },
   fallocate: { parameters: ["i32", "i32", "i64", "i64"], result: "i32" },
   fdatasync: { parameters: ["i32"], result: "i32" },
@@ -39,6 +44,7 @@ const SYMBOLS = {
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
   bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  listen: { parameters: ["i32", "i32"], result: "i32" },
   getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
   setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
   getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
@@ -48,7 +54,7 @@ const SYMBOLS = {
   poll: { parameters: ["buffer", "usize", "i32"], result: "i32" },
   poll_async: {
     name: "poll",
-    parameters: ["buffer", "usize", "i32"],
+    parameters: ["usize", "usize", "i32"],
     result: "i32",
     nonblocking: true,
   },

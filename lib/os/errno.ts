@@ -61,7 +61,8 @@ const NAMES: Readonly<Record<number, string>> = {
 /** What a person can do about the errors that operators really meet. */
 const ADVICE: Readonly<Record<string, string>> = {
   EACCES: "check the owner and mode of the path, or run as a user who may use it",
-  EADDRINUSE: "another process uses this port: stop it or choose another start_udp_port",
+  EADDRINUSE:
+    "another process uses this address: stop it or choose another (start_udp_port for packets)",
   EADDRNOTAVAIL: "no interface of this machine has the address: correct udp_bind_address",
   EDQUOT: "the quota is used up: free space or choose another folder",
   EEXIST: "choose another name or remove the old file",

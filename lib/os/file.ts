@@ -22,6 +22,7 @@ const LOCK_EX = 2;
 const LOCK_NB = 4;
 const LOCK_UN = 8;
 const FALLOC_FL_KEEP_SIZE = 1;
+const FALLOC_FL_PUNCH_HOLE = 2;
 const SEEK_END = 2;
 
 /** How to open a file. */
@@ -139,6 +140,19 @@ export class File implements Disposable {
       if (errno !== Errno.EINTR) {
         throw new OsError("fallocate", errno, `${bytes} bytes of ${this.path}`);
       }
+    }
+  }
+
+  /**
+   * Makes `[from, from + bytes)` read as zero and gives its blocks back; the size stays. Safe while
+   * others have the file mapped.
+   *
+   * @throws {OsError} EOPNOTSUPP where the file system cannot.
+   */
+  punchHole(from: number, bytes: number): void {
+    const mode = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE;
+    if (libc.fallocate(this.fd, mode, BigInt(from), BigInt(bytes)) !== 0) {
+      throw lastError("fallocate", `hole in ${this.path}`);
     }
   }
 

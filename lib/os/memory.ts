@@ -52,3 +52,21 @@ export function mapFixed(options: MapOptions): void {
   const mapped = BigInt(libc.mmap(address, BigInt(bytes), prot, flags, fd, BigInt(fileOffset)));
   if (mapped === MAP_FAILED) throw lastError("mmap", `of ${bytes} bytes`);
 }
+
+/**
+ * Maps a whole file anywhere in the process, for code that hands addresses on (file writes, sends)
+ * and never looks at the bytes itself; there is no size limit.
+ *
+ * @returns The address of the first byte.
+ * @throws {OsError} If mmap fails.
+ */
+export function mapAnywhere(fd: number, bytes: number): bigint {
+  const mapped = BigInt(libc.mmap(0n, BigInt(bytes), PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0n));
+  if (mapped === MAP_FAILED) throw lastError("mmap", `of ${bytes} bytes`);
+  return mapped;
+}
+
+/** Takes back a mapping of {@link mapAnywhere}. */
+export function unmap(address: bigint, bytes: number): void {
+  if (libc.munmap(address, BigInt(bytes)) !== 0) throw lastError("munmap");
+}

@@ -12,3 +12,4 @@ export * from "./platform.ts";
 export * from "./poll.ts";
 export * from "./process.ts";
 export * from "./socket.ts";
+export * from "./unix_socket.ts";

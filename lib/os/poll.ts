@@ -35,9 +35,22 @@ export class PollSet {
     return Math.max(0, libc.poll(this.#fds, this.#count, milliseconds));
   }
 
-  /** Waits on a helper thread; the event loop goes on. */
+  /**
+   * Waits on a helper thread; the event loop goes on. A terminated Worker's wait ends only when its
+   * time is over, so give a finite time.
+   */
   async waitAsync(milliseconds: number): Promise<number> {
-    return Math.max(0, await libc.poll_async(this.#fds, this.#count, milliseconds));
+    // The helper thread may outlive this isolate and its buffers (Worker.terminate()), so poll
+    // works on memory of its own.
+    const bytes = BigInt(this.#fds.byteLength);
+    const copy = BigInt(libc.malloc(bytes));
+    libc.memcpy_to(copy, this.#fds, bytes);
+    try {
+      return Math.max(0, await libc.poll_async(copy, this.#count, milliseconds));
+    } finally {
+      libc.memcpy(this.#fds, copy, bytes);
+      libc.free(copy);
+    }
   }
 
   /** Whether descriptor `index` of the constructor's list was readable at the last wait. */

@@ -14,6 +14,8 @@ export function processId(): number {
 /**
  * Runs `action` with a creation mask, so that what it creates (such as a socket file bound by a
  * library) never exists with wider permissions, not even for a moment.
+ * The mask belongs to the whole process: while `action` runs, other Workers create with it too, and
+ * two Workers in here at once can leave the wrong mask behind. Call it from one thread.
  *
  * @param mask Bits to take away, e.g. 0o177 for files of mode 0600.
  */

@@ -1,0 +1,228 @@
+/**
+ * Readers of a ring.
+ *
+ * @module
+ */
+import { Errno, File, mapAnywhere, OsError, unmap } from "../os/mod.ts";
+import { RING_HEADER, RING_MAGIC, RING_RECORD, RING_VERSION } from "../kernels/mod.ts";
+import { RingMismatchError, RingMissingError } from "./errors.ts";
+import { barrier, RingIndex, RingState } from "./ring_index.ts";
+import type { SharedMemory } from "./shared_memory.ts";
+import { dataBytes, dataPath, indexPath, planIndex } from "./spec.ts";
+
+/** One entry as read from the index; reused from read to read, so nothing is allocated per entry. */
+export class RingRecord {
+  entry = 0n;
+  imageId = 0n;
+  slotLock = 0n;
+  firstNs = 0n;
+  completeNs = 0n;
+  publishedNs = 0n;
+  frameIndex = 0n;
+  payloadBytes = 0;
+  slot = 0;
+  status = 0;
+  missingPackets = 0;
+  damagedPackets = 0;
+  epoch = 0;
+  maskLow = 0n;
+  maskHigh = 0n;
+  /** The public message's bytes; a view into this record's own buffer. */
+  metadata: Uint8Array = new Uint8Array(0);
+  /** @internal */
+  readonly buffer = new Uint8Array(RING_RECORD.$bytes - RING_RECORD.metadata);
+}
+
+/** What a ring must be for a reader to attach; fields left out are not checked. */
+export interface RingExpectation {
+  slotBytes?: number;
+  dtype?: number;
+  height?: number;
+  width?: number;
+}
+
+/** A ring attached for reading: its index, and its data file if asked for. */
+export class RingReader implements Disposable {
+  readonly name: string;
+  readonly index: RingIndex;
+  readonly slotBytes: number;
+  readonly slots: number;
+  /** Open data file. */
+  readonly data: File;
+  readonly #indexFile: File;
+  #dataAddress: bigint | undefined;
+
+  private constructor(name: string, index: RingIndex, indexFile: File, data: File) {
+    this.name = name;
+    this.index = index;
+    this.slotBytes = Number(index.header64(RING_HEADER.slot_bytes));
+    this.slots = index.slots;
+    this.data = data;
+    this.#indexFile = indexFile;
+  }
+
+  /**
+   * Attaches to a ring.
+   *
+   * @param memory Memory to map the index into (read-only), at `at` if given (a place that held the
+   * index of the same ring before its writer was replaced).
+   * @throws {RingMissingError} If the ring is not there, or is being made or removed right now.
+   * @throws {RingMismatchError} If it is of another version or not as expected.
+   * @throws {OsError} EACCES, …
+   */
+  static open(
+    memory: SharedMemory,
+    name: string,
+    expected: RingExpectation = {},
+    at?: number,
+  ): RingReader {
+    const indexFile = openExisting(indexPath(name), name);
+    try {
+      const slots = checkHeader(indexFile, name, expected);
+      const { bytes } = planIndex(slots);
+      let place = at;
+      if (place === undefined) place = memory.map(indexFile, bytes);
+      else memory.remap(place, indexFile, bytes);
+      const data = openExisting(dataPath(name), name);
+      const index = new RingIndex(memory, place, slots);
+      const reader = new RingReader(name, index, indexFile, data);
+      const size = dataBytes(reader);
+      if (data.size() < size) {
+        reader.close();
+        throw new RingMissingError(
+          `Ring ${name} is being made: its data file has not its full size yet`,
+        );
+      }
+      return reader;
+    } catch (error) {
+      indexFile.close();
+      throw error;
+    }
+  }
+
+  /** Entries published so far. */
+  get head(): bigint {
+    return this.index.head;
+  }
+
+  /** Whether the ring's writer has ended it, or another ring took its name: attach anew. */
+  get ended(): boolean {
+    return this.index.state !== RingState.IN_USE;
+  }
+
+  /**
+   * Reads an entry's record.
+   *
+   * @returns `"ok"`; `"none"` when it is not published yet; `"overrun"` when it was overwritten.
+   */
+  read(entry: bigint, into: RingRecord): "ok" | "none" | "overrun" {
+    const { memory } = this.index;
+    const { dv, u64, u8 } = memory;
+    const R = RING_RECORD;
+    const at = this.index.recordAt(entry);
+    const stable = 2n * (entry + 1n);
+    const before = Atomics.load(u64, (at + R.sequence) / 8);
+    if (before !== stable) return before < stable ? "none" : "overrun";
+    into.entry = entry;
+    into.imageId = dv.getBigUint64(at + R.image_id, true);
+    into.slotLock = dv.getBigUint64(at + R.slot_lock, true);
+    into.firstNs = dv.getBigUint64(at + R.first_ns, true);
+    into.completeNs = dv.getBigUint64(at + R.complete_ns, true);
+    into.publishedNs = dv.getBigUint64(at + R.published_ns, true);
+    into.frameIndex = dv.getBigUint64(at + R.frame_index, true);
+    into.payloadBytes = Number(dv.getBigUint64(at + R.payload_bytes, true));
+    into.slot = dv.getUint32(at + R.slot, true);
+    into.status = dv.getUint32(at + R.status, true);
+    into.missingPackets = dv.getUint32(at + R.missing_packets, true);
+    into.damagedPackets = dv.getUint32(at + R.damaged_packets, true);
+    into.epoch = dv.getUint32(at + R.epoch, true);
+    into.maskLow = dv.getBigUint64(at + R.mask_low, true);
+    into.maskHigh = dv.getBigUint64(at + R.mask_high, true);
+    const length = Math.min(dv.getUint32(at + R.metadata_bytes, true), into.buffer.byteLength);
+    into.buffer.set(u8.subarray(at + R.metadata, at + R.metadata + length));
+    into.metadata = into.buffer.subarray(0, length);
+    barrier();
+    const after = Atomics.load(u64, (at + R.sequence) / 8);
+    return after === stable ? "ok" : "overrun";
+  }
+
+  /**
+   * Whether the pixels of an entry are still the ones that were published. To be asked *after* they
+   * were used: only then is it certain that what was used was whole.
+   */
+  isIntact(record: RingRecord): boolean {
+    barrier();
+    return this.index.lock(record.slot) === record.slotLock;
+  }
+
+  /**
+   * Address of an entry's pixels in this process, for calls that take addresses (pwrite, send). The
+   * data file is mapped read-only at first use.
+   */
+  addressOf(record: RingRecord): bigint {
+    this.#dataAddress ??= mapAnywhere(this.data.fd, dataBytes(this));
+    return this.#dataAddress + BigInt(record.slot * this.slotBytes);
+  }
+
+  /** Detaches. */
+  close(): void {
+    if (this.#dataAddress !== undefined) unmap(this.#dataAddress, dataBytes(this));
+    this.#dataAddress = undefined;
+    this.data.close();
+    this.#indexFile.close();
+  }
+
+  /** Same as {@link RingReader.close}. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+function openExisting(path: string, name: string): File {
+  try {
+    return File.open(path, { write: false });
+  } catch (error) {
+    if (error instanceof OsError && error.errno === Errno.ENOENT) {
+      throw new RingMissingError(
+        `Ring ${name} does not exist (${path}). Start the service that writes it first.`,
+        { cause: error },
+      );
+    }
+    throw error;
+  }
+}
+
+/** Checks the header of an index file; returns the number of slots. */
+function checkHeader(file: File, name: string, expected: RingExpectation): number {
+  const H = RING_HEADER;
+  const header = new DataView(new ArrayBuffer(H.$bytes));
+  const n = file.readAt(new Uint8Array(header.buffer), 0);
+  const u32 = (field: number): number => header.getUint32(field, true);
+  if (n < H.$bytes || u32(H.state) !== RingState.IN_USE) {
+    throw new RingMissingError(`Ring ${name} is being made or removed`);
+  }
+  if (header.getBigUint64(H.magic, true) !== RING_MAGIC || u32(H.version) !== RING_VERSION) {
+    throw new RingMismatchError(
+      `Ring ${name}: its index is of layout version ${
+        u32(H.version)
+      }, this is version ${RING_VERSION}. ` +
+        "Run the same std-daq release everywhere.",
+    );
+  }
+  const slotBytes = Number(header.getBigUint64(H.slot_bytes, true));
+  const found = { slotBytes, dtype: u32(H.dtype), height: u32(H.height), width: u32(H.width) };
+  for (const [field, value] of Object.entries(expected)) {
+    const is = found[field as keyof typeof found];
+    if (is !== value) {
+      throw new RingMismatchError(
+        `Ring ${name}: ${field} is ${is}, this config says ${value}. ` +
+          "Restart the service that writes it with the same config.",
+      );
+    }
+  }
+  const slots = u32(H.slots);
+  if (file.size() < planIndex(slots).bytes) {
+    throw new RingMissingError(`Ring ${name} is being made: its index has not its full size yet`);
+  }
+  return slots;
+}
