@@ -36,26 +36,28 @@ export const RECEIVER_ENTRY_BYTES: usize = 64;
 export const RECEIVER_DONE_AT: usize = 68;
 /** u32, by kernel: entries in it; the host sets it to 0 when it has read them */
 export const RECEIVER_DONE_COUNT: usize = 72;
+/** u32, by host: u64 counters in the ring's header, in the order of RECEIVE_COUNTERS */
+export const RECEIVER_COUNTERS_AT: usize = 76;
 /** u32, by host: frames kept open at once */
-export const RECEIVER_WINDOW: usize = 76;
+export const RECEIVER_WINDOW: usize = 80;
 /** u32, by host: expected header version */
-export const RECEIVER_VERSION: usize = 80;
+export const RECEIVER_VERSION: usize = 84;
 /** u32, by host: expected detector type in the header */
-export const RECEIVER_DETECTOR_TYPE: usize = 84;
+export const RECEIVER_DETECTOR_TYPE: usize = 88;
 /** u32, by host: 0: frame number, 1: bunch id (f64 in detSpec1) */
-export const RECEIVER_IMAGE_ID_FIELD: usize = 88;
+export const RECEIVER_IMAGE_ID_FIELD: usize = 92;
 /** u32, by host: consecutive packets that prove a restart */
-export const RECEIVER_HOLD_LIMIT: usize = 92;
+export const RECEIVER_HOLD_LIMIT: usize = 96;
 /** u32, by kernel: packets held */
-export const RECEIVER_HOLD_COUNT: usize = 96;
+export const RECEIVER_HOLD_COUNT: usize = 100;
 /** u32, by kernel: counter restarts seen + 1; 0 before the first packet */
-export const RECEIVER_EPOCH: usize = 100;
+export const RECEIVER_EPOCH: usize = 104;
 /** u32, by kernel: packet the vector's first place is for; 2³² − 1 for none */
-export const RECEIVER_ARMED_PACKET: usize = 104;
+export const RECEIVER_ARMED_PACKET: usize = 108;
 /** u32, by kernel: packet predicted to come next */
-export const RECEIVER_NEXT_PACKET: usize = 108;
+export const RECEIVER_NEXT_PACKET: usize = 112;
 /** u32, by kernel: 1 once identity is learned */
-export const RECEIVER_IDENTITY_KNOWN: usize = 112;
+export const RECEIVER_IDENTITY_KNOWN: usize = 116;
 /** u64, by kernel: frame the vector's first place is for */
 export const RECEIVER_ARMED_FRAME: usize = 120;
 /** u64, by kernel: frame of the packet predicted to come next */
@@ -76,10 +78,8 @@ export const RECEIVER_LAST_ACCEPT_NS: usize = 176;
 export const RECEIVER_IDLE_NS: usize = 184;
 /** u64, by kernel: time of the first held packet */
 export const RECEIVER_HOLD_NS: usize = 192;
-/** 96 bytes, by kernel: u64 each, in the order of RECEIVE_COUNTERS */
-export const RECEIVER_COUNTERS: usize = 200;
 /** Size of the structure, bytes. */
-export const RECEIVER_BYTES: usize = 320;
+export const RECEIVER_BYTES: usize = 256;
 
 /** u64, by kernel: frame number */
 export const FRAME_ENTRY_FRAME: usize = 0;

@@ -64,7 +64,7 @@ function u32At(state: usize, field: usize): u32 {
 // @ts-ignore: decorator of AssemblyScript
 @inline
 function count(state: usize, counter: usize, n: u64): void {
-  const at = state + L.RECEIVER_COUNTERS + counter;
+  const at = <usize>u32At(state, L.RECEIVER_COUNTERS_AT) + counter;
   store<u64>(at, load<u64>(at) + n);
 }
 

@@ -81,6 +81,11 @@ export const RECEIVER = defineLayout("RECEIVER", {
   entry_bytes: ["u32", "host", "bytes of a frame entry, bitmap included"],
   done_at: ["u32", "host", "queue of closed frames: copies of their entries, without bitmap"],
   done_count: ["u32", "kernel", "entries in it; the host sets it to 0 when it has read them"],
+  counters_at: [
+    "u32",
+    "host",
+    "u64 counters in the ring's header, in the order of RECEIVE_COUNTERS",
+  ],
   window: ["u32", "host", "frames kept open at once"],
   version: ["u32", "host", "expected header version"],
   detector_type: ["u32", "host", "expected detector type in the header"],
@@ -101,11 +106,6 @@ export const RECEIVER = defineLayout("RECEIVER", {
   last_accept_ns: ["u64", "kernel", "time of the last accepted packet"],
   idle_ns: ["u64", "host", "silence after which any frame number begins a new epoch"],
   hold_ns: ["u64", "kernel", "time of the first held packet"],
-  counters: [
-    { bytes: 8 * RECEIVE_COUNTERS.length },
-    "kernel",
-    "u64 each, in the order of RECEIVE_COUNTERS",
-  ],
 }, 64);
 
 /** A frame in the receiver's table; a bitmap of its packets follows. */

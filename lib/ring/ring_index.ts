@@ -80,6 +80,11 @@ export class RingIndex {
     return this.at + this.plan.recordsAt + Number(entry % BigInt(this.slots)) * RING_RECORD.$bytes;
   }
 
+  /** Place of counter `i` in the memory, for kernels that count. */
+  counterAt(i: number): number {
+    return this.at + RING_HEADER.counters + 8 * i;
+  }
+
   /** Counter `i` of the ring's writer. */
   counter(i: number): bigint {
     return this.header64(RING_HEADER.counters + 8 * i);

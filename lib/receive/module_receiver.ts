@@ -1,0 +1,244 @@
+/**
+ * Packets → frames of one module: the tables around the reassembly kernel.
+ *
+ * @module
+ */
+import { frameBytes, type PacketFormat } from "../detector/mod.ts";
+import {
+  FRAME_ENTRY,
+  HEADER_BYTES,
+  instantiateKernels,
+  type KernelExports,
+  RECEIVER,
+} from "../kernels/mod.ts";
+import { IOVEC, MMSGHDR } from "../os/mod.ts";
+import {
+  indexMemoryBytes,
+  mapSlots,
+  type RingEntry,
+  type RingSpec,
+  RingWriter,
+  SharedMemory,
+  slotMemoryBytes,
+} from "../ring/mod.ts";
+
+/** Entries of the frame table: closed frames are remembered for about as many frames. */
+const TABLE_ENTRIES = 256;
+
+/** Room in the queue of closed frames: more than one call can close. */
+const DONE_ENTRIES = 512;
+
+/** Most consecutive packets asked for as proof of a counter restart. */
+const HOLD_LIMIT = 32;
+
+const FRAME_GOOD = 1;
+const FRAME_MISSING_PACKETS = 2;
+
+/** A closed frame as its publisher sees it: fields of the kernel's queue. */
+export interface ClosedFrame {
+  /** View that holds the header of the frame's first packet, and where in it. */
+  readonly header: DataView;
+  readonly headerAt: number;
+  readonly imageId: bigint;
+  readonly missingPackets: number;
+}
+
+/** What a module's receiver needs to know. */
+export interface ModuleReceiverOptions {
+  format: PacketFormat;
+  ring: RingSpec;
+  /** Group of the ring's files. */
+  gid?: number | undefined;
+  /** Packets per receive call. */
+  batch?: number;
+  /** Frames kept open at once. */
+  window: number;
+  /** Silence after which any frame number is believed, ns. */
+  idleNs: bigint;
+  /** Writes the public frame struct into `message` (64 bytes). */
+  writeMessage(message: DataView, frame: ClosedFrame): void;
+  /** Called after each publication, with the public frame struct. */
+  onFrame(message: Uint8Array): void;
+}
+
+/**
+ * Receives for one module: predicts where packets go, has the kernel check them, publishes closed
+ * frames. Knows no socket: {@link arm} says where the next packets shall be put, {@link handle}
+ * takes them.
+ */
+export class ModuleReceiver implements Disposable {
+  /** The module's frame ring. */
+  readonly ring: RingWriter;
+  /** Address of the vector of `struct mmsghdr` to receive into. */
+  readonly vector: bigint;
+  /** The memory in which ring and tables are. */
+  readonly memory: SharedMemory;
+  /** Where the kernel's state is in it. */
+  readonly state: number;
+  readonly #kernels: KernelExports;
+  readonly #options: ModuleReceiverOptions;
+  readonly #doneAt: number;
+  readonly #message = new Uint8Array(64);
+  readonly #messageView = new DataView(this.#message.buffer);
+  readonly #entry: RingEntry;
+
+  /**
+   * @throws {RingBusyError | RingSpaceError | OsError} If the ring cannot be made.
+   */
+  constructor(options: ModuleReceiverOptions) {
+    const { format, ring, batch = 128 } = options;
+    this.#options = options;
+    const memory = this.memory = new SharedMemory(memoryBytes(options, batch));
+    this.ring = RingWriter.create(memory, ring, { gid: options.gid });
+    const framesAt = mapSlots(memory, this.ring.data, ring.slotBytes, 0, ring.slots, {
+      writable: true,
+    });
+    const state = this.state = memory.allocate(RECEIVER.$bytes);
+    const entryBytes = frameEntryBytes(format);
+    this.#doneAt = memory.allocate(DONE_ENTRIES * FRAME_ENTRY.bitmap);
+    const messagesAt = memory.allocate(batch * MMSGHDR.bytes);
+    const { index } = this.ring;
+    const settings: Partial<Record<keyof typeof RECEIVER, number>> = {
+      batch,
+      payload_bytes: format.payloadBytes,
+      packets_per_frame: format.packetsPerFrame,
+      slot_bytes: ring.slotBytes,
+      slots: ring.slots,
+      frames_at: framesAt,
+      locks_at: index.lockIndex(0) * 8,
+      counters_at: index.counterAt(0),
+      headers_at: memory.allocate(batch * HEADER_BYTES),
+      messages_at: messagesAt,
+      iovecs_at: memory.allocate(batch * 2 * IOVEC.bytes),
+      stage_at: memory.allocate(2 * batch * format.payloadBytes),
+      hold_at: memory.allocate(HOLD_LIMIT * (HEADER_BYTES + format.payloadBytes)),
+      table_at: memory.allocate(TABLE_ENTRIES * entryBytes),
+      table_mask: TABLE_ENTRIES - 1,
+      entry_bytes: entryBytes,
+      done_at: this.#doneAt,
+      window: options.window,
+      version: format.headerVersion,
+      detector_type: format.detectorType,
+      image_id_field: format.imageIdField === "bunch_id" ? 1 : 0,
+      // A frame of few packets must not have to repeat itself for long before it is believed.
+      hold_limit: Math.max(2, Math.min(HOLD_LIMIT, format.packetsPerFrame / 2)),
+    };
+    for (const [field, value] of Object.entries(settings)) {
+      memory.dv.setUint32(state + RECEIVER[field as keyof typeof RECEIVER], value, true);
+    }
+    memory.dv.setBigUint64(state + RECEIVER.host_base, memory.base, true);
+    memory.dv.setBigUint64(state + RECEIVER.idle_ns, options.idleNs, true);
+    this.vector = memory.base + BigInt(messagesAt);
+    this.#kernels = instantiateKernels(memory.memory);
+    this.#kernels.resetReceiver(state);
+    this.#entry = emptyEntry(this.#message);
+  }
+
+  /** Prepares the vector; returns how many packets it can take. */
+  arm(): number {
+    return this.#kernels.armReceive(this.state);
+  }
+
+  /**
+   * Handles packets that were received into the vector since the last {@link arm}, and publishes
+   * the frames that they close.
+   *
+   * @param now Time, ns since 1970; must not step back.
+   */
+  handle(packets: number, now: bigint): void {
+    const closed = this.#kernels.receiveBatch(this.state, packets, now);
+    if (closed > 0) this.#publish(closed);
+  }
+
+  /** Closes and publishes frames whose first packet came more than `timeoutNs` ago. */
+  expire(now: bigint, timeoutNs: bigint): void {
+    const closed = this.#kernels.expireFrames(this.state, now, timeoutNs);
+    if (closed > 0) this.#publish(closed);
+  }
+
+  /** Removes the ring. */
+  [Symbol.dispose](): void {
+    this.ring.close();
+  }
+
+  #publish(closed: number): void {
+    const { dv } = this.memory;
+    const { format, ring } = this.#options;
+    const entry = this.#entry;
+    for (let i = 0; i < closed; i++) {
+      const at = this.#doneAt + i * FRAME_ENTRY.bitmap;
+      const received = dv.getUint32(at + FRAME_ENTRY.received, true);
+      entry.imageId = dv.getBigUint64(at + FRAME_ENTRY.image_id, true);
+      entry.slot = dv.getUint32(at + FRAME_ENTRY.slot, true);
+      entry.missingPackets = format.packetsPerFrame - received;
+      entry.damagedPackets = dv.getUint32(at + FRAME_ENTRY.damaged, true);
+      entry.status = entry.missingPackets === 0 ? FRAME_GOOD : FRAME_MISSING_PACKETS;
+      entry.firstNs = dv.getBigUint64(at + FRAME_ENTRY.first_ns, true);
+      entry.completeNs = dv.getBigUint64(at + FRAME_ENTRY.last_ns, true);
+      entry.frameIndex = dv.getBigUint64(at + FRAME_ENTRY.frame, true);
+      entry.payloadBytes = ring.slotBytes;
+      entry.epoch = dv.getUint32(at + FRAME_ENTRY.epoch, true);
+      this.#options.writeMessage(this.#messageView, {
+        header: dv,
+        headerAt: at + FRAME_ENTRY.header,
+        imageId: entry.imageId,
+        missingPackets: entry.missingPackets,
+      });
+      this.ring.publish(entry);
+      this.#options.onFrame(this.#message);
+    }
+    dv.setUint32(this.state + RECEIVER.done_count, 0, true);
+  }
+}
+
+/** Bytes of a frame table's entry, bitmap included. */
+function frameEntryBytes(format: PacketFormat): number {
+  return FRAME_ENTRY.bitmap + Math.ceil(format.packetsPerFrame / 64) * 8;
+}
+
+function memoryBytes({ format, ring }: ModuleReceiverOptions, batch: number): number {
+  const packet = HEADER_BYTES + format.payloadBytes;
+  const tables = RECEIVER.$bytes + DONE_ENTRIES * FRAME_ENTRY.bitmap +
+    batch * (MMSGHDR.bytes + 2 * IOVEC.bytes + HEADER_BYTES + 2 * format.payloadBytes) +
+    HOLD_LIMIT * packet + TABLE_ENTRIES * frameEntryBytes(format);
+  return indexMemoryBytes(ring.slots) + slotMemoryBytes(ring.slotBytes, ring.slots) + tables + 4096;
+}
+
+function emptyEntry(metadata: Uint8Array): RingEntry {
+  return {
+    imageId: 0n,
+    slot: 0,
+    status: 0,
+    firstNs: 0n,
+    completeNs: 0n,
+    frameIndex: 0n,
+    payloadBytes: 0,
+    missingPackets: 0,
+    damagedPackets: 0,
+    epoch: 0,
+    maskLow: 0n,
+    maskHigh: 0n,
+    metadata,
+  };
+}
+
+/** The ring of one module's frames. */
+export function frameRingSpec(options: {
+  name: string;
+  format: PacketFormat;
+  slots: number;
+  dtype: number;
+  rows: number;
+  columns: number;
+}): RingSpec {
+  const { name, format, slots, dtype, rows, columns } = options;
+  return {
+    name,
+    slotBytes: frameBytes(format),
+    slots,
+    dtype,
+    height: rows,
+    width: columns,
+    geometry: 0n, // a frame fills its slot: nothing of a former one can show through
+  };
+}
