@@ -1,0 +1,482 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import {
+  type AcquisitionEvent,
+  type AcquisitionLimits,
+  type AcquisitionState,
+  canTakeImage,
+  INITIAL_STATE,
+  nextDeadline,
+  outstanding,
+  type Phase,
+  REASON_FILE_OPEN,
+  REASON_NO_FILE,
+  REASON_OVERWRITTEN,
+  type StartRequest,
+  statusOf,
+  type Transition,
+  transition,
+  type WriterActionName,
+} from "./mod.ts";
+
+const LIMITS: AcquisitionLimits = { writerTimeoutMs: 5000, retryMs: 1000, maxOutstanding: 3 };
+
+const request = (nImages: number): StartRequest => ({
+  nImages,
+  outputFile: "/data/run.h5",
+  runId: 7n,
+  json: "{}",
+});
+const start = (nImages = 2): AcquisitionEvent => ({ kind: "start", request: request(nImages) });
+const stop: AcquisitionEvent = { kind: "stop" };
+const tick: AcquisitionEvent = { kind: "tick" };
+const image = (skipped = 0, imageId = 1n): AcquisitionEvent => ({
+  kind: "image",
+  image: { imageId, entry: imageId, skipped, metadata: new Uint8Array() },
+});
+const yes = (action: WriterActionName, nWritten?: bigint): AcquisitionEvent => ({
+  kind: "answer",
+  answer: { ok: true, reason: "", action, ...(nWritten !== undefined && { nWritten }) },
+});
+const no = (action: WriterActionName, reason: string): AcquisitionEvent => ({
+  kind: "answer",
+  answer: { ok: false, reason, action },
+});
+/** An answer of the original writer: it does not say to what. */
+const plain = (ok = true, reason = ""): AcquisitionEvent => ({
+  kind: "answer",
+  answer: { ok, reason },
+});
+
+/** Feeds events one ms apart; a `tick` first lets all timeouts pass. */
+class Driver {
+  state: AcquisitionState = INITIAL_STATE;
+  now = { epochS: 1000, monotonicMs: 0 };
+  effects: string[] = [];
+
+  feed(...events: AcquisitionEvent[]): this {
+    for (const event of events) {
+      const ms = event.kind === "tick" ? 5001 : 1;
+      this.now = {
+        epochS: this.now.epochS + ms / 1000,
+        monotonicMs: this.now.monotonicMs + ms,
+      };
+      const result: Transition = transition(this.state, event, this.now, LIMITS);
+      this.state = result.state;
+      this.effects = result.effects.map((effect) =>
+        effect.kind === "send" ? effect.command.action : effect.kind
+      );
+    }
+    return this;
+  }
+
+  get acquisition(): ReturnType<typeof statusOf>["acquisition"] {
+    return statusOf(this.state).acquisition;
+  }
+}
+
+const reach = (...events: AcquisitionEvent[]): Driver => new Driver().feed(...events);
+const RECORDING = [start(), yes("create_file")] as const;
+
+/** A way into each situation the machine can be in. */
+const SITUATIONS: Record<string, readonly AcquisitionEvent[]> = {
+  idle: [],
+  lost: [start(), tick],
+  "recovering for a start": [start(), tick, start()],
+  recovering: [start(), tick, tick],
+  "recovering, stop asked": [start(), tick, start(), stop],
+  creating: [start()],
+  "creating, stop asked": [start(), stop],
+  "recording, none yet": RECORDING,
+  recording: [start(5), yes("create_file"), image()],
+  flushing: [...RECORDING, image(), image()],
+  closing: [...RECORDING, stop, yes("confirm_last_image", 0n)],
+  "closing after a failure": [...RECORDING, image(), no("record_image", "ENOSPC")],
+};
+
+const EVENTS: Record<string, AcquisitionEvent> = {
+  start: start(),
+  stop,
+  image: image(),
+  "last image": image(99),
+  tick,
+  send_failed: { kind: "send_failed", reason: "no writer" },
+  source_failed: { kind: "source_failed", reason: "ring is gone" },
+  created: yes("create_file"),
+  "not created": no("create_file", "EACCES"),
+  "file open": no("create_file", REASON_FILE_OPEN),
+  written: yes("record_image"),
+  "not written": no("record_image", "ENOSPC"),
+  overwritten: no("record_image", REASON_OVERWRITTEN),
+  "no file (image)": no("record_image", REASON_NO_FILE),
+  confirmed: yes("confirm_last_image"),
+  "not confirmed": no("confirm_last_image", "EIO"),
+  "no file (confirm)": no("confirm_last_image", REASON_NO_FILE),
+  closed: yes("close_file"),
+  "not closed": no("close_file", "EIO"),
+  "no file (close)": no("close_file", REASON_NO_FILE),
+};
+
+const LOST_UNSTARTED = "lost drop_unsent start_failed ended";
+const LOST = "lost drop_unsent ended";
+const LOST_RECORDING = "lost drop_unsent stop_images ended";
+const FLUSH = "flushing stop_images confirm_last_image";
+const CLOSE = "closing close_file";
+const REFUSED = "start_refused";
+const NOTE = "note";
+const FAILED_START = "idle start_failed ended";
+const RECOVERING_ANSWERS = {
+  created: NOTE,
+  "not created": NOTE,
+  "file open": NOTE,
+  written: NOTE,
+  "not written": NOTE,
+  overwritten: NOTE,
+  "no file (image)": NOTE,
+  confirmed: NOTE,
+  "not confirmed": NOTE,
+  "no file (confirm)": NOTE,
+};
+const ALL_NOTES = Object.fromEntries(
+  Object.entries(EVENTS).filter(([, event]) => event.kind === "answer").map(([name]) => [
+    name,
+    NOTE,
+  ]),
+);
+const ALL_RECOVER = Object.fromEntries(
+  Object.keys(ALL_NOTES).map((name) => [name, "recovering close_file"]),
+);
+
+/** "next-phase effects…"; the phase is left out when it stays, a missing entry is "nothing". */
+const TABLE: Record<string, Record<string, string>> = {
+  idle: { ...ALL_NOTES, start: "creating create_file" },
+  lost: {
+    ...ALL_RECOVER,
+    closed: "idle",
+    "not closed": "idle",
+    "no file (close)": "idle",
+    start: "recovering close_file",
+    stop: "recovering close_file",
+    tick: "recovering close_file",
+  },
+  "recovering for a start": {
+    ...RECOVERING_ANSWERS,
+    start: REFUSED,
+    tick: LOST_UNSTARTED,
+    send_failed: LOST_UNSTARTED,
+    closed: "creating create_file",
+    "not closed": "creating create_file",
+    "no file (close)": "creating create_file",
+  },
+  recovering: {
+    ...RECOVERING_ANSWERS,
+    tick: "lost drop_unsent",
+    send_failed: "lost drop_unsent",
+    closed: "idle",
+    "not closed": "idle",
+    "no file (close)": "idle",
+  },
+  "recovering, stop asked": {
+    ...RECOVERING_ANSWERS,
+    start: REFUSED,
+    tick: LOST_UNSTARTED,
+    send_failed: LOST_UNSTARTED,
+    closed: FAILED_START,
+    "not closed": FAILED_START,
+    "no file (close)": FAILED_START,
+  },
+  creating: {
+    ...ALL_NOTES,
+    start: REFUSED,
+    tick: LOST_UNSTARTED,
+    send_failed: LOST_UNSTARTED,
+    created: "recording start_images started",
+    "not created": FAILED_START,
+    "file open": "recovering close_file",
+  },
+  "creating, stop asked": {
+    ...ALL_NOTES,
+    start: REFUSED,
+    tick: LOST_UNSTARTED,
+    send_failed: LOST_UNSTARTED,
+    created: "flushing started confirm_last_image",
+    "not created": FAILED_START,
+    "file open": "recovering close_file",
+  },
+  "recording, none yet": {
+    ...ALL_NOTES,
+    start: REFUSED,
+    stop: FLUSH,
+    image: "record_image",
+    "last image": FLUSH,
+    send_failed: LOST_RECORDING,
+    source_failed: FLUSH,
+    written: "",
+    "not written": "closing stop_images close_file",
+    overwritten: "",
+    "no file (image)": "idle stop_images ended",
+  },
+  recording: {
+    ...ALL_NOTES,
+    start: REFUSED,
+    stop: FLUSH,
+    image: "record_image",
+    "last image": FLUSH,
+    tick: LOST_RECORDING,
+    send_failed: LOST_RECORDING,
+    source_failed: FLUSH,
+    written: "",
+    "not written": "closing stop_images close_file",
+    overwritten: "",
+    "no file (image)": "idle stop_images ended",
+  },
+  flushing: {
+    ...ALL_NOTES,
+    start: REFUSED,
+    tick: LOST,
+    send_failed: LOST,
+    written: "",
+    "not written": CLOSE,
+    overwritten: "",
+    "no file (image)": "idle ended",
+    confirmed: CLOSE,
+    "not confirmed": CLOSE,
+    "no file (confirm)": "idle ended",
+  },
+  closing: {
+    ...ALL_NOTES,
+    start: REFUSED,
+    tick: LOST,
+    send_failed: LOST,
+    written: "",
+    "not written": "",
+    overwritten: "",
+    "no file (image)": "idle ended",
+    closed: "idle ended",
+    "not closed": "idle ended",
+    "no file (close)": "idle ended",
+  },
+};
+TABLE["closing after a failure"] = TABLE["closing"]!;
+
+for (const [situation, path] of Object.entries(SITUATIONS)) {
+  Deno.test(`transition() takes every event when ${situation}`, () => {
+    for (const [name, event] of Object.entries(EVENTS)) {
+      const driver = reach(...path);
+      const before = driver.state.phase;
+      driver.feed(event);
+      const [expectedPhase, expectedEffects] = expectation(TABLE[situation]?.[name] ?? "", before);
+      assert.deepEqual(
+        { phase: driver.state.phase, effects: driver.effects },
+        { phase: expectedPhase, effects: expectedEffects },
+        `${name} when ${situation}`,
+      );
+    }
+  });
+}
+
+const PHASES: readonly string[] = [
+  "idle",
+  "lost",
+  "recovering",
+  "creating",
+  "recording",
+  "flushing",
+  "closing",
+];
+
+function expectation(cell: string, before: Phase): [string, string[]] {
+  const words = cell.split(" ").filter((word) => word !== "");
+  return PHASES.includes(words[0] ?? "") ? [words[0] ?? before, words.slice(1)] : [before, words];
+}
+
+Deno.test("transition() completes a run when every image is on file", () => {
+  const driver = reach(start(2));
+  assert.equal(statusOf(driver.state).state, "WRITING");
+  assert.equal(driver.acquisition.state, "WAITING_IMAGES");
+  driver.feed(yes("create_file"), image());
+  assert.equal(driver.acquisition.state, "ACQUIRING_IMAGES");
+  driver.feed(yes("record_image", 1n), image());
+  assert.deepEqual(driver.effects, ["record_image", "stop_images", "confirm_last_image"]);
+  assert.equal(driver.acquisition.state, "FLUSHING_IMAGES");
+  driver.feed(yes("record_image", 2n), yes("confirm_last_image", 2n), yes("close_file", 2n));
+  assert.deepEqual(statusOf(driver.state), {
+    state: "READY",
+    acquisition: {
+      state: "FINISHED",
+      message: "Completed.",
+      info: { nImages: 2, outputFile: "/data/run.h5", runId: 7n },
+      stats: {
+        nWriteRequested: 2,
+        nWriteCompleted: 2,
+        nLost: 0,
+        startTime: 1000.001,
+        stopTime: driver.now.epochS,
+      },
+    },
+  });
+});
+
+Deno.test("transition() completes a run with the original writer, which answers no image", () => {
+  const driver = reach(start(2), plain(), image(), tick, image());
+  assert.equal(outstanding(driver.state), 0);
+  assert.equal(driver.state.phase, "flushing");
+  driver.feed(plain(), plain());
+  assert.equal(driver.acquisition.message, "Completed.");
+  assert.equal(driver.acquisition.stats.nWriteCompleted, 2);
+});
+
+Deno.test("transition() says Interrupted when stopped, and keeps the images", () => {
+  const driver = reach(start(9), yes("create_file"), image(), stop, yes("record_image"));
+  driver.feed(yes("confirm_last_image", 1n), yes("close_file"));
+  assert.equal(driver.acquisition.state, "FINISHED");
+  assert.equal(driver.acquisition.message, "Interrupted.");
+  assert.equal(driver.acquisition.stats.nWriteCompleted, 1);
+});
+
+Deno.test("transition() counts skipped and overwritten images once each, and fails the run", () => {
+  const driver = reach(start(10), yes("create_file"), image(3), image(), image(4));
+  assert.equal(driver.acquisition.stats.nWriteRequested, 3);
+  assert.equal(driver.state.phase, "flushing", "3 requested + 7 skipped");
+  driver.feed(
+    yes("record_image"),
+    no("record_image", `${REASON_OVERWRITTEN}: entry 4`),
+    yes("record_image"),
+    yes("confirm_last_image", 2n),
+    yes("close_file"),
+  );
+  assert.equal(driver.acquisition.state, "FAILED");
+  assert.equal(driver.acquisition.stats.nLost, 8);
+  assert.match(driver.acquisition.message, /^ERROR: 8 of 10 images were lost.* 2 images are in/);
+});
+
+Deno.test("transition() ends a run whose last images were all skipped", () => {
+  const driver = reach(start(3), yes("create_file"), image(), image(50));
+  assert.equal(driver.state.phase, "flushing");
+  assert.equal(driver.acquisition.stats.nLost, 2);
+  assert.equal(driver.acquisition.stats.nWriteRequested, 1);
+});
+
+Deno.test("transition() fails the run with the writer's reason when the disk is full", () => {
+  const driver = reach(start(9), yes("create_file"), image(), image());
+  driver.feed(yes("record_image"), no("record_image", "pwrite: ENOSPC (no space left)."));
+  assert.equal(driver.acquisition.state, "FLUSHING_IMAGES");
+  driver.feed(yes("close_file"));
+  assert.equal(statusOf(driver.state).state, "READY");
+  assert.equal(driver.acquisition.state, "FAILED");
+  assert.match(
+    driver.acquisition.message,
+    /^ERROR: the file writer failed to write: pwrite: ENOSPC \(no space left\)\.$/,
+  );
+  assert.equal(driver.acquisition.stats.nWriteCompleted, 1);
+});
+
+Deno.test("transition() contradicts a writer that confirms another number of images", () => {
+  const driver = reach(...RECORDING, image(), image(), yes("record_image"), yes("record_image"));
+  driver.feed(yes("confirm_last_image", 1n), yes("close_file"));
+  assert.match(driver.acquisition.message, /counts 1 images in the file, 2 were acknowledged/);
+});
+
+Deno.test("transition() contradicts a writer that confirms before answering every image", () => {
+  const driver = reach(...RECORDING, image(), image(), yes("record_image"));
+  driver.feed(yes("confirm_last_image", 1n), yes("close_file"));
+  assert.match(driver.acquisition.message, /answered for 1 of 2 images only/);
+});
+
+Deno.test("transition() knows a restarted writer by its answer and is ready at once", () => {
+  const driver = reach(start(9), yes("create_file"), image(), no("record_image", REASON_NO_FILE));
+  assert.equal(statusOf(driver.state).state, "READY");
+  assert.match(driver.acquisition.message, /^ERROR: the file writer restarted/);
+});
+
+Deno.test("transition() closes a file left open in the writer once, then creates its own", () => {
+  const driver = reach(start(), no("create_file", REASON_FILE_OPEN), yes("close_file"));
+  assert.equal(driver.state.phase, "creating");
+  driver.feed(no("create_file", REASON_FILE_OPEN));
+  assert.equal(driver.state.phase, "idle");
+  assert.equal(driver.acquisition.state, "FAILED");
+});
+
+Deno.test("transition() ignores answers of an earlier run when a new one is created", () => {
+  const driver = reach(start(), tick, yes("close_file"), start());
+  assert.equal(driver.state.phase, "creating");
+  driver.feed(no("close_file", REASON_NO_FILE), no("record_image", REASON_NO_FILE));
+  assert.equal(driver.state.phase, "creating");
+  driver.feed(yes("create_file"));
+  assert.equal(driver.state.phase, "recording");
+});
+
+Deno.test("nextDeadline() moves with every answer and is absent when none is owed", () => {
+  const driver = reach(start(9), yes("create_file"));
+  assert.equal(nextDeadline(driver.state, LIMITS), undefined);
+  driver.feed(image());
+  assert.equal(nextDeadline(driver.state, LIMITS), 3 + 5000);
+  driver.feed(image());
+  assert.equal(nextDeadline(driver.state, LIMITS), 3 + 5000);
+  driver.feed(yes("record_image"));
+  assert.equal(nextDeadline(driver.state, LIMITS), 5 + 5000);
+  driver.feed(yes("record_image"));
+  assert.equal(nextDeadline(driver.state, LIMITS), undefined);
+});
+
+Deno.test("canTakeImage() holds images back when too many are outstanding", () => {
+  const driver = reach(start(9), yes("create_file"), image(), image());
+  assert.equal(canTakeImage(driver.state, LIMITS), true);
+  driver.feed(image());
+  assert.equal(canTakeImage(driver.state, LIMITS), false);
+  driver.feed(yes("record_image"));
+  assert.equal(canTakeImage(driver.state, LIMITS), true);
+});
+
+const anyEvent: fc.Arbitrary<AcquisitionEvent> = fc.oneof(
+  { weight: 3, arbitrary: fc.constantFrom(...Object.values(EVENTS)) },
+  { weight: 2, arbitrary: fc.integer({ min: 0, max: 3 }).map((skipped) => image(skipped)) },
+  { weight: 1, arbitrary: fc.integer({ min: 1, max: 4 }).map((n) => start(n)) },
+  { weight: 1, arbitrary: fc.constantFrom(plain(), plain(false, "EIO")) },
+);
+
+Deno.test("transition() stays consistent in any sequence of events", () => {
+  fc.assert(
+    fc.property(fc.array(anyEvent, { maxLength: 60 }), (events) => {
+      const driver = new Driver();
+      let running = false;
+      for (const event of events) {
+        driver.feed(event);
+        assert.ok(PHASES.includes(driver.state.phase));
+        const { run } = driver.state;
+        const started = event.kind === "start" && !driver.effects.includes("start_refused");
+        assert.ok(!started || !running, "a run was replaced while it was running");
+        const ended = driver.effects.includes("ended");
+        assert.ok(!ended || running || started, "a run ended that did not run");
+        running = run !== undefined && run.stopTime === undefined;
+        if (run === undefined) continue;
+        assert.ok(run.completed + run.overwritten <= run.requested);
+        assert.ok(run.requested + run.skipped <= run.request.nImages);
+        assert.ok(outstanding(driver.state) >= 0);
+        const { state, message } = driver.acquisition;
+        assert.equal(running, !["FINISHED", "FAILED"].includes(state));
+        if (state === "FAILED") assert.match(message, /^ERROR: .*[^.]\.$/);
+        if (message === "Completed.") {
+          assert.equal(run.completed, run.request.nImages);
+        }
+      }
+    }),
+    { numRuns: 3000 },
+  );
+});
+
+Deno.test("transition() always gets to a next run that completes", () => {
+  fc.assert(
+    fc.property(fc.array(anyEvent, { maxLength: 40 }), (events) => {
+      const driver = reach(...events);
+      // The writer is well from here on: let what is owed be answered, then run.
+      driver.feed(stop, tick, tick, yes("close_file"), tick, tick, yes("close_file"), stop);
+      if (driver.state.phase === "recovering") driver.feed(yes("close_file"));
+      assert.equal(statusOf(driver.state).state, "READY", driver.state.phase);
+      driver.feed(start(1), yes("create_file"), image(), yes("record_image"));
+      driver.feed(yes("confirm_last_image", 1n), yes("close_file"));
+      assert.equal(driver.acquisition.message, "Completed.");
+    }),
+    { numRuns: 2000 },
+  );
+});

@@ -1,0 +1,11 @@
+/**
+ * One acquisition from request to closed file: a state machine without transport, the public status
+ * and the check of output paths.
+ *
+ * @module
+ */
+export * from "./acquisition.ts";
+export * from "./output_path.ts";
+export * from "./status.ts";
+export * from "./types.ts";
+export * from "./writer_reasons.ts";

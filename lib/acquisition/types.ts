@@ -1,0 +1,166 @@
+/**
+ * The words of the acquisition state machine: its state, what happens to it, what it wants done.
+ *
+ * @module
+ */
+
+/** A moment, read once per event so that the machine needs no clock of its own. */
+export interface Instant {
+  /** Wall-clock time, seconds since 1970-01-01 UTC; shown to users. */
+  readonly epochS: number;
+  /** Time that never steps, ms since an arbitrary start; timeouts are measured with it. */
+  readonly monotonicMs: number;
+}
+
+/** A checked request to write images into a file. */
+export interface StartRequest {
+  /** Images to write, at least 1. */
+  readonly nImages: number;
+  /** Absolute path, already checked against the allowed folders. */
+  readonly outputFile: string;
+  /** The user's number for this acquisition; fits an unsigned 64-bit integer. */
+  readonly runId: bigint;
+  /** The whole request as the user sent it, JSON; stored in the file. */
+  readonly json: string;
+}
+
+/** One image of the image ring, as published by the assembler. */
+export interface RingImage {
+  /** Number of its entry in the ring's index; absent when the assembler keeps no index. */
+  readonly entry?: bigint;
+  readonly imageId: bigint;
+  /** Images published before this one that were overwritten before they could be looked at. */
+  readonly skipped: number;
+  /** `ImageMetadata`, protobuf-encoded. */
+  readonly metadata: Uint8Array;
+}
+
+/** The four actions a writer understands; `create_file`, `confirm_last_image` and `close_file` are
+ * always answered, `record_image` by the writers that say so. */
+export type WriterActionName =
+  | "create_file"
+  | "record_image"
+  | "confirm_last_image"
+  | "close_file";
+
+/** A command for the file writer. */
+export type WriterCommand =
+  | { readonly action: "create_file"; readonly request: StartRequest }
+  | { readonly action: "record_image"; readonly image: RingImage }
+  | { readonly action: "confirm_last_image" }
+  | { readonly action: "close_file" };
+
+/** An answer of the file writer. */
+export interface WriterAnswer {
+  readonly ok: boolean;
+  /** Why it failed; empty on success. */
+  readonly reason: string;
+  /** Which action is answered; absent from the original writer, which answers in order and does
+   * not answer record_image. */
+  readonly action?: WriterActionName;
+  readonly imageId?: bigint;
+  /** Images in the current file so far. */
+  readonly nWritten?: bigint;
+}
+
+/** What can happen to an acquisition. */
+export type AcquisitionEvent =
+  | { readonly kind: "start"; readonly request: StartRequest }
+  | { readonly kind: "stop" }
+  | { readonly kind: "image"; readonly image: RingImage }
+  | { readonly kind: "answer"; readonly answer: WriterAnswer }
+  /** Time went by; to be sent at {@linkcode nextDeadline} or whenever convenient. */
+  | { readonly kind: "tick" }
+  /** A command could not be delivered. */
+  | { readonly kind: "send_failed"; readonly reason: string }
+  /** The image ring cannot be followed any longer. */
+  | { readonly kind: "source_failed"; readonly reason: string };
+
+/** Why a start was not carried out. */
+export type StartFailure = "busy" | "writer_gone" | "create_failed" | "interrupted";
+
+/** What the machine wants done, in the order given. */
+export type AcquisitionEffect =
+  | { readonly kind: "send"; readonly command: WriterCommand }
+  /** Forget commands not delivered yet: the writer they were for is gone. */
+  | { readonly kind: "drop_unsent" }
+  /** Follow the image ring from the next image published on. */
+  | { readonly kind: "start_images" }
+  | { readonly kind: "stop_images" }
+  /** The start is under way: the file exists and images are taken. */
+  | { readonly kind: "started" }
+  /** The start ended before it was under way. */
+  | { readonly kind: "start_failed"; readonly why: StartFailure; readonly message: string }
+  /** The start that was just asked for is refused; nothing changed. */
+  | { readonly kind: "start_refused"; readonly why: "busy"; readonly message: string }
+  /** The acquisition reached FINISHED or FAILED. */
+  | { readonly kind: "ended" }
+  /** Something for the log that changes nothing. */
+  | { readonly kind: "note"; readonly message: string };
+
+/**
+ * Where the machine is.
+ *
+ * | phase | meaning |
+ * |---|---|
+ * | `idle` | no file open, writer believed well |
+ * | `lost` | the writer does not answer |
+ * | `recovering` | close_file sent to find out whether the writer is back |
+ * | `creating` | create_file sent |
+ * | `recording` | images are taken |
+ * | `flushing` | confirm_last_image sent, no more images are taken |
+ * | `closing` | close_file sent |
+ */
+export type Phase =
+  | "idle"
+  | "lost"
+  | "recovering"
+  | "creating"
+  | "recording"
+  | "flushing"
+  | "closing";
+
+/** One acquisition: what was asked and what came of it. */
+export interface Run {
+  readonly request: StartRequest;
+  readonly startTime: number;
+  /** Epoch s; absent while it runs. */
+  readonly stopTime?: number;
+  /** Images the writer was told to record. */
+  readonly requested: number;
+  /** Images on file, as the writer answered. */
+  readonly completed: number;
+  /** Images of this run that were overwritten in the ring before the writer was told of them. */
+  readonly skipped: number;
+  /** Requested images that were overwritten in the ring before the writer got to them. */
+  readonly overwritten: number;
+  /** Images the writer was told to record and answered for, one way or the other. */
+  readonly answered: number;
+  /** The writer answers each record_image. */
+  readonly acknowledges: boolean;
+  /** A user asked to stop before all images were there. */
+  readonly interrupted: boolean;
+  /** A leftover file of the writer was closed once already for this run. */
+  readonly recovered: boolean;
+  /** First thing that went wrong. */
+  readonly failure?: string;
+}
+
+/** The whole state; never changed in place. */
+export interface AcquisitionState {
+  readonly phase: Phase;
+  /** The current run, or the last one; absent until the first. */
+  readonly run?: Run;
+  /** Monotonic ms since when the writer owes an answer; in `lost`, since when it is lost. */
+  readonly waitingSince?: number;
+}
+
+/** Limits of the machine. */
+export interface AcquisitionLimits {
+  /** The writer is lost when it owes an answer for so long, ms. */
+  readonly writerTimeoutMs: number;
+  /** A lost writer is asked again after so long, ms. */
+  readonly retryMs: number;
+  /** Images handed to the writer and not answered for yet; beyond it images wait in the ring. */
+  readonly maxOutstanding: number;
+}
