@@ -2,3 +2,4 @@
 export { armReceive, expireFrames, receiveBatch, resetReceiver } from "./reassemble";
 export { assembleMirrored, assembleModule, blankModule } from "./assemble";
 export { fill } from "./fill";
+export { packetiseFrame, packetiseSchedule } from "./packetise";

@@ -176,6 +176,58 @@ export const RING_RECORD_METADATA: usize = 120;
 /** Size of the structure, bytes. */
 export const RING_RECORD_BYTES: usize = 256;
 
+/** u64, by host: address of the WebAssembly memory in the process, for iovecs */
+export const SIMULATOR_MODULE_HOST_BASE: usize = 0;
+/** u32, by host: packets the send vector can take */
+export const SIMULATOR_MODULE_BATCH: usize = 8;
+/** u32, by host: packets per message: 1, or more with UDP segmentation offload */
+export const SIMULATOR_MODULE_SEGMENTS: usize = 12;
+/** u32, by host: pixel bytes of a packet */
+export const SIMULATOR_MODULE_PAYLOAD_BYTES: usize = 16;
+/** u32, by host: packets of a frame */
+export const SIMULATOR_MODULE_PACKETS_PER_FRAME: usize = 20;
+/** u32, by host: frames to send, one after the other */
+export const SIMULATOR_MODULE_SOURCES_AT: usize = 24;
+/** u32, by host: how many; frame i sends frame i mod sources */
+export const SIMULATOR_MODULE_SOURCES: usize = 28;
+/** u32, by host: batch × 48-byte packet headers */
+export const SIMULATOR_MODULE_HEADERS_AT: usize = 32;
+/** u32, by host: batch × struct mmsghdr */
+export const SIMULATOR_MODULE_MESSAGES_AT: usize = 36;
+/** u32, by host: batch × 2 × struct iovec: header, payload */
+export const SIMULATOR_MODULE_IOVECS_AT: usize = 40;
+/** u32, by host: control data of every message; 0 for none */
+export const SIMULATOR_MODULE_CONTROL_AT: usize = 44;
+/** u32, by host: its length */
+export const SIMULATOR_MODULE_CONTROL_BYTES: usize = 48;
+/** u32, by host: SIMULATOR_DATAGRAM records to send instead of whole frames */
+export const SIMULATOR_MODULE_SCHEDULE_AT: usize = 52;
+/** u64, by host: frame number of frame 0 */
+export const SIMULATOR_MODULE_FIRST_FRAME: usize = 56;
+/** u64, by host: bunch id of frame 0 */
+export const SIMULATOR_MODULE_FIRST_BUNCH: usize = 64;
+/** u32, by host: 1: detSpec1 is the bunch id (f64) */
+export const SIMULATOR_MODULE_HAS_BUNCH: usize = 72;
+/** u32, by host: 1: detSpec3 is the low half of the frame number */
+export const SIMULATOR_MODULE_DAQ_RECORD: usize = 76;
+/** u64, by host: time stamp distance of two frames, 100 ns */
+export const SIMULATOR_MODULE_FRAME_TICKS: usize = 80;
+/** 48 bytes, by host: packet header; the kernel sets what differs per packet */
+export const SIMULATOR_MODULE_TEMPLATE: usize = 88;
+/** Size of the structure, bytes. */
+export const SIMULATOR_MODULE_BYTES: usize = 136;
+
+/** u32, by host: index of the frame, from 0 */
+export const SIMULATOR_DATAGRAM_FRAME: usize = 0;
+/** u32, by host: packet of the frame */
+export const SIMULATOR_DATAGRAM_PACKET: usize = 4;
+/** u32, by host: SIMULATOR_KINDS: sent as it is, or what is wrong with it */
+export const SIMULATOR_DATAGRAM_KIND: usize = 8;
+/** u32, by host: the wrong value */
+export const SIMULATOR_DATAGRAM_ARGUMENT: usize = 12;
+/** Size of the structure, bytes. */
+export const SIMULATOR_DATAGRAM_BYTES: usize = 16;
+
 export const COUNT_ACCEPTED: usize = 0;
 export const COUNT_DUPLICATE: usize = 8;
 export const COUNT_LATE: usize = 16;

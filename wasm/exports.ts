@@ -10,6 +10,10 @@ export interface KernelExports extends WebAssembly.Exports {
   blankModule(to: number, rows: number, chips: number, run: number, gap: number, stride: number): void;
   /** Sets `n` bytes to zero. */
   fill(to: number, n: number): void;
+  /** Fills the vector with packets `first`…`first + n − 1` of a frame; returns its messages. */
+  packetiseFrame(state: number, frame: number, first: number, n: number): number;
+  /** Fills the vector with `n` datagrams of the schedule, from `first` on; returns its messages. */
+  packetiseSchedule(state: number, first: number, n: number): number;
   /** Forgets everything but the settings and the counters. */
   resetReceiver(state: number): void;
   /** Prepares the vector for the packets predicted next; returns how many it can take. */

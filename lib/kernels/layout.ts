@@ -179,3 +179,44 @@ export const RING_VERSION = 1;
 
 /** Bytes of an SLS packet header. */
 export const HEADER_BYTES = 48;
+
+/** One simulated module: what the packet-making kernel needs to fill its send vector. */
+export const SIMULATOR_MODULE = defineLayout("SIMULATOR_MODULE", {
+  host_base: ["u64", "host", "address of the WebAssembly memory in the process, for iovecs"],
+  batch: ["u32", "host", "packets the send vector can take"],
+  segments: ["u32", "host", "packets per message: 1, or more with UDP segmentation offload"],
+  payload_bytes: ["u32", "host", "pixel bytes of a packet"],
+  packets_per_frame: ["u32", "host", "packets of a frame"],
+  sources_at: ["u32", "host", "frames to send, one after the other"],
+  sources: ["u32", "host", "how many; frame i sends frame i mod sources"],
+  headers_at: ["u32", "host", "batch × 48-byte packet headers"],
+  messages_at: ["u32", "host", "batch × struct mmsghdr"],
+  iovecs_at: ["u32", "host", "batch × 2 × struct iovec: header, payload"],
+  control_at: ["u32", "host", "control data of every message; 0 for none"],
+  control_bytes: ["u32", "host", "its length"],
+  schedule_at: ["u32", "host", "SIMULATOR_DATAGRAM records to send instead of whole frames"],
+  first_frame: ["u64", "host", "frame number of frame 0"],
+  first_bunch: ["u64", "host", "bunch id of frame 0"],
+  has_bunch: ["u32", "host", "1: detSpec1 is the bunch id (f64)"],
+  daq_record: ["u32", "host", "1: detSpec3 is the low half of the frame number"],
+  frame_ticks: ["u64", "host", "time stamp distance of two frames, 100 ns"],
+  template: [{ bytes: 48 }, "host", "packet header; the kernel sets what differs per packet"],
+});
+
+/** One datagram of a schedule. */
+export const SIMULATOR_DATAGRAM = defineLayout("SIMULATOR_DATAGRAM", {
+  frame: ["u32", "host", "index of the frame, from 0"],
+  packet: ["u32", "host", "packet of the frame"],
+  kind: ["u32", "host", "SIMULATOR_KINDS: sent as it is, or what is wrong with it"],
+  argument: ["u32", "host", "the wrong value"],
+});
+
+/** Kinds of simulated datagrams, in the order of their numbers; in brackets what `argument` says. */
+export const SIMULATOR_KINDS = [
+  "plain",
+  "truncated", // length of the datagram, bytes
+  "version", // header version
+  "packet_number", // packet number
+  "detector_type", // detector type
+  "identity", // module id
+] as const;
