@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { normalize } from "node:path/posix";
 import fc from "fast-check";
 import { checkOutputPath, OutputPathError, type OutputPathProblem } from "./output_path.ts";
 
@@ -131,7 +132,7 @@ Deno.test("checkOutputPath() accepts only plain paths below a root, whatever it 
             return file === path ? undefined : { isDirectory: true, isSymlink: false };
           },
         );
-        assert.equal(new URL(`file://${encodeURI(path)}`).pathname, encodeURI(path));
+        assert.equal(normalize(path), path);
         assert.equal(`${place.root}/${place.relative}`, path);
         assert.ok([...folders].every((folder) => folder.startsWith("/data")));
       } catch (error) {
