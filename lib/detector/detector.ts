@@ -53,22 +53,12 @@ export interface FrameFields {
   readonly headerAt: number;
 }
 
-/** The part of `ImageMetadata` that depends on the detector. */
+/** The part of `ImageMetadata` that depends on the detector (`detector` of lib/protocol's). */
 export type DetectorMetadata =
-  | {
-    /** Eiger. */
-    readonly eg: {
-      /** Exposure time; the original always sends 0. */
-      readonly exptime: bigint;
-    };
-  }
-  | {
-    /** Jungfrau. */
-    readonly jf: {
-      /** The DAQ record word of the packet header (detSpec3). */
-      readonly daqRec: bigint;
-    };
-  };
+  /** Eiger: the exposure time; the original always sends 0. */
+  | { readonly kind: "eg"; readonly exptime: bigint }
+  /** Jungfrau: the DAQ record word of the packet header (detSpec3). */
+  | { readonly kind: "jf"; readonly daqRec: bigint };
 
 /** Bytes of the struct that a receiver publishes per frame. */
 export const FRAME_MESSAGE_BYTES = 64;

@@ -58,6 +58,6 @@ export const eiger: Detector = {
   },
 
   imageMetadata(): DetectorMetadata {
-    return { eg: { exptime: 0n } };
+    return { kind: "eg", exptime: 0n };
   },
 };

@@ -54,6 +54,6 @@ export const jungfrau: Detector = {
   },
 
   imageMetadata(message: DataView, at: number): DetectorMetadata {
-    return { jf: { daqRec: message.getBigUint64(at + DAQ_REC_AT, true) } };
+    return { kind: "jf", daqRec: message.getBigUint64(at + DAQ_REC_AT, true) };
   },
 };
