@@ -1,3 +1,5 @@
+import { ServiceStartError } from "./service_start_error.ts";
+
 /** How a service ended, as its exit status. `README.md` has the same table for operators. */
 export const ExitCode = {
   /** Stopped by a signal, by the end of its parent, or because its work was done. */
@@ -39,7 +41,9 @@ const RESOURCE_ERRORS: ReadonlySet<string> = new Set([
  */
 export function exitCodeOf(error: unknown): ExitCode {
   let inWorker = false;
-  for (const { name } of causeChain(error)) {
+  for (const link of causeChain(error)) {
+    const { name } = link;
+    if (link instanceof ServiceStartError) return exitCodeOfChild(link.exitCode);
     if (name === "UsageError") return ExitCode.usage;
     if (name === "ConfigError") return ExitCode.config;
     if (RESOURCE_ERRORS.has(name) || /^Ring\w*Error$/.test(name)) return ExitCode.resource;
@@ -53,4 +57,10 @@ export function causeChain(error: unknown): Error[] {
   const chain: Error[] = [];
   for (let at = error; at instanceof Error && chain.length < 16; at = at.cause) chain.push(at);
   return chain;
+}
+
+/** A supervisor that cannot start a child ends as that child did, if it ended by the table. */
+function exitCodeOfChild(exitCode: number | undefined): ExitCode {
+  const known = Object.values(ExitCode).find((code) => code === exitCode && code !== ExitCode.ok);
+  return known ?? ExitCode.failure;
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { DataWorkerError } from "./data_worker_error.ts";
 import { causeChain, exitCodeOf } from "./exit_code.ts";
+import { ServiceStartError } from "./service_start_error.ts";
 import { UsageError } from "./usage_error.ts";
 
 function named(name: string, cause?: Error): Error {
@@ -19,6 +20,10 @@ for (
     [new Error("cannot start", { cause: named("OsError") }), 4],
     [new DataWorkerError("receive-0", named("OsError")), 4],
     [new DataWorkerError("receive-0", new TypeError("?")), 5],
+    [new ServiceStartError("std_udp_recv", 3, "?"), 3],
+    [new ServiceStartError("std_udp_recv", 137, "?"), 1],
+    [new ServiceStartError("std_udp_recv", 0, "?"), 1],
+    [new ServiceStartError("std_udp_recv", undefined, "?"), 1],
   ] as const
 ) {
   Deno.test(`exitCodeOf() is ${code} for ${error}${error instanceof Error && error.cause ? ` caused by ${error.cause}` : ""}`, () => {

@@ -261,6 +261,8 @@ class RunningService {
     let signals = 0;
     for (const name of ["SIGINT", "SIGTERM"] as const) {
       Deno.addSignalListener(name, () => {
+        // Ctrl-C reaches the whole terminal group; a supervised service waits for its parent's word.
+        if (name === "SIGINT" && this.#options.exitWithParent) return;
         // An operator who presses Ctrl-C twice does not want to wait.
         if (name === "SIGINT" && ++signals > 1) Deno.exit(ExitCode.failure);
         this.#stop(name);

@@ -1,0 +1,130 @@
+import type { DetectorConfig } from "../config/mod.ts";
+// Not `os/mod.ts`: that would open libc, and a supervisor needs none.
+import { architecture, LIBC_PATHS } from "../os/platform.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** The services whose permissions are known. */
+export type ServiceName =
+  | "std_udp_recv"
+  | "std_assembler"
+  | "std_h5_writer"
+  | "writer_agent"
+  | "udp_simulator";
+
+/** What permissions depend on besides the detector. */
+export interface PermissionOptions {
+  /** The project's folder, absolute: code that Workers load lies in it. */
+  root: string;
+  /** The detector config's path. */
+  configPath: string;
+  /** Folders that files may be written to. */
+  dataRoots?: readonly string[];
+  /** Port of the REST API. */
+  apiPort?: number;
+  /** `--health-port` of the service, if it has one. */
+  healthPort?: number;
+  /** Another libzmq, as STD_DAQ_LIBZMQ names it. */
+  libzmq?: string | undefined;
+}
+
+/** Environment variables that services read if they may. */
+const ENVIRONMENT = ["SERVICE_NAME", "STD_DAQ_IPC_DIR", "STD_DAQ_LIBZMQ"] as const;
+
+/** What a service needs. Everything not listed is refused. */
+interface Needs {
+  /** Opens system calls. */
+  libc: boolean;
+  /** Opens libzmq. */
+  zmq: boolean;
+  /** Runs data workers: they read their modules. */
+  workers: boolean;
+  /** More files and folders to read. */
+  read: readonly string[];
+  /** Addresses to listen on. */
+  net: readonly string[];
+}
+
+/**
+ * The one table of what each service may do. Rings, ipc and UDP sockets and written files are opened through
+ * libc and libzmq, so they appear as `ffi`, not as `read`, `write` or `net`.
+ */
+const NEEDS: Record<ServiceName, (options: PermissionOptions) => Needs> = {
+  std_udp_recv: () => ({ libc: true, zmq: true, workers: true, read: [], net: [] }),
+  std_assembler: () => ({ libc: true, zmq: true, workers: true, read: [], net: [] }),
+  std_h5_writer: () => ({ libc: true, zmq: true, workers: true, read: [], net: [] }),
+  writer_agent: ({ dataRoots = [], apiPort = 5000 }) => ({
+    libc: true,
+    zmq: true,
+    workers: false,
+    read: dataRoots, // to check output paths
+    net: [`127.0.0.1:${apiPort}`],
+  }),
+  udp_simulator: () => ({ libc: true, zmq: false, workers: true, read: [], net: [] }),
+};
+
+/**
+ * The `--allow-*` flags of a service, narrowed to one detector.
+ *
+ * @param service Which service.
+ * @param _config Its detector: a service whose needs come to depend on it finds it here.
+ * @param options Paths and ports.
+ * @returns Flags for `deno run`; without any the service would have no permission at all.
+ * @throws {UsageError} If a path holds a comma.
+ */
+export function permissionsFor(
+  service: ServiceName,
+  _config: DetectorConfig,
+  options: PermissionOptions,
+): string[] {
+  const { root, configPath, healthPort } = options;
+  const needs = NEEDS[service](options);
+  const code = ["lib", `services/${service}`, "wasm", "proto", "node_modules", "deno.json"];
+  const read = [
+    configPath,
+    ...(needs.workers ? code.map((folder) => `${root}/${folder}`) : []),
+    ...needs.read,
+  ];
+  const ffi = [
+    ...(needs.libc ? LIBC_PATHS[architecture()] : []),
+    ...(needs.zmq ? libzmqPaths(root, options.libzmq) : []),
+  ];
+  const net = [...needs.net, ...(healthPort === undefined ? [] : [`127.0.0.1:${healthPort}`])];
+  return [
+    flag("read", read),
+    flag("env", ENVIRONMENT),
+    flag("ffi", ffi),
+    flag("net", net),
+  ].filter((text) => text !== undefined);
+}
+
+/**
+ * Where libzmq may be: the same list as `libzmqCandidates()` of `lib/zmq`, which opens the library when it is
+ * imported (a test compares the two).
+ *
+ * @param root The project's folder, absolute.
+ * @param override Another one, tried first.
+ */
+export function libzmqPaths(root: string, override?: string): string[] {
+  const [node, triple] = architecture() === "x86_64"
+    ? ["x64", "x86_64-linux-gnu"]
+    : ["arm64", "aarch64-linux-gnu"];
+  return [
+    ...(override === undefined ? [] : [override]),
+    `${root}/node_modules/zeromq/build/linux/${node}/node/glibc-127-Release/addon.node`,
+    `/lib/${triple}/libzmq.so.5`,
+    `/usr/lib/${triple}/libzmq.so.5`,
+    "/usr/lib64/libzmq.so.5",
+    "/usr/lib/libzmq.so.5",
+  ];
+}
+
+/** `--allow-<kind>=a,b`; nothing where nothing is needed. */
+function flag(kind: string, values: readonly string[]): string | undefined {
+  const comma = values.find((value) => value.includes(","));
+  if (comma !== undefined) {
+    throw new UsageError(
+      `${comma} has a comma, which Deno's permission flags cannot name: use a path without one`,
+    );
+  }
+  return values.length === 0 ? undefined : `--allow-${kind}=${values.join(",")}`;
+}

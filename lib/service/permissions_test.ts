@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { parseConfig } from "../config/mod.ts";
+import { libzmqCandidates } from "../zmq/library.ts";
+import { libzmqPaths, permissionsFor, type ServiceName } from "./permissions.ts";
+
+const { config } = parseConfig({
+  detector_name: "JF",
+  detector_type: "jungfrau-raw",
+  image_pixel_height: 512,
+  image_pixel_width: 1024,
+  bit_depth: 16,
+  n_modules: 1,
+  start_udp_port: 50_000,
+  module_positions: { "0": [0, 0, 1023, 511] },
+});
+const SERVICES = [
+  "std_udp_recv",
+  "std_assembler",
+  "std_h5_writer",
+  "writer_agent",
+  "udp_simulator",
+] as const;
+
+function flags(service: ServiceName, more = {}): Record<string, string[]> {
+  const list = permissionsFor(service, config, {
+    root: "/opt/daq",
+    configPath: "/etc/JF.json",
+    ...more,
+  });
+  return Object.fromEntries(list.map((text) => {
+    const [, kind = "", values = ""] = /^--allow-([a-z]+)=(.+)$/.exec(text) ?? assert.fail(text);
+    return [kind, values.split(",")];
+  }));
+}
+
+for (const service of SERVICES) {
+  Deno.test(`permissionsFor() gives ${service} its config, scoped FFI, and never run, sys or write`, () => {
+    const { read, env, ffi, net, ...rest } = flags(service);
+    assert.deepEqual(rest, {});
+    assert.ok(read?.includes("/etc/JF.json"));
+    assert.ok(env?.every((name) => /^(SERVICE_NAME|STD_DAQ_\w+)$/.test(name)));
+    assert.ok(ffi?.every((path) => /^\/.*\/(libc\.so\.6|libzmq\.so\.5|addon\.node)$/.test(path)));
+    assert.equal(net === undefined, service !== "writer_agent");
+  });
+}
+
+Deno.test("permissionsFor() gives writer_agent its own port and data roots only", () => {
+  const { read, net } = flags("writer_agent", { apiPort: 5123, dataRoots: ["/data/a", "/data/b"] });
+  assert.deepEqual(net, ["127.0.0.1:5123"]);
+  assert.deepEqual(read, ["/etc/JF.json", "/data/a", "/data/b"]);
+});
+
+Deno.test("permissionsFor() adds the health port", () => {
+  assert.deepEqual(flags("std_assembler", { healthPort: 9 }).net, ["127.0.0.1:9"]);
+});
+
+Deno.test("permissionsFor() keeps libzmq from the simulator", () => {
+  assert.ok(flags("udp_simulator").ffi?.every((path) => path.endsWith("libc.so.6")));
+});
+
+Deno.test("permissionsFor() refuses a path that Deno's flags cannot name", () => {
+  assert.throws(
+    () => permissionsFor("writer_agent", config, { root: "/", configPath: "/a,b.json" }),
+    /\/a,b\.json has a comma/,
+  );
+});
+
+Deno.test("libzmqPaths() lists what lib/zmq tries", () => {
+  const root = decodeURIComponent(new URL("../..", import.meta.url).pathname).replace(/\/$/, "");
+  assert.deepEqual(libzmqPaths(root, Deno.env.get("STD_DAQ_LIBZMQ")), libzmqCandidates());
+});

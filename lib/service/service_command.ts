@@ -1,0 +1,54 @@
+/** A child service: what to run, with what power. */
+export interface ServiceCommand {
+  /** The service's unique name among its siblings; also its `--service-name`. */
+  name: string;
+  /** Its `main.ts`. In a compiled binary, its folder's name is that of the sibling binary. */
+  main: URL;
+  /** Its own arguments. */
+  args: readonly string[];
+  /** Its `--allow-*` flags; see `permissionsFor`. A compiled sibling has its own built in. */
+  permissions: readonly string[];
+  /** `log_level` for it; default: its config's. */
+  logLevel?: string;
+}
+
+/** Where this process runs from. */
+export interface Runtime {
+  /** `deno`, or the compiled binary. */
+  execPath: string;
+  /** Whether this is a compiled binary. */
+  standalone: boolean;
+}
+
+/** A program and its arguments. */
+export interface ProgramCall {
+  program: string;
+  args: string[];
+}
+
+/**
+ * The program call that starts a service as this process's child: `deno run` with exactly its permissions,
+ * or, from a compiled binary, the sibling binary beside it.
+ *
+ * @param command The service.
+ * @param runtime Default: this process's.
+ */
+export function programCall(
+  command: ServiceCommand,
+  runtime: Runtime = { execPath: Deno.execPath(), standalone: Deno.build.standalone },
+): ProgramCall {
+  const { name, main, args, permissions, logLevel } = command;
+  const serviceArgs = [...args, "--service-name", name, "--exit-with-parent"];
+  if (logLevel !== undefined) serviceArgs.push("--log-level", logLevel);
+  if (runtime.standalone) {
+    const folder = main.pathname.split("/").at(-2) ?? "";
+    const program = runtime.execPath.replace(/[^/]*$/, decodeURIComponent(folder));
+    return { program, args: serviceArgs };
+  }
+  const script = decodeURIComponent(main.pathname);
+  return {
+    program: runtime.execPath,
+    // Without --no-check: `deno run` does not check. Nobody could answer a prompt.
+    args: ["run", "--quiet", "--no-prompt", ...permissions, script, ...serviceArgs],
+  };
+}
