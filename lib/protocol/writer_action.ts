@@ -1,0 +1,155 @@
+/**
+ * What the writer driver (the agent) tells a file writer, on `ipc:///tmp/<detector>-driver-<i>`.
+ *
+ * Format: `proto/std_buffer/writer_action.proto`: std-daq's fields, and ours from number 100 up, which
+ * the original ignores and does not send.
+ *
+ * @module
+ */
+import type { MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import { WriterActionSchema } from "../../proto/gen/std_buffer/writer_action_pb.ts";
+import { decodeMessage, encodeMessage, numberOf, uint64Of } from "./_message.ts";
+import {
+  type ImageMetadata,
+  imageMetadataFromMessage,
+  imageMetadataToMessage,
+} from "./image_metadata.ts";
+import { ProtocolError } from "./protocol_error.ts";
+
+/** Names of the actions. */
+export type WriterActionName = WriterAction["action"];
+
+/** Open a file and get ready to record. */
+export interface CreateFileAction {
+  readonly action: "create_file";
+  /** Absolute path. */
+  readonly path: string;
+  /** Which of the detector's writers is meant, from 0. */
+  readonly writerId: number;
+  /** Ours: images the file is to hold, 0 = unlimited (what an original sends). */
+  readonly nImages: number;
+  /** Ours: answer each record_image too. */
+  readonly acknowledgeImages: boolean;
+  /** Ours: number of the acquisition; 0 from an original. */
+  readonly runId: bigint;
+  /** Ours: the user's request as JSON, stored in the file; empty from an original. */
+  readonly request: string;
+}
+
+/** Write one image of the ring to the file. */
+export interface RecordImageAction {
+  readonly action: "record_image";
+  readonly metadata: ImageMetadata;
+  /** Ours: number of the image's entry in the ring's index; left out by an original. */
+  readonly entry?: bigint;
+}
+
+/** Finish and close the file. */
+export interface CloseFileAction {
+  readonly action: "close_file";
+}
+
+/** Answer once all images sent so far are written. */
+export interface ConfirmLastImageAction {
+  readonly action: "confirm_last_image";
+}
+
+/** An order to a file writer. */
+export type WriterAction =
+  | CreateFileAction
+  | RecordImageAction
+  | CloseFileAction
+  | ConfirmLastImageAction;
+
+/**
+ * The message for an action. With our own fields at their defaults (0, false, "", left out) it is byte
+ * for byte what the original sends.
+ *
+ * @throws {ProtocolError} If the path is empty or a value does not fit its field.
+ */
+export function encodeWriterAction(action: WriterAction): Uint8Array<ArrayBuffer> {
+  return encodeMessage(WriterActionSchema, { action: toMessage(action) });
+}
+
+/**
+ * The action in a received message.
+ *
+ * @throws {ProtocolError} If the bytes are no such message, hold no action this version knows, a
+ * create_file without path, or a record_image without usable metadata.
+ */
+export function decodeWriterAction(bytes: Uint8Array): WriterAction {
+  return fromMessage(decodeMessage(WriterActionSchema, bytes).action);
+}
+
+type ActionMessage = MessageShape<typeof WriterActionSchema>["action"];
+type ActionMessageInit = NonNullable<MessageInitShape<typeof WriterActionSchema>["action"]>;
+
+function toMessage(action: WriterAction): ActionMessageInit {
+  switch (action.action) {
+    case "create_file":
+      return {
+        case: "createFile",
+        value: {
+          path: checkedPath(action.path),
+          writerId: action.writerId,
+          nImages: uint64Of("CreateFileCommand.n_images", action.nImages),
+          acknowledgeImages: action.acknowledgeImages,
+          runId: uint64Of("CreateFileCommand.run_id", action.runId),
+          request: action.request,
+        },
+      };
+    case "record_image":
+      return {
+        case: "recordImage",
+        value: {
+          imageMetadata: imageMetadataToMessage(action.metadata),
+          ...(action.entry === undefined
+            ? {}
+            : { entry: uint64Of("RecordImage.entry", action.entry) }),
+        },
+      };
+    case "close_file":
+      return { case: "closeFile", value: {} };
+    case "confirm_last_image":
+      return { case: "confirmLastImage", value: {} };
+  }
+}
+
+function fromMessage(message: ActionMessage): WriterAction {
+  switch (message.case) {
+    case "createFile": {
+      const { path, writerId, nImages, acknowledgeImages, runId, request } = message.value;
+      return {
+        action: "create_file",
+        path: checkedPath(path),
+        writerId,
+        nImages: numberOf("CreateFileCommand.n_images", nImages),
+        acknowledgeImages,
+        runId,
+        request,
+      };
+    }
+    case "recordImage": {
+      const { imageMetadata, entry } = message.value;
+      if (imageMetadata === undefined) {
+        throw new ProtocolError("RecordImage has no image_metadata, expected the image to record");
+      }
+      const metadata = imageMetadataFromMessage(imageMetadata);
+      return { action: "record_image", metadata, ...(entry === undefined ? {} : { entry }) };
+    }
+    case "closeFile":
+      return { action: "close_file" };
+    case "confirmLastImage":
+      return { action: "confirm_last_image" };
+    case undefined:
+      throw new ProtocolError(
+        "WriterAction holds no known action, expected create_file, record_image, close_file or " +
+          "confirm_last_image",
+      );
+  }
+}
+
+function checkedPath(path: string): string {
+  if (path === "") throw new ProtocolError("CreateFileCommand.path is empty, expected a path");
+  return path;
+}
