@@ -6,6 +6,7 @@
  *
  * @module
  */
+import type { WriterActionName } from "../protocol/mod.ts";
 import type {
   AcquisitionEffect,
   AcquisitionEvent,
@@ -16,7 +17,6 @@ import type {
   RingImage,
   Run,
   StartRequest,
-  WriterActionName,
   WriterAnswer,
 } from "./types.ts";
 import { REASON_FILE_OPEN, REASON_NO_FILE, REASON_OVERWRITTEN } from "./writer_reasons.ts";
@@ -290,7 +290,7 @@ function miscount(run: Run, answer: WriterAnswer): string | undefined {
   if (run.acknowledges && run.answered < run.requested) {
     return `the file writer answered for ${run.answered} of ${run.requested} images only`;
   }
-  if (answer.nWritten === undefined || answer.nWritten === BigInt(run.completed)) return undefined;
+  if (answer.nWritten === undefined || answer.nWritten === run.completed) return undefined;
   return `the file writer counts ${answer.nWritten} images in the file, ${run.completed} were ` +
     "acknowledged";
 }

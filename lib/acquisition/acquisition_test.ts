@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import type { ImageMetadata, WriterActionName } from "../protocol/mod.ts";
 import {
   type AcquisitionEvent,
   type AcquisitionLimits,
@@ -16,7 +17,6 @@ import {
   statusOf,
   type Transition,
   transition,
-  type WriterActionName,
 } from "./mod.ts";
 
 const LIMITS: AcquisitionLimits = { writerTimeoutMs: 5000, retryMs: 1000, maxOutstanding: 3 };
@@ -30,11 +30,20 @@ const request = (nImages: number): StartRequest => ({
 const start = (nImages = 2): AcquisitionEvent => ({ kind: "start", request: request(nImages) });
 const stop: AcquisitionEvent = { kind: "stop" };
 const tick: AcquisitionEvent = { kind: "tick" };
-const image = (skipped = 0, imageId = 1n): AcquisitionEvent => ({
+const METADATA: ImageMetadata = {
+  imageId: 1n,
+  height: 2,
+  width: 2,
+  size: 8,
+  dtype: "uint16",
+  status: "good_image",
+  compression: "none",
+};
+const image = (skipped = 0): AcquisitionEvent => ({
   kind: "image",
-  image: { imageId, entry: imageId, skipped, metadata: new Uint8Array() },
+  image: { entry: 1n, skipped, metadata: METADATA },
 });
-const yes = (action: WriterActionName, nWritten?: bigint): AcquisitionEvent => ({
+const yes = (action: WriterActionName, nWritten?: number): AcquisitionEvent => ({
   kind: "answer",
   answer: { ok: true, reason: "", action, ...(nWritten !== undefined && { nWritten }) },
 });
@@ -90,7 +99,7 @@ const SITUATIONS: Record<string, readonly AcquisitionEvent[]> = {
   "recording, none yet": RECORDING,
   recording: [start(5), yes("create_file"), image()],
   flushing: [...RECORDING, image(), image()],
-  closing: [...RECORDING, stop, yes("confirm_last_image", 0n)],
+  closing: [...RECORDING, stop, yes("confirm_last_image", 0)],
   "closing after a failure": [...RECORDING, image(), no("record_image", "ENOSPC")],
 };
 
@@ -296,10 +305,10 @@ Deno.test("transition() completes a run when every image is on file", () => {
   assert.equal(driver.acquisition.state, "WAITING_IMAGES");
   driver.feed(yes("create_file"), image());
   assert.equal(driver.acquisition.state, "ACQUIRING_IMAGES");
-  driver.feed(yes("record_image", 1n), image());
+  driver.feed(yes("record_image", 1), image());
   assert.deepEqual(driver.effects, ["record_image", "stop_images", "confirm_last_image"]);
   assert.equal(driver.acquisition.state, "FLUSHING_IMAGES");
-  driver.feed(yes("record_image", 2n), yes("confirm_last_image", 2n), yes("close_file", 2n));
+  driver.feed(yes("record_image", 2), yes("confirm_last_image", 2), yes("close_file", 2));
   assert.deepEqual(statusOf(driver.state), {
     state: "READY",
     acquisition: {
@@ -328,7 +337,7 @@ Deno.test("transition() completes a run with the original writer, which answers 
 
 Deno.test("transition() says Interrupted when stopped, and keeps the images", () => {
   const driver = reach(start(9), yes("create_file"), image(), stop, yes("record_image"));
-  driver.feed(yes("confirm_last_image", 1n), yes("close_file"));
+  driver.feed(yes("confirm_last_image", 1), yes("close_file"));
   assert.equal(driver.acquisition.state, "FINISHED");
   assert.equal(driver.acquisition.message, "Interrupted.");
   assert.equal(driver.acquisition.stats.nWriteCompleted, 1);
@@ -342,7 +351,7 @@ Deno.test("transition() counts skipped and overwritten images once each, and fai
     yes("record_image"),
     no("record_image", `${REASON_OVERWRITTEN}: entry 4`),
     yes("record_image"),
-    yes("confirm_last_image", 2n),
+    yes("confirm_last_image", 2),
     yes("close_file"),
   );
   assert.equal(driver.acquisition.state, "FAILED");
@@ -373,13 +382,13 @@ Deno.test("transition() fails the run with the writer's reason when the disk is 
 
 Deno.test("transition() contradicts a writer that confirms another number of images", () => {
   const driver = reach(...RECORDING, image(), image(), yes("record_image"), yes("record_image"));
-  driver.feed(yes("confirm_last_image", 1n), yes("close_file"));
+  driver.feed(yes("confirm_last_image", 1), yes("close_file"));
   assert.match(driver.acquisition.message, /counts 1 images in the file, 2 were acknowledged/);
 });
 
 Deno.test("transition() contradicts a writer that confirms before answering every image", () => {
   const driver = reach(...RECORDING, image(), image(), yes("record_image"));
-  driver.feed(yes("confirm_last_image", 1n), yes("close_file"));
+  driver.feed(yes("confirm_last_image", 1), yes("close_file"));
   assert.match(driver.acquisition.message, /answered for 1 of 2 images only/);
 });
 
@@ -474,7 +483,7 @@ Deno.test("transition() always gets to a next run that completes", () => {
       if (driver.state.phase === "recovering") driver.feed(yes("close_file"));
       assert.equal(statusOf(driver.state).state, "READY", driver.state.phase);
       driver.feed(start(1), yes("create_file"), image(), yes("record_image"));
-      driver.feed(yes("confirm_last_image", 1n), yes("close_file"));
+      driver.feed(yes("confirm_last_image", 1), yes("close_file"));
       assert.equal(driver.acquisition.message, "Completed.");
     }),
     { numRuns: 2000 },

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { ImageMetadata, WriterActionName } from "../protocol/mod.ts";
 
 /** A moment, read once per event so that the machine needs no clock of its own. */
 export interface Instant {
@@ -28,22 +29,13 @@ export interface StartRequest {
 export interface RingImage {
   /** Number of its entry in the ring's index; absent when the assembler keeps no index. */
   readonly entry?: bigint;
-  readonly imageId: bigint;
   /** Images published before this one that were overwritten before they could be looked at. */
   readonly skipped: number;
-  /** `ImageMetadata`, protobuf-encoded. */
-  readonly metadata: Uint8Array;
+  readonly metadata: ImageMetadata;
 }
 
-/** The four actions a writer understands; `create_file`, `confirm_last_image` and `close_file` are
- * always answered, `record_image` by the writers that say so. */
-export type WriterActionName =
-  | "create_file"
-  | "record_image"
-  | "confirm_last_image"
-  | "close_file";
-
-/** A command for the file writer. */
+/** A command for the file writer. `create_file`, `confirm_last_image` and `close_file` are always
+ * answered, `record_image` by the writers that name the action they answer. */
 export type WriterCommand =
   | { readonly action: "create_file"; readonly request: StartRequest }
   | { readonly action: "record_image"; readonly image: RingImage }
@@ -60,7 +52,7 @@ export interface WriterAnswer {
   readonly action?: WriterActionName;
   readonly imageId?: bigint;
   /** Images in the current file so far. */
-  readonly nWritten?: bigint;
+  readonly nWritten?: number;
 }
 
 /** What can happen to an acquisition. */

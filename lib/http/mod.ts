@@ -1,0 +1,8 @@
+/**
+ * The REST interface of the writer: schemas that server and client share, and the client.
+ *
+ * @module
+ */
+export * from "./client.ts";
+export * from "./json.ts";
+export * from "./schemas.ts";

@@ -1,0 +1,143 @@
+/**
+ * The REST interface of std-daq's writer (REST v2), as schemas: the server checks and documents
+ * requests with them, the client checks answers with them.
+ *
+ * Members are named as on the wire. What the original does not have is marked "ours".
+ *
+ * @module
+ */
+import { z } from "zod";
+
+const LARGEST_UINT64 = 2n ** 64n - 1n;
+
+/** An unsigned 64-bit integer: a JSON number of any size, read exactly by `parseJson()`. */
+const uint64 = z
+  .union([z.int().nonnegative(), z.bigint().nonnegative().max(LARGEST_UINT64)], {
+    error: "expected a whole number from 0 to 2^64 - 1",
+  })
+  .transform((value) => BigInt(value))
+  .meta({ type: "integer", format: "uint64", minimum: 0 });
+
+const count = z.int().nonnegative();
+
+/** Body of write_sync and write_async; further members are kept and stored in the file. */
+export const writeRequestSchema = z.looseObject({
+  n_images: z.int().min(1).meta({ description: "Images to write.", example: 100 }),
+  output_file: z.string().min(1).meta({
+    description: "Absolute path of a new .h5 or .hdf5 file, below one of the agent's --data-root.",
+    example: "/data/run_1.h5",
+  }),
+  run_id: uint64.optional().meta({
+    type: "integer",
+    format: "uint64",
+    minimum: 0,
+    description: "Your number for this run. Default: ns since 1970.",
+  }),
+}).meta({ id: "WriteRequest" });
+
+/** States of the writer. */
+export const writerStateSchema = z.enum(["READY", "WRITING", "UNKNOWN"]).meta({
+  description: "READY takes a request; UNKNOWN: the file writer does not answer.",
+});
+
+/** States of an acquisition. */
+export const acquisitionStateSchema = z.enum([
+  "WAITING_IMAGES",
+  "ACQUIRING_IMAGES",
+  "FLUSHING_IMAGES",
+  "FINISHED",
+  "FAILED",
+]).meta({ description: "FINISHED and FAILED are final." });
+
+/** The current acquisition or the last one. */
+export const acquisitionSchema = z.object({
+  state: acquisitionStateSchema,
+  message: z.string().meta({ description: '"Completed.", "Interrupted." or "ERROR: …".' }),
+  info: z.object({ n_images: count, output_file: z.string(), run_id: uint64 }),
+  stats: z.object({
+    n_write_requested: count.meta({ description: "Images handed to the file writer." }),
+    n_write_completed: count.meta({ description: "Images on file." }),
+    n_lost: count.default(0).meta({
+      description: "Ours: images overwritten in the ring before they were on file.",
+    }),
+    start_time: z.number().nullable().meta({ description: "Seconds since 1970." }),
+    stop_time: z.number().nullable().meta({ description: "Seconds since 1970; null: it runs." }),
+  }),
+  reports: z.array(z.unknown()).default([]),
+}).meta({ id: "Acquisition" });
+
+/** The writer and its acquisition. */
+export const writerSchema = z.object({
+  state: writerStateSchema,
+  acquisition: acquisitionSchema,
+}).meta({ id: "Writer" });
+
+/** Every answer: how it went, and in words. */
+export const envelopeSchema = z.object({
+  status: z.enum(["ok", "error"]),
+  message: z.string(),
+});
+
+/** One thing that is wrong with a request; ours. */
+export const issueSchema = z.object({
+  path: z.string().meta({ description: "Member of the request.", example: "n_images" }),
+  message: z.string(),
+});
+
+/** An answer that says no. */
+export const errorAnswerSchema = envelopeSchema.extend({
+  status: z.literal("error"),
+  issues: z.array(issueSchema).optional().meta({ description: "Ours: every wrong member." }),
+  writer: writerSchema.optional(),
+}).meta({ id: "ErrorAnswer" });
+
+/** Answer of the `/writer/…` routes. */
+export const writerAnswerSchema = envelopeSchema.extend({ writer: writerSchema })
+  .meta({ id: "WriterAnswer" });
+
+/** Throughput over the last second or so. */
+export const rateSchema = z.object({
+  bytes_per_second: z.number(),
+  images_per_second: z.number(),
+});
+
+/** Answer of `/daq/stats`. */
+export const statsAnswerSchema = envelopeSchema.extend({
+  stats: z.object({ detector: rateSchema, writer: rateSchema }),
+  accounting: z.record(z.string(), uint64).meta({
+    description: "Ours: what became of every packet, frame and image since the services started.",
+  }),
+}).meta({ id: "StatsAnswer" });
+
+/** Answer of `/health`; ours. */
+export const healthAnswerSchema = envelopeSchema.extend({
+  service: z.string(),
+  writer_state: writerStateSchema,
+}).meta({ id: "HealthAnswer" });
+
+/** A request to write, as sent. */
+export interface WriteRequest {
+  /** Images to write, at least 1. */
+  n_images: number;
+  /** Absolute path of a new file. */
+  output_file: string;
+  /** Your number for this run, an unsigned 64-bit integer. */
+  run_id?: number | bigint;
+  /** Kept and stored in the file. */
+  [member: string]: unknown;
+}
+
+/** The writer and its acquisition. */
+export type Writer = z.output<typeof writerSchema>;
+/** The current acquisition or the last one. */
+export type AcquisitionAnswer = z.output<typeof acquisitionSchema>;
+/** Answer of the `/writer/…` routes. */
+export type WriterAnswerBody = z.output<typeof writerAnswerSchema>;
+/** Answer of `/daq/stats`. */
+export type StatsAnswer = z.output<typeof statsAnswerSchema>;
+/** Answer of `/health`. */
+export type HealthAnswer = z.output<typeof healthAnswerSchema>;
+/** An answer that says no. */
+export type ErrorAnswer = z.output<typeof errorAnswerSchema>;
+/** One thing that is wrong with a request. */
+export type RequestIssue = z.output<typeof issueSchema>;
