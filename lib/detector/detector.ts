@@ -67,6 +67,8 @@ export const FRAME_MESSAGE_BYTES = 64;
 export interface Detector {
   /** Its name, for messages. */
   readonly name: string;
+  /** Pixels are a 14-bit charge with the gain stage (0, 1 or 3) in the two highest bits. */
+  readonly gainSwitching: boolean;
   /** How its packets look. */
   packetFormat(config: DetectorConfig): PacketFormat;
   /** How a module's pixels lie in a frame. */

@@ -23,6 +23,7 @@ const PAYLOAD_BYTES = 4096;
 /** The Eiger detector. */
 export const eiger: Detector = {
   name: "eiger",
+  gainSwitching: false,
 
   packetFormat(config: DetectorConfig): PacketFormat {
     const pixels = ROWS * CHIPS * CHIP_COLUMNS;

@@ -25,6 +25,7 @@ const DAQ_REC_AT = 34; // in the frame struct
 /** The Jungfrau detector, raw or converted. */
 export const jungfrau: Detector = {
   name: "jungfrau",
+  gainSwitching: true,
 
   packetFormat(): PacketFormat {
     return {

@@ -1,0 +1,28 @@
+import type { SIMULATOR_KINDS } from "../kernels/mod.ts";
+
+/** One datagram to send. */
+export interface Datagram {
+  /** Index of its frame, from 0. */
+  readonly frame: number;
+  /** Packet of the frame. */
+  readonly packet: number;
+  /** What is wrong with it; see {@link KIND}. */
+  readonly kind: number;
+  /** The wrong value: length in bytes, version, packet number, detector type or module id. */
+  readonly argument: number;
+}
+
+/** Numbers of the kinds of datagrams. */
+export const KIND: Readonly<Record<typeof SIMULATOR_KINDS[number], number>> = {
+  plain: 0,
+  truncated: 1,
+  version: 2,
+  packet_number: 3,
+  detector_type: 4,
+  identity: 5,
+};
+
+/** A packet as it is. */
+export function plain(frame: number, packet: number): Datagram {
+  return { frame, packet, kind: KIND.plain, argument: 0 };
+}

@@ -1,0 +1,204 @@
+import type { DetectorConfig } from "../config/mod.ts";
+import {
+  type Detector,
+  detectorFor,
+  type ModuleLayout,
+  type PacketFormat,
+} from "../detector/mod.ts";
+import { type Pattern, PATTERNS } from "./pattern.ts";
+
+/** Probabilities of what may happen to a packet, 0 to 1; a packet suffers at most one. */
+export interface FaultRates {
+  /** Never sent. */
+  readonly drop: number;
+  /** Sent twice. */
+  readonly duplicate: number;
+  /** Swapped with a packet a few places later. */
+  readonly reorder: number;
+  /** Held back until its frame has closed. */
+  readonly late: number;
+  /** Replaced by a packet that is too short, has a wrong version, or a number past the frame. */
+  readonly corrupt: number;
+  /** Followed by a packet of another detector type or another module. */
+  readonly foreign: number;
+}
+
+/** A module that sends nothing for some frames. */
+export interface Stall {
+  /** The module. */
+  readonly module: number;
+  /** First frame it does not send, from 0. */
+  readonly from: number;
+  /** Frames it does not send; Infinity for all that follow. */
+  readonly count: number;
+}
+
+/** What to simulate; everything has a default. */
+export interface SimulationOptions {
+  /** Images; Infinity for as long as it is let. Default Infinity. */
+  readonly images?: number;
+  /** Frame number of the first image. Default 1. */
+  readonly startId?: number;
+  /** Jungfrau: bunch id (the image id) − frame number. Default 0. */
+  readonly bunchOffset?: number;
+  /** Modules that send. Default: all. */
+  readonly modules?: readonly number[];
+  /** What the images show. Default "photons". */
+  readonly pattern?: Pattern;
+  /** Decides all that is random. Default 1. */
+  readonly seed?: number;
+  /** Images per second; 0 for as many as possible. Default 0. */
+  readonly rate?: number;
+  /** Distinct images, sent in turn. Default 8, or fewer when fewer are sent. */
+  readonly sourceImages?: number;
+  /** What goes wrong, each 0 by default. */
+  readonly faults?: Partial<FaultRates>;
+  /** Modules that fall silent. Default none. */
+  readonly stalls?: readonly Stall[];
+}
+
+/** A checked simulation: the options with their defaults, and what follows from the config. */
+export interface Simulation extends Required<Omit<SimulationOptions, "faults">> {
+  readonly config: DetectorConfig;
+  readonly detector: Detector;
+  readonly format: PacketFormat;
+  readonly layout: ModuleLayout;
+  readonly faults: FaultRates;
+  /** Image id of the first image. */
+  readonly firstImageId: bigint;
+}
+
+/** Options that describe no possible simulation. The message says which, and what is allowed. */
+export class SimulationError extends Error {
+  override readonly name = "SimulationError";
+}
+
+const DEFAULT_SOURCE_IMAGES = 8;
+
+/** Most memory for distinct images: they share one 4 GiB WebAssembly memory with the send vectors. */
+const SOURCE_BYTES_LIMIT = 3 * 2 ** 30;
+
+/** Frames are indexed with 32 bits when they are sent. */
+const MOST_IMAGES = 2 ** 32;
+
+/**
+ * Checks the options against the config and fills in the defaults.
+ *
+ * @throws {SimulationError} If an option is out of its range.
+ * @throws {UnsupportedDetectorError} If no packets of this detector can be made.
+ */
+export function createSimulation(
+  config: DetectorConfig,
+  options: SimulationOptions = {},
+): Simulation {
+  const detector = detectorFor(config);
+  const images = options.images ?? Infinity;
+  const simulation: Simulation = {
+    images,
+    startId: 1,
+    bunchOffset: 0,
+    modules: Array.from({ length: config.n_modules }, (_, module) => module),
+    pattern: "photons",
+    seed: 1,
+    rate: 0,
+    sourceImages: Math.max(1, Math.min(DEFAULT_SOURCE_IMAGES, images)),
+    stalls: [],
+    ...options,
+    faults: {
+      drop: 0,
+      duplicate: 0,
+      reorder: 0,
+      late: 0,
+      corrupt: 0,
+      foreign: 0,
+      ...options.faults,
+    },
+    config,
+    detector,
+    format: detector.packetFormat(config),
+    layout: detector.moduleLayout(config),
+    firstImageId: 0n,
+  };
+  check(simulation);
+  const bunch = simulation.format.imageIdField === "bunch_id" ? simulation.bunchOffset : 0;
+  return { ...simulation, firstImageId: BigInt(simulation.startId) + BigInt(bunch) };
+}
+
+/** Whether every packet is sent once, whole and in order. */
+export function isFaultFree(simulation: Simulation): boolean {
+  return simulation.stalls.length === 0 &&
+    Object.values(simulation.faults).every((rate: number) => rate === 0);
+}
+
+/** Whether a module is silent in a frame. */
+export function isStalled(simulation: Simulation, module: number, frame: number): boolean {
+  return simulation.stalls.some((stall) =>
+    stall.module === module && frame >= stall.from && frame - stall.from < stall.count
+  );
+}
+
+function check(simulation: Simulation): void {
+  const { config, modules, faults, stalls, format } = simulation;
+  const whole = (name: string, value: number, low: number, high: number): void => {
+    if (Number.isInteger(value) && value >= low && value <= high) return;
+    throw new SimulationError(`${name} is ${value}; give an integer from ${low} to ${high}`);
+  };
+  if (simulation.images !== Infinity) whole("images", simulation.images, 1, MOST_IMAGES);
+  whole("startId", simulation.startId, 0, Number.MAX_SAFE_INTEGER - MOST_IMAGES);
+  whole("bunchOffset", simulation.bunchOffset, 0, Number.MAX_SAFE_INTEGER - MOST_IMAGES);
+  whole("startId + bunchOffset", simulation.startId + simulation.bunchOffset, 0, 2 ** 53 - 1);
+  whole("seed", simulation.seed, 0, Number.MAX_SAFE_INTEGER);
+  whole("sourceImages", simulation.sourceImages, 1, 65_536);
+  if (!(simulation.rate >= 0 && simulation.rate <= 1e6)) {
+    throw new SimulationError(`rate is ${simulation.rate}; give 0 to 1000000 images/s`);
+  }
+  if (!PATTERNS.includes(simulation.pattern)) {
+    throw new SimulationError(
+      `pattern is "${simulation.pattern}"; choose one of ${PATTERNS.join(", ")}`,
+    );
+  }
+  if (simulation.pattern === "gain" && !simulation.detector.gainSwitching) {
+    throw new SimulationError(
+      `pattern "gain" needs a detector that switches gains; ${simulation.detector.name} does not: ` +
+        "choose another pattern",
+    );
+  }
+  if (modules.length === 0) throw new SimulationError("no module is to send; name at least one");
+  for (const module of modules) whole("module", module, 0, config.n_modules - 1);
+  if (new Set(modules).size !== modules.length) {
+    throw new SimulationError(`modules ${modules.join(", ")} name one twice; name each once`);
+  }
+  const bytes = modules.length * simulation.sourceImages * format.payloadBytes *
+    format.packetsPerFrame;
+  if (bytes > SOURCE_BYTES_LIMIT) {
+    throw new SimulationError(
+      `${simulation.sourceImages} source images of ${modules.length} modules need ${bytes} bytes; ` +
+        `${SOURCE_BYTES_LIMIT} are allowed: use fewer of either`,
+    );
+  }
+  checkFaults(faults, stalls, config.n_modules);
+}
+
+function checkFaults(faults: FaultRates, stalls: readonly Stall[], modules: number): void {
+  let sum = 0;
+  for (const [name, rate] of Object.entries<number>({ ...faults })) {
+    if (!(rate >= 0 && rate <= 1)) {
+      throw new SimulationError(`${name} is ${rate}; give a probability from 0 to 1`);
+    }
+    sum += rate;
+  }
+  if (sum > 1 + 1e-9) {
+    throw new SimulationError(
+      `the probabilities of all faults add up to ${sum}; a packet suffers at most one, ` +
+        "so let them add up to 1 or less",
+    );
+  }
+  for (const { module, from, count } of stalls) {
+    if (!(Number.isInteger(module) && module >= 0 && module < modules && from >= 0 && count >= 1)) {
+      throw new SimulationError(
+        `a stall of module ${module} from frame ${from} for ${count} frames; give a module from 0 to ` +
+          `${modules - 1}, a first frame from 0 and a count from 1`,
+      );
+    }
+  }
+}
