@@ -6,6 +6,7 @@
  * @module
  */
 export * from "./backoff.ts";
+export * from "./arguments.ts";
 export * from "./data_worker_error.ts";
 export * from "./describe_error.ts";
 export * from "./env.ts";

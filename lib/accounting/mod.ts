@@ -1,0 +1,7 @@
+/**
+ * The account of packets, frames and images.
+ *
+ * @module
+ */
+export * from "./accounting.ts";
+export * from "./ring_counters.ts";

@@ -1,0 +1,291 @@
+/**
+ * Frames of all modules → images in the image ring.
+ *
+ * @module
+ */
+import type { RingEntry, RingIndex, RingWriter } from "../ring/mod.ts";
+import type { Converters } from "./converters.ts";
+import { imageCounterIndex, type ImageRingCounter } from "./counters.ts";
+import type { ModuleSource, SourceFrame } from "./module_source.ts";
+import { type OpenImage, Synchroniser } from "./synchroniser.ts";
+
+const IMAGE_GOOD = 1;
+const IMAGE_MISSING_PACKETS = 2;
+
+/** A larger jump of the detector's frame number is a restart, not that many lost images. */
+const LARGEST_GAP = 1_000_000n;
+
+/** What an assembler works with. */
+export interface AssemblerOptions {
+  /** Frames of each module. */
+  sources: readonly ModuleSource[];
+  /** The image ring. */
+  ring: RingWriter;
+  converters: Converters;
+  /** Packets of a complete frame. */
+  packetsPerFrame: number;
+  /** Images gathered at once. */
+  window: number;
+  /** Time after its first frame at which an image is given up waiting for, ns. */
+  timeoutNs: bigint;
+  /** The public message of an image. */
+  encodeMetadata(
+    image: { imageId: bigint; status: number; frameMessage: Uint8Array | undefined },
+  ): Uint8Array;
+  /** Sends it; called after the entry is in the index. */
+  publish(metadata: Uint8Array): void;
+}
+
+/** An image and the work on it. */
+class ImageInWork {
+  readonly image: OpenImage;
+  readonly slot: number;
+  /** Jobs that have not ended. */
+  pending = 0;
+  /** Modules whose pixels are in place. */
+  readonly placed: Uint8Array;
+  missingPackets = 0;
+  damagedPackets = 0;
+  firstNs = 0n;
+  completeNs = 0n;
+  frameIndex = 0n;
+  /** Frame struct of the first of its modules. */
+  frameMessage: Uint8Array | undefined;
+  #messageModule = Infinity;
+
+  constructor(image: OpenImage, slot: number, modules: number) {
+    this.image = image;
+    this.slot = slot;
+    this.placed = new Uint8Array(modules);
+  }
+
+  /** Notes what a module's frame says. */
+  note(module: number, frame: SourceFrame): void {
+    if (this.firstNs === 0n || frame.firstNs < this.firstNs) this.firstNs = frame.firstNs;
+    if (frame.completeNs > this.completeNs) this.completeNs = frame.completeNs;
+    if (module < this.#messageModule) {
+      this.#messageModule = module;
+      this.frameMessage = frame.message;
+      this.frameIndex = frame.frameIndex;
+    }
+  }
+}
+
+/** Puts images together; {@link pump} does what can be done now and never waits. */
+export class Assembler {
+  readonly #options: AssemblerOptions;
+  readonly #synchroniser: Synchroniser;
+  readonly #index: RingIndex;
+  readonly #inWork = new Map<OpenImage, ImageInWork>();
+  readonly #bySlot = new Map<number, ImageInWork>();
+  readonly #released: ImageInWork[] = [];
+  #last: { epoch: number; frameIndex: bigint } | undefined;
+
+  constructor(options: AssemblerOptions) {
+    this.#options = options;
+    this.#index = options.ring.index;
+    this.#synchroniser = new Synchroniser({
+      modules: options.sources.length,
+      // An image in work must never be overtaken by the ring.
+      window: Math.max(1, Math.min(options.window, Math.floor(options.ring.spec.slots / 2))),
+      timeoutNs: options.timeoutNs,
+    });
+  }
+
+  /**
+   * Takes the frames that are there, one of each module in turn, and publishes the images that are due.
+   *
+   * @param now Time, ns; must not step back.
+   * @returns Whether there was anything to do.
+   */
+  pump(now: bigint): boolean {
+    let busy = false;
+    for (let again = true; again;) {
+      again = false;
+      for (const [module, source] of this.#options.sources.entries()) {
+        const frame = source.next(now);
+        this.#add("frames_overrun", source.takeOverruns());
+        if (frame === undefined) continue;
+        this.#take(module, frame, now);
+        again = busy = true;
+      }
+      this.#options.converters.poll();
+      this.#release(now);
+    }
+    return busy || this.#released.length > 0;
+  }
+
+  /** Waits for the work on released images to end; for the end of the service. */
+  flush(): void {
+    while (this.#released.length > 0) this.#waitForWork();
+  }
+
+  #take(module: number, frame: SourceFrame, now: bigint): void {
+    const image = this.#synchroniser.add({
+      module,
+      imageId: frame.imageId,
+      restarted: frame.restarted,
+    }, now);
+    if (image === "late" || image === "duplicate") {
+      this.#add("frames_late", 1n);
+      this.#add("dropped_packets", BigInt(this.#options.packetsPerFrame - frame.missingPackets));
+      return;
+    }
+    const work = this.#inWork.get(image) ?? this.#begin(image);
+    work.note(module, frame);
+    work.pending++;
+    const { slot, slotLock, missingPackets, damagedPackets } = frame;
+    this.#options.converters.submit({
+      operation: "convert",
+      module,
+      frameSlot: slot,
+      imageSlot: work.slot,
+      done: () => {
+        work.pending--;
+        if (this.#options.sources[module]!.isIntact({ slot, slotLock })) {
+          work.placed[module] = 1;
+          work.missingPackets += missingPackets;
+          work.damagedPackets += damagedPackets;
+          return;
+        }
+        // Overwritten while it was copied: as good as missing. #finish blanks it.
+        this.#add("frames_overrun", 1n);
+        this.#add("dropped_packets", BigInt(this.#options.packetsPerFrame - missingPackets));
+      },
+    });
+  }
+
+  #begin(image: OpenImage): ImageInWork {
+    const { ring, sources } = this.#options;
+    const slot = Number(image.imageId % BigInt(ring.spec.slots));
+    // Another image in this slot (a restart, or ids in large steps) has to leave first.
+    for (
+      let standing = this.#bySlot.get(slot);
+      standing !== undefined;
+      standing = this.#bySlot.get(slot)
+    ) {
+      this.#expel(standing);
+    }
+    ring.lockSlot(slot);
+    const work = new ImageInWork(image, slot, sources.length);
+    this.#inWork.set(image, work);
+    this.#bySlot.set(slot, work);
+    return work;
+  }
+
+  /** Publishes an image now, and those before it. */
+  #expel(work: ImageInWork): void {
+    while (this.#inWork.has(work.image)) {
+      const image = this.#synchroniser.expel();
+      if (image === undefined) break;
+      this.#leave(image);
+    }
+    while (this.#bySlot.get(work.slot) === work) this.#waitForWork();
+  }
+
+  #release(now: bigint): void {
+    for (
+      let image = this.#synchroniser.next(now);
+      image !== undefined;
+      image = this.#synchroniser.next(now)
+    ) {
+      this.#leave(image);
+    }
+    this.#publishReady();
+  }
+
+  #leave(image: OpenImage): void {
+    const work = this.#inWork.get(image);
+    this.#inWork.delete(image);
+    if (work !== undefined) this.#released.push(work);
+  }
+
+  #waitForWork(): void {
+    if (this.#options.converters.poll() > 0) this.#options.converters.wait();
+    this.#publishReady();
+  }
+
+  /** Publishes released images from the front, as far as their work is done. */
+  #publishReady(): void {
+    for (let work = this.#released[0]; work !== undefined; work = this.#released[0]) {
+      if (work.pending > 0 || !this.#blankMissing(work)) return;
+      this.#released.shift();
+      this.#publish(work);
+    }
+  }
+
+  /** Zeroes the places of modules that did not come; false while that is being done. */
+  #blankMissing(work: ImageInWork): boolean {
+    for (let module = 0; module < work.placed.length; module++) {
+      if (work.placed[module] !== 0) continue;
+      work.placed[module] = 2;
+      work.missingPackets += this.#options.packetsPerFrame;
+      work.pending++;
+      this.#options.converters.submit({
+        operation: "blank",
+        module,
+        frameSlot: 0,
+        imageSlot: work.slot,
+        done: () => void work.pending--,
+      });
+    }
+    return work.pending === 0;
+  }
+
+  #publish(work: ImageInWork): void {
+    const { ring, encodeMetadata, publish } = this.#options;
+    const { imageId, epoch } = work.image;
+    const status = work.missingPackets === 0 ? IMAGE_GOOD : IMAGE_MISSING_PACKETS;
+    const metadata = encodeMetadata({ imageId, status, frameMessage: work.frameMessage });
+    const [maskLow, maskHigh] = moduleMask(work.placed);
+    const entry: RingEntry = {
+      imageId,
+      slot: work.slot,
+      status,
+      firstNs: work.firstNs,
+      completeNs: work.completeNs,
+      frameIndex: work.frameIndex,
+      payloadBytes: ring.spec.slotBytes,
+      missingPackets: work.missingPackets,
+      damagedPackets: work.damagedPackets,
+      epoch,
+      maskLow,
+      maskHigh,
+      metadata,
+    };
+    this.#bySlot.delete(work.slot);
+    this.#countImage(work);
+    ring.publish(entry);
+    publish(metadata);
+  }
+
+  #countImage(work: ImageInWork): void {
+    const { epoch } = work.image;
+    if (work.missingPackets === 0) this.#add("images_good", 1n);
+    else {
+      this.#add("images_incomplete", 1n);
+      this.#add("missing_packets", BigInt(work.missingPackets));
+    }
+    if (this.#last?.epoch === epoch) {
+      const gap = work.frameIndex - this.#last.frameIndex - 1n;
+      if (gap > 0n && gap < LARGEST_GAP) this.#add("images_skipped", gap);
+    } else if (this.#last !== undefined) this.#add("restarts", 1n);
+    this.#last = { epoch, frameIndex: work.frameIndex };
+  }
+
+  #add(counter: ImageRingCounter, n: bigint): void {
+    if (n > 0n) this.#index.addCounter(imageCounterIndex(counter), n);
+  }
+}
+
+/** Bit masks of the modules that are in place: 0–63 and 64–127. */
+function moduleMask(placed: Uint8Array): [bigint, bigint] {
+  let low = 0n;
+  let high = 0n;
+  for (let module = 0; module < placed.length; module++) {
+    if (placed[module] !== 1) continue;
+    if (module < 64) low |= 1n << BigInt(module);
+    else high |= 1n << BigInt(module - 64);
+  }
+  return [low, high];
+}

@@ -1,0 +1,34 @@
+/**
+ * What the converters of a detector work on, from its config.
+ *
+ * @module
+ */
+import { type DetectorConfig, imageBytes } from "../config/mod.ts";
+import { detectorFor, frameBytes } from "../detector/mod.ts";
+import { frameRingName, imageRingName } from "../protocol/mod.ts";
+import type { ConverterSetup } from "./module_converter.ts";
+import { modulePlacements } from "./placement.ts";
+
+/** The rings and placements for some modules of a detector. */
+export function converterSetup(
+  config: DetectorConfig,
+  frameSlots: number,
+  imageSlots: number,
+  modules: readonly number[],
+): ConverterSetup {
+  const detector = detectorFor(config);
+  const placements = modulePlacements(config, detector.moduleLayout(config));
+  const slotBytes = frameBytes(detector.packetFormat(config));
+  return {
+    image: {
+      name: imageRingName(config.detector_name),
+      slotBytes: imageBytes(config),
+      slots: imageSlots,
+    },
+    modules: modules.map((module) => ({
+      module,
+      placement: placements[module]!,
+      ring: { name: frameRingName(config.detector_name, module), slotBytes, slots: frameSlots },
+    })),
+  };
+}

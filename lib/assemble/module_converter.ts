@@ -1,0 +1,168 @@
+/**
+ * The hands of the assembler: kernels on memories that hold frame rings and the image ring.
+ *
+ * @module
+ */
+import { instantiateKernels, type KernelExports } from "../kernels/mod.ts";
+import { File, PAGE_BYTES } from "../os/mod.ts";
+import { dataPath, LARGEST_MEMORY, mapSlots, SharedMemory, slotMemoryBytes } from "../ring/mod.ts";
+import type { ModulePlacement } from "./placement.ts";
+
+/** Most bytes of frame rings, and of image slots, in one memory. */
+const LARGEST_SHARE = LARGEST_MEMORY / 2 - 2 ** 24;
+
+/** A ring as the converter needs it. */
+export interface ConverterRing {
+  name: string;
+  slotBytes: number;
+  slots: number;
+}
+
+/** What a converter works on: cloneable, so that it can be sent to a Worker. */
+export interface ConverterSetup {
+  image: ConverterRing;
+  /** Modules this converter is for. */
+  modules: { module: number; ring: ConverterRing; placement: ModulePlacement }[];
+}
+
+/** One memory with a share of the modules' rings and a share of the image's slots. */
+interface Cell {
+  memory: SharedMemory;
+  kernels: KernelExports;
+  imageAt: number;
+  firstSlot: number;
+  frameAt: Map<number, number>;
+}
+
+/**
+ * Converts frames into image slots. A 32-bit memory cannot hold everything where rings are large: there
+ * is one memory for each group of modules and each run of image slots, made when first used.
+ */
+export class ModuleConverter implements Disposable {
+  readonly #setup: ConverterSetup;
+  readonly #group = new Map<number, number>(); // module → group
+  readonly #groups: ConverterSetup["modules"][] = [];
+  readonly #slotsPerCell: number;
+  readonly #cells = new Map<string, Cell>();
+  readonly #placements = new Map<number, ModulePlacement>();
+  readonly #attached = new Set<number>();
+  readonly #imageFile: File;
+
+  /** @throws {OsError} If the image ring cannot be opened. */
+  constructor(setup: ConverterSetup) {
+    this.#setup = setup;
+    this.#slotsPerCell = Math.min(
+      setup.image.slots,
+      Math.floor(LARGEST_SHARE / setup.image.slotBytes),
+    );
+    let room = 0;
+    for (const entry of setup.modules) {
+      const bytes = slotMemoryBytes(entry.ring.slotBytes, entry.ring.slots);
+      if (room < bytes) {
+        this.#groups.push([]);
+        room = LARGEST_SHARE;
+      }
+      room -= bytes;
+      this.#groups.at(-1)!.push(entry);
+      this.#group.set(entry.module, this.#groups.length - 1);
+      this.#placements.set(entry.module, entry.placement);
+    }
+    this.#imageFile = File.open(dataPath(setup.image.name), { write: true });
+  }
+
+  /** Copies a module's frame from its slot to its place in the image. */
+  convert(module: number, frameSlot: number, imageSlot: number): void {
+    const { cell, to, placement } = this.#place(module, imageSlot);
+    const frameBytes = this.#ring(module).slotBytes;
+    const from = cell.frameAt.get(module)! + frameSlot * frameBytes;
+    const { rows, chips, run, gap, stride, pixel, mirrored } = placement;
+    if (mirrored) cell.kernels.assembleMirrored(to, from, rows, chips, run, gap, stride, pixel);
+    else cell.kernels.assembleModule(to, from, rows, chips, run, gap, stride);
+  }
+
+  /** Zeroes a module's place in the image. */
+  blank(module: number, imageSlot: number): void {
+    const { cell, to, placement } = this.#place(module, imageSlot);
+    const { rows, chips, run, gap, stride } = placement;
+    cell.kernels.blankModule(to, rows, chips, run, gap, stride);
+  }
+
+  /**
+   * Maps a module's ring, which must exist with its full size; again when its writer was replaced.
+   *
+   * @throws {OsError} If it cannot be opened.
+   */
+  attach(module: number): void {
+    this.#attached.add(module);
+    for (const cell of this.#cells.values()) this.#mapFrames(cell, module);
+  }
+
+  /** Makes the memory for a module's frames and an image slot, so that the first image does not wait. */
+  prepare(module: number, imageSlot: number): void {
+    this.#place(module, imageSlot);
+  }
+
+  /** Lets go of the image ring's file. */
+  [Symbol.dispose](): void {
+    this.#imageFile.close();
+  }
+
+  #ring(module: number): ConverterRing {
+    return this.#setup.modules.find((m) => m.module === module)!.ring;
+  }
+
+  #place(
+    module: number,
+    imageSlot: number,
+  ): { cell: Cell; to: number; placement: ModulePlacement } {
+    const placement = this.#placements.get(module);
+    const group = this.#group.get(module);
+    if (placement === undefined || group === undefined) {
+      throw new RangeError(`Module ${module} is not one of this converter's`);
+    }
+    const run = Math.floor(imageSlot / this.#slotsPerCell);
+    const key = `${group}/${run}`;
+    let cell = this.#cells.get(key);
+    if (cell === undefined) {
+      cell = this.#makeCell(this.#groups[group]!, run * this.#slotsPerCell);
+      this.#cells.set(key, cell);
+    }
+    const to = cell.imageAt + (imageSlot - cell.firstSlot) * this.#setup.image.slotBytes +
+      placement.to;
+    return { cell, to, placement };
+  }
+
+  #makeCell(modules: ConverterSetup["modules"], firstSlot: number): Cell {
+    const { image } = this.#setup;
+    const count = Math.min(this.#slotsPerCell, image.slots - firstSlot);
+    let bytes = slotMemoryBytes(image.slotBytes, count);
+    for (const { ring } of modules) {
+      bytes += slotMemoryBytes(ring.slotBytes, ring.slots) + PAGE_BYTES;
+    }
+    const memory = new SharedMemory(bytes);
+    const imageAt = mapSlots(memory, this.#imageFile, image.slotBytes, firstSlot, count, {
+      writable: true,
+    });
+    const frameAt = new Map<number, number>();
+    for (const { module, ring } of modules) {
+      frameAt.set(module, memory.allocate(slotMemoryBytes(ring.slotBytes, ring.slots), PAGE_BYTES));
+    }
+    const cell = {
+      memory,
+      kernels: instantiateKernels(memory.memory),
+      imageAt,
+      firstSlot,
+      frameAt,
+    };
+    for (const module of this.#attached) this.#mapFrames(cell, module);
+    return cell;
+  }
+
+  #mapFrames(cell: Cell, module: number): void {
+    const at = cell.frameAt.get(module);
+    if (at === undefined) return;
+    const { name, slotBytes, slots } = this.#ring(module);
+    using file = File.open(dataPath(name));
+    cell.memory.remap(at, file, slotBytes * slots);
+  }
+}

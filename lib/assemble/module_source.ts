@@ -1,0 +1,216 @@
+/**
+ * Where an assembler gets a module's frames from.
+ *
+ * @module
+ */
+import { Errno, File, OsError } from "../os/mod.ts";
+import {
+  dataBytes,
+  dataPath,
+  RingFollower,
+  RingMismatchError,
+  RingMissingError,
+  RingReader,
+  type SharedMemory,
+} from "../ring/mod.ts";
+
+/** A frame, ready to be put into its image. */
+export interface SourceFrame {
+  imageId: bigint;
+  slot: number;
+  /** Lock of its slot; 0n when its writer has no index (an original receiver). */
+  slotLock: bigint;
+  missingPackets: number;
+  damagedPackets: number;
+  firstNs: bigint;
+  completeNs: bigint;
+  frameIndex: bigint;
+  /** The stream started anew before this frame: another epoch or another writer. */
+  restarted: boolean;
+  /** The 64-byte frame struct. */
+  message: Uint8Array;
+}
+
+/** The ring a source follows. */
+export interface ModuleSourceOptions {
+  name: string;
+  slotBytes: number;
+  /** Slots, for writers without an index. */
+  slots: number;
+  /** Memory for the index. */
+  memory: SharedMemory;
+  /** Frames up to this image id are skipped: a former assembler has used them. */
+  resumeAfter?: bigint | undefined;
+  /** Called when the ring's data file is there, or is another one than before. */
+  onAttach(): void;
+}
+
+/** Distance of attempts to attach, ns. */
+const ATTACH_EVERY_NS = 50_000_000n;
+
+/**
+ * Follows the frame ring of one module through all that can happen to it: not there yet, writer
+ * restarted, replaced, or written by one of the original's receivers, which keeps no index and tells of
+ * its frames by messages only.
+ */
+export class ModuleSource implements Disposable {
+  readonly #options: ModuleSourceOptions;
+  #reader: RingReader | undefined;
+  #follower: RingFollower | undefined;
+  #indexAt: number | undefined;
+  #nextAttempt = 0n;
+  #epoch = 0;
+  #session = 0n;
+  #overruns = 0n;
+  #attachedBefore = false;
+  #unindexed = false;
+  readonly #offered: SourceFrame[] = [];
+
+  constructor(options: ModuleSourceOptions) {
+    this.#options = options;
+  }
+
+  /** Whether frames can be read. */
+  get attached(): boolean {
+    return this.#reader !== undefined || this.#unindexed;
+  }
+
+  /** Whether the ring has an index. */
+  get indexed(): boolean {
+    return this.#reader !== undefined;
+  }
+
+  /** Frames that were overwritten before they could be read, since the last call. */
+  takeOverruns(): bigint {
+    const now = this.#follower?.overruns ?? 0n;
+    const news = now - this.#overruns;
+    this.#overruns = now;
+    return news;
+  }
+
+  /**
+   * The next frame, or undefined when there is none.
+   *
+   * @throws {RingMismatchError} If the ring is not as the config says.
+   */
+  next(now: bigint): SourceFrame | undefined {
+    if (this.#reader === undefined && now >= this.#nextAttempt) {
+      this.#nextAttempt = now + ATTACH_EVERY_NS;
+      this.#attach();
+    }
+    if (this.#follower === undefined || this.#reader === undefined) return this.#offered.shift();
+    const record = this.#follower.next();
+    if (record === undefined) {
+      if (this.#reader.ended) this.#detach();
+      return undefined;
+    }
+    const session = this.#reader.session;
+    const restarted = this.#epoch !== 0 &&
+      (record.epoch !== this.#epoch || session !== this.#session);
+    this.#epoch = record.epoch;
+    this.#session = session;
+    return {
+      imageId: record.imageId,
+      slot: record.slot,
+      slotLock: record.slotLock,
+      missingPackets: record.missingPackets,
+      damagedPackets: record.damagedPackets,
+      firstNs: record.firstNs,
+      completeNs: record.completeNs,
+      frameIndex: record.frameIndex,
+      restarted,
+      message: record.metadata.slice(),
+    };
+  }
+
+  /** Whether a frame's pixels are still whole; to be asked after they were used. */
+  isIntact(frame: { readonly slot: number; readonly slotLock: bigint }): boolean {
+    return this.#reader === undefined || this.#reader.isIntact(frame);
+  }
+
+  /** Takes a frame from the stream of a receiver that keeps no index. */
+  offer(imageId: bigint, missingPackets: number, message: Uint8Array, now: bigint): void {
+    if (this.#reader !== undefined || !this.#attachUnindexed()) return;
+    this.#offered.push({
+      imageId,
+      slot: Number(imageId % BigInt(this.#options.slots)),
+      slotLock: 0n,
+      missingPackets,
+      damagedPackets: 0,
+      firstNs: now,
+      completeNs: now,
+      frameIndex: imageId,
+      restarted: false,
+      message: message.slice(),
+    });
+  }
+
+  /** Detaches. */
+  [Symbol.dispose](): void {
+    this.#detach();
+  }
+
+  #attach(): void {
+    const { memory, name, slotBytes, resumeAfter, onAttach } = this.#options;
+    let reader: RingReader;
+    try {
+      reader = RingReader.open(memory, name, { slotBytes }, this.#indexAt);
+    } catch (error) {
+      if (error instanceof RingMissingError) return;
+      throw error;
+    }
+    if (reader.slots !== this.#options.slots) {
+      reader.close();
+      throw new RingMismatchError(
+        `Ring ${name} has ${reader.slots} slots, this service was told ${this.#options.slots}. ` +
+          "Start receiver and assembler with the same config and --frame-slots.",
+      );
+    }
+    this.#reader = reader;
+    this.#indexAt = reader.index.at;
+    this.#unindexed = false;
+    onAttach();
+    // A ring that appears while we run is new: none of its frames is to be missed.
+    const oldest = reader.head > BigInt(reader.slots) ? reader.head - BigInt(reader.slots) : 0n;
+    const fromStart = this.#attachedBefore || resumeAfter !== undefined;
+    this.#follower = new RingFollower(reader, fromStart ? oldest : reader.head);
+    this.#overruns = 0n;
+    if (!this.#attachedBefore && resumeAfter !== undefined) this.#skipUsed(resumeAfter);
+    this.#attachedBefore = true;
+  }
+
+  /** Skips the frames that a former assembler has put into images. */
+  #skipUsed(resumeAfter: bigint): void {
+    const follower = this.#follower!;
+    const reader = this.#reader!;
+    for (;;) {
+      const record = follower.next();
+      if (record === undefined) return;
+      if (record.imageId > resumeAfter) {
+        this.#follower = new RingFollower(reader, record.entry);
+        return;
+      }
+    }
+  }
+
+  #attachUnindexed(): boolean {
+    if (this.#unindexed) return true;
+    const { name, slotBytes, slots, onAttach } = this.#options;
+    try {
+      using file = File.open(dataPath(name));
+      if (file.size() < dataBytes({ slotBytes, slots })) return false;
+    } catch (error) {
+      if (error instanceof OsError && error.errno === Errno.ENOENT) return false;
+      throw error;
+    }
+    this.#unindexed = true;
+    onAttach();
+    return true;
+  }
+
+  #detach(): void {
+    this.#reader?.close();
+    this.#reader = undefined;
+    this.#follower = undefined;
+  }
+}

@@ -1,0 +1,21 @@
+/**
+ * A converter Worker: the kernels for a share of the modules.
+ *
+ * @module
+ */
+import { type ConverterSetup, ModuleConverter, runConverter } from "../../lib/assemble/mod.ts";
+import { runDataWorker } from "../../lib/service/mod.ts";
+
+/** What the service tells a converter Worker. */
+export interface ConverterWorkerInit {
+  setup: ConverterSetup;
+  queue: SharedArrayBuffer;
+  bell: SharedArrayBuffer;
+}
+
+runDataWorker<ConverterWorkerInit>(({ setup, queue, bell }, control) => {
+  using converter = new ModuleConverter(setup);
+  for (const { module } of setup.modules) converter.prepare(module, 0);
+  control.ready();
+  runConverter(queue, bell, converter, () => control.stopping);
+});

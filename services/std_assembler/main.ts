@@ -1,0 +1,116 @@
+/**
+ * std_assembler: frames of all modules → images in shared memory.
+ *
+ * @module
+ */
+import { AccountingReader } from "../../lib/accounting/mod.ts";
+import { converterSetup, makeConverterQueue } from "../../lib/assemble/mod.ts";
+import { frameSlots, imageSlots } from "../../lib/config/mod.ts";
+import { detectorFor } from "../../lib/detector/mod.ts";
+import { frameRingName, imageRingName } from "../../lib/protocol/mod.ts";
+import {
+  countOption,
+  ipcFolder,
+  resolveGroup,
+  runService,
+  UsageError,
+} from "../../lib/service/mod.ts";
+import type { ConverterWorkerInit } from "./converter_worker.ts";
+import type { AssembleWorkerInit } from "./worker.ts";
+
+await runService({
+  name: "std_assembler",
+  summary: "Assembles the frames of a detector's modules into images in shared memory.",
+  config: "detector",
+  arguments: (program) =>
+    program
+      .option(
+        "--frame-slots <n>",
+        "slots of each frame ring (default: the config's, or 1000)",
+        countOption,
+      )
+      .option(
+        "--image-slots <n>",
+        "slots of the image ring (default: the config's, or 1000)",
+        countOption,
+      )
+      .option("--workers <n>", "threads for the pixels; 1: the assembler's own", countOption, 1),
+  async run(
+    { config, options, logger, ready, stopped, onStats, onStop, startWorker },
+  ): Promise<void> {
+    if (config.detector_type === "jungfrau-converted") {
+      throw new UsageError(
+        "detector_type jungfrau-converted needs gain and pedestal maps, which this release cannot apply " +
+          "yet: use jungfrau-raw",
+      );
+    }
+    const slots = {
+      frameSlots: options.frameSlots ?? frameSlots(config),
+      imageSlots: options.imageSlots ?? imageSlots(config),
+    };
+    const modules = Array.from({ length: config.n_modules }, (_, module) => module);
+    const workers = Math.min(options.workers, modules.length);
+    const laneOf = modules.map((module) => module % workers);
+    const converters = workers === 1 ? undefined : {
+      queues: Array.from({ length: workers }, makeConverterQueue),
+      bell: new SharedArrayBuffer(4),
+      laneOf,
+    };
+    const init: AssembleWorkerInit = {
+      config,
+      ...slots,
+      gid: await resolveGroup(config.shm_group),
+      ipcFolder: ipcFolder(),
+      converters,
+    };
+    const assemble = startWorker(new URL("worker.ts", import.meta.url), {
+      name: "assemble",
+      init,
+      counters: [],
+    });
+    await assemble.ready; // the image ring is there now
+    const hands = (converters?.queues ?? []).map((queue, lane) => {
+      const share = modules.filter((module) => laneOf[module] === lane);
+      const hand: ConverterWorkerInit = {
+        setup: converterSetup(config, slots.frameSlots, slots.imageSlots, share),
+        queue,
+        bell: converters!.bell,
+      };
+      const name = `convert-${lane}`;
+      return startWorker(new URL("converter_worker.ts", import.meta.url), {
+        name,
+        init: hand,
+        counters: [],
+      });
+    });
+    await Promise.all(hands.map((hand) => hand.ready));
+
+    const accounting = new AccountingReader({
+      frames: modules.map((module) => frameRingName(config.detector_name, module)),
+      image: imageRingName(config.detector_name),
+      packetsPerFrame: detectorFor(config).packetFormat(config).packetsPerFrame,
+    });
+    onStop(() => accounting[Symbol.dispose](), "accounting");
+    onStats(() => {
+      const {
+        images_good,
+        images_incomplete,
+        images_skipped,
+        packets_lost,
+        packets_dropped,
+        restarts,
+      } = accounting.read();
+      return {
+        images_good,
+        images_incomplete,
+        images_skipped,
+        packets_lost,
+        packets_dropped,
+        restarts,
+      };
+    });
+    logger.info("assembling", { modules: modules.length, ...slots, workers });
+    ready(slots);
+    await stopped;
+  },
+});

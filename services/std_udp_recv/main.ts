@@ -1,0 +1,104 @@
+/**
+ * std_udp_recv: UDP packets of a detector's modules → frames in shared memory.
+ *
+ * @module
+ */
+import { AccountingReader } from "../../lib/accounting/mod.ts";
+import { frameSlots, modulePort } from "../../lib/config/mod.ts";
+import { detectorFor } from "../../lib/detector/mod.ts";
+import { frameRingName, imageRingName } from "../../lib/protocol/mod.ts";
+import {
+  countOption,
+  ipcFolder,
+  parseModules,
+  resolveGroup,
+  runService,
+} from "../../lib/service/mod.ts";
+import type { ReceiveWorkerInit } from "./worker.ts";
+
+/** Socket buffer asked for: what the original takes, and some; bytes. */
+const SOCKET_BUFFER_BYTES = 128 * 1024 * 1024;
+
+await runService({
+  name: "std_udp_recv",
+  summary: "Receives the UDP packets of a detector's modules and puts frames into shared memory.",
+  config: "detector",
+  arguments: (program) =>
+    program
+      .option("--modules <list>", "modules to receive, e.g. 0-3,7 (default: all)")
+      .option(
+        "--frame-slots <n>",
+        "slots of each frame ring (default: the config's, or 1000)",
+        countOption,
+      )
+      .option("--workers <n>", "threads; each takes its share of the modules", countOption)
+      .option("--batch <n>", "packets per receive call", countOption, 128)
+      .option(
+        "--socket-buffer <bytes>",
+        "receive buffer of each socket",
+        countOption,
+        SOCKET_BUFFER_BYTES,
+      )
+      .option("--cpus <list>", "pin the threads to these CPUs, one each, e.g. 2,3"),
+  async run(
+    { config, options, logger, ready, stopped, onStats, onStop, startWorker },
+  ): Promise<void> {
+    const modules = parseModules(options.modules, config.n_modules);
+    const cpus = options.cpus?.split(",").map(Number) ?? [];
+    const workers = Math.min(
+      modules.length,
+      options.workers ?? Math.max(1, navigator.hardwareConcurrency >> 1),
+    );
+    const format = detectorFor(config).packetFormat(config);
+    const gid = await resolveGroup(config.shm_group);
+
+    const started = Array.from({ length: workers }, (_, w) => {
+      const init: ReceiveWorkerInit = {
+        config,
+        modules: modules.filter((_, i) => i % workers === w),
+        frameSlots: options.frameSlots ?? frameSlots(config),
+        gid,
+        ipcFolder: ipcFolder(),
+        socketBufferBytes: options.socketBuffer,
+        batch: options.batch,
+        cpu: cpus.length > 0 ? cpus[w % cpus.length] : undefined,
+      };
+      return startWorker(new URL("worker.ts", import.meta.url), {
+        name: `receive-${w}`,
+        init,
+        counters: [],
+      });
+    });
+    await Promise.all(started.map((worker) => worker.ready));
+
+    const accounting = new AccountingReader({
+      frames: modules.map((module) => frameRingName(config.detector_name, module)),
+      image: imageRingName(config.detector_name),
+      packetsPerFrame: format.packetsPerFrame,
+    });
+    onStop(() => accounting[Symbol.dispose](), "accounting");
+    onStats(() => receiveStats(accounting));
+    logger.info("receiving", {
+      modules: modules.length,
+      first_port: modulePort(config, modules[0]!),
+    });
+    ready({ modules });
+    await stopped;
+  },
+});
+
+/** What of the account concerns receiving. */
+function receiveStats(accounting: AccountingReader): Record<string, bigint> {
+  const account = accounting.read();
+  return {
+    packets_received: account.packets_received,
+    packets_accepted: account.packets_accepted,
+    packets_duplicate: account.packets_duplicate,
+    packets_late: account.packets_late,
+    packets_malformed: account.packets_malformed,
+    packets_foreign: account.packets_foreign,
+    kernel_drops: account.kernel_drops,
+    frames_good: account.frames_good,
+    frames_incomplete: account.frames_incomplete,
+  };
+}

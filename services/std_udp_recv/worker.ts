@@ -1,0 +1,89 @@
+/**
+ * A receive Worker: the sockets and frame rings of some modules.
+ *
+ * @module
+ */
+import { type DetectorConfig, modulePort } from "../../lib/config/mod.ts";
+import { detectorFor } from "../../lib/detector/mod.ts";
+import { pinThread, UdpSocket } from "../../lib/os/mod.ts";
+import { frameRingName, frameStreamAddress } from "../../lib/protocol/mod.ts";
+import {
+  frameRingSpec,
+  ModuleReceiver,
+  type ReceiveLane,
+  runReceiveLoop,
+} from "../../lib/receive/mod.ts";
+import { runDataWorker } from "../../lib/service/mod.ts";
+import { Socket } from "../../lib/zmq/mod.ts";
+import { ImageMetadataDtype } from "../../proto/gen/std_buffer/image_metadata_pb.ts";
+
+/** What the service tells a Worker. */
+export interface ReceiveWorkerInit {
+  config: DetectorConfig;
+  /** Modules to receive. */
+  modules: number[];
+  /** Slots of each frame ring. */
+  frameSlots: number;
+  /** Group of rings and sockets. */
+  gid: number | undefined;
+  /** Folder of ipc sockets. */
+  ipcFolder: string;
+  /** Wanted socket buffer, bytes. */
+  socketBufferBytes: number;
+  /** Packets per receive call. */
+  batch: number;
+  /** CPU to stay on. */
+  cpu: number | undefined;
+}
+
+runDataWorker<ReceiveWorkerInit>((init, control) => {
+  const { config, modules, gid } = init;
+  using stack = new DisposableStack();
+  if (init.cpu !== undefined) pinThread([init.cpu]);
+  const detector = detectorFor(config);
+  const format = detector.packetFormat(config);
+  const layout = detector.moduleLayout(config);
+  const frameTimeoutNs = BigInt(config.frame_timeout_ms) * 1_000_000n;
+
+  const lanes = modules.map((module): ReceiveLane => {
+    const stream = stack.use(new Socket("PUB", { sendHighWaterMark: 50_000 }));
+    stream.bind(frameStreamAddress(config.detector_name, module, init.ipcFolder), {
+      mode: gid === undefined ? 0o600 : 0o660,
+      ...(gid === undefined ? {} : { gid }),
+    });
+    const receiver = stack.use(
+      new ModuleReceiver({
+        format,
+        ring: frameRingSpec({
+          name: frameRingName(config.detector_name, module),
+          format,
+          slots: init.frameSlots,
+          dtype: ImageMetadataDtype[pixelTypeOf(layout.pixelBytes)],
+          rows: layout.rows,
+          columns: layout.chips * layout.runPixels,
+        }),
+        gid,
+        batch: init.batch,
+        window: config.frame_window,
+        idleNs: frameTimeoutNs,
+        writeMessage: (message, frame) =>
+          detector.writeFrameMessage(message, 0, { module, bitDepth: config.bit_depth, ...frame }),
+        onFrame: (message) => void stream.trySendBuffer(message),
+      }),
+    );
+    const socket = stack.use(
+      new UdpSocket({
+        bind: { address: config.udp_bind_address, port: modulePort(config, module) },
+        receiveBufferBytes: init.socketBufferBytes,
+      }),
+    );
+    if (socket.warning !== undefined) control.log("warning", socket.warning, { module });
+    return { socket, receiver };
+  });
+  control.ready();
+  runReceiveLoop(lanes, { frameTimeoutNs, stopping: () => control.stopping });
+});
+
+function pixelTypeOf(bytes: number): "uint8" | "uint16" | "uint32" {
+  return bytes === 1 ? "uint8" : bytes === 2 ? "uint16" : "uint32";
+}
