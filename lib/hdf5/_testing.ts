@@ -1,0 +1,81 @@
+/**
+ * Helpers for tests of image files.
+ *
+ * @module
+ */
+import { addressOf, File } from "../os/mod.ts";
+import { ImageFile, type ImageFileOptions } from "./image_file.ts";
+import type { PixelArray, PixelType } from "./pixel_type.ts";
+
+/** Options of a small file; tests change what they are about. */
+export const SMALL: ImageFileOptions = {
+  detector: "DET",
+  height: 3,
+  width: 5,
+  pixelType: "uint16",
+  expectedImages: 0,
+  attributes: {},
+  alignBytes: 8,
+};
+
+/** A folder of its own that is removed with the scope. */
+export class TestFolder implements Disposable {
+  /** Where it is. */
+  readonly path = Deno.makeTempDirSync({ prefix: `std_daq_hdf5_${Deno.pid}_` });
+
+  /** The path of a file in it. */
+  file(name = "images.h5"): string {
+    return `${this.path}/${name}`;
+  }
+
+  /** Removes it with all it holds. */
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.path, { recursive: true });
+  }
+}
+
+/** Creates a file to write. */
+export function createFile(path: string): File {
+  return File.open(path, { write: true, create: "exclusive" });
+}
+
+/** The pixels that tests give to image `id`: every one differs from its neighbours and ids. */
+export function testImage(id: number, pixels: number, type: PixelType = "uint16"): PixelArray {
+  const value = (i: number): number => id * 31 + i * 7 + 1;
+  switch (type) {
+    case "uint8":
+      return Uint8Array.from({ length: pixels }, (_, i) => value(i) & 0xff);
+    case "uint16":
+      return Uint16Array.from({ length: pixels }, (_, i) => value(i) & 0xffff);
+    case "uint32":
+      return Uint32Array.from({ length: pixels }, (_, i) => value(i) * 65537);
+    case "float32":
+      return Float32Array.from({ length: pixels }, (_, i) => value(i) / 8);
+  }
+}
+
+/** Appends test images `from` to `to` − 1, with status 1 + id % 3. */
+export function appendTestImages(
+  images: ImageFile,
+  options: ImageFileOptions,
+  from: number,
+  to: number,
+): void {
+  for (let id = from; id < to; id++) {
+    const image = testImage(id, options.height * options.width, options.pixelType);
+    images.appendImage(
+      BigInt(id),
+      1 + id % 3,
+      addressOf(new Uint8Array(image.buffer)),
+      image.byteLength,
+    );
+  }
+}
+
+/** Writes a whole file of `n` test images. */
+export function writeTestFile(path: string, options: ImageFileOptions, n: number): void {
+  using file = createFile(path);
+  const images = ImageFile.create(file, options);
+  appendTestImages(images, options, 0, n);
+  images.close();
+}

@@ -1,0 +1,167 @@
+/**
+ * The file after a kill at every instant: all writes are recorded, and each prefix of them, cut also
+ * at page boundaries within a write, must open and show only complete images.
+ */
+import assert from "node:assert/strict";
+import * as h5wasm from "h5wasm";
+import { copyFrom, type File } from "../os/mod.ts";
+import { h5Module, memoryPath } from "./_h5wasm.ts";
+import { appendTestImages, createFile, SMALL, TestFolder, testImage } from "./_testing.ts";
+import { ImageFile, type ImageFileOptions } from "./image_file.ts";
+
+const PAGE = 4096;
+
+type Step = { kind: "write"; bytes: Uint8Array; at: number } | { kind: "size"; bytes: number };
+
+/** Records what changes the file, in the order it happens. */
+function record(file: File): Step[] {
+  const steps: Step[] = [];
+  const { writeAt, writeFrom, truncate, allocate } = file;
+  const add = (bytes: Uint8Array, at: number): void => {
+    // A kill may cut a write between two pages.
+    for (let from = 0; from < bytes.byteLength;) {
+      const to = Math.min(bytes.byteLength, from + PAGE - (at + from) % PAGE);
+      steps.push({ kind: "write", bytes: bytes.slice(from, to), at: at + from });
+      from = to;
+    }
+  };
+  file.writeAt = (bytes, at): void => {
+    add(bytes, at);
+    writeAt.call(file, bytes, at);
+  };
+  file.writeFrom = (address, length, at): void => {
+    const bytes = new Uint8Array(length);
+    copyFrom(address, bytes);
+    add(bytes, at);
+    writeFrom.call(file, address, length, at);
+  };
+  file.allocate = (from, bytes, keepSize = false): void => {
+    if (!keepSize) steps.push({ kind: "size", bytes: from + bytes });
+    allocate.call(file, from, bytes, keepSize);
+  };
+  file.truncate = (bytes): void => {
+    steps.push({ kind: "size", bytes: -bytes });
+    truncate.call(file, bytes);
+  };
+  return steps;
+}
+
+/** Applies recorded steps to a file in memory. */
+class Replay {
+  #bytes = new Uint8Array(PAGE);
+  #size = 0;
+
+  apply(step: Step): void {
+    if (step.kind === "write") {
+      this.#grow(step.at + step.bytes.byteLength);
+      this.#bytes.set(step.bytes, step.at);
+    } else if (step.bytes < 0) {
+      this.#size = -step.bytes;
+    } else {
+      this.#grow(step.bytes);
+    }
+  }
+
+  get content(): Uint8Array {
+    return this.#bytes.subarray(0, this.#size);
+  }
+
+  #grow(size: number): void {
+    this.#size = Math.max(this.#size, size);
+    if (size <= this.#bytes.byteLength) return;
+    const larger = new Uint8Array(2 * size);
+    larger.set(this.#bytes);
+    this.#bytes = larger;
+  }
+}
+
+/** Opens the bytes with the HDF5 library; returns how many images are visible, all checked. */
+function visibleImages(
+  content: Uint8Array,
+  options: ImageFileOptions,
+  firstChecked: number,
+): number {
+  const path = memoryPath();
+  h5Module.FS.writeFile(path, content);
+  const file = new h5wasm.File(path, "r");
+  try {
+    const data = file.get(`${options.detector}/data`);
+    const metadata = file.get(`${options.detector}/metadata`);
+    const group = file.get(options.detector);
+    assert.ok(data instanceof h5wasm.Dataset && metadata instanceof h5wasm.Dataset);
+    assert.ok(group instanceof h5wasm.Group);
+    const n = data.shape![0]!;
+    const records = metadata.shape![0]!;
+    assert.ok(n <= records, `${n} images, ${records} records`);
+    for (const attribute of Object.values(group.attrs)) assert.notEqual(attribute.value, null);
+    const from = Math.min(firstChecked, n);
+    if (n > from) {
+      const pixels = options.height * options.width;
+      const images = data.slice([[from, n], [], []]);
+      const rows = metadata.slice([[from, records]]);
+      assert.ok(images instanceof Uint16Array && Array.isArray(rows));
+      for (let id = from; id < n; id++) {
+        const image: Uint16Array = images.subarray((id - from) * pixels, (id - from + 1) * pixels);
+        assert.deepEqual(image, testImage(id, pixels), `image ${id}`);
+      }
+      rows.forEach((row, i) => {
+        assert.deepEqual(row, [BigInt(from + i), BigInt(1 + (from + i) % 3)]);
+      });
+    }
+    return n;
+  } finally {
+    file.close();
+    h5Module.FS.unlink(path);
+  }
+}
+
+Deno.test("a file killed at any instant opens and shows complete images only", () => {
+  using folder = new TestFolder();
+  using file = createFile(folder.file());
+  const options = {
+    ...SMALL,
+    expectedImages: 200,
+    publishEvery: 11,
+    attributes: { start: "now" },
+    counters: ["good"],
+  };
+  const steps = record(file);
+  const images = ImageFile.create(file, options);
+  for (let n = 0; n < 200; n += 20) {
+    appendTestImages(images, options, n, n + 20);
+    images.publish();
+    images.setCounters({ good: BigInt(n + 20) });
+  }
+  images.close({ attributes: { end: "then" } });
+  const replay = new Replay();
+  let visible = 0;
+  for (const step of steps) {
+    replay.apply(step);
+    const now = visibleImages(replay.content, options, 0);
+    assert.ok(now >= visible, "images never disappear");
+    visible = now;
+  }
+  assert.equal(visible, 200);
+});
+
+Deno.test("a file killed while its index grows a third level loses nothing", () => {
+  using folder = new TestFolder();
+  using file = createFile(folder.file());
+  const options = { ...SMALL, height: 1, width: 1, expectedImages: 1, publishEvery: 3 };
+  const steps = record(file);
+  const images = ImageFile.create(file, options);
+  appendTestImages(images, options, 0, 4080);
+  const before = steps.length;
+  appendTestImages(images, options, 4080, 4110);
+  images.close();
+  const replay = new Replay();
+  let visible = 0;
+  steps.forEach((step, i) => {
+    replay.apply(step);
+    if (i < before) return;
+    const now = visibleImages(replay.content, options, 4000);
+    assert.ok(now >= visible && now >= 4080);
+    visible = now;
+  });
+  assert.equal(visible, 4110);
+});

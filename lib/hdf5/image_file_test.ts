@@ -1,0 +1,299 @@
+import assert from "node:assert/strict";
+import { addressOf, OsError } from "../os/mod.ts";
+import {
+  appendTestImages,
+  createFile,
+  SMALL,
+  TestFolder,
+  testImage,
+  writeTestFile,
+} from "./_testing.ts";
+import { ImageFile, ImageFileError, type ImageFileOptions } from "./image_file.ts";
+import type { PixelType } from "./pixel_type.ts";
+import { readImageFile } from "./read_image_file.ts";
+
+const TYPES: PixelType[] = ["uint8", "uint16", "uint32", "float32"];
+
+function assertTestImages(path: string, options: ImageFileOptions, n: number): void {
+  using reader = readImageFile(path);
+  const { height, width, pixelType } = options;
+  assert.deepEqual(reader.shape, [n, height, width]);
+  assert.equal(reader.pixelType, pixelType);
+  assert.deepEqual(reader.imageIds(), BigUint64Array.from({ length: n }, (_, i) => BigInt(i)));
+  assert.deepEqual(
+    reader.statuses(),
+    BigUint64Array.from({ length: n }, (_, i) => BigInt(1 + i % 3)),
+  );
+  for (let i = 0; i < n; i++) {
+    assert.deepEqual(reader.image(i), testImage(i, height * width, pixelType), `image ${i}`);
+  }
+}
+
+for (const pixelType of TYPES) {
+  Deno.test(`appendImage() stores ${pixelType} pixels unchanged`, () => {
+    using folder = new TestFolder();
+    const options = { ...SMALL, pixelType, height: 7, width: 13 };
+    writeTestFile(folder.file(), options, 70);
+    assertTestImages(folder.file(), options, 70);
+  });
+}
+
+Deno.test("appendImage() stores images of one pixel and of a prime number of rows", () => {
+  using folder = new TestFolder();
+  for (const [height, width] of [[1, 1], [1009, 1], [1, 1009], [257, 513]] as const) {
+    const options = { ...SMALL, height, width };
+    const path = folder.file(`${height}x${width}.h5`);
+    writeTestFile(path, options, 3);
+    assertTestImages(path, options, 3);
+  }
+});
+
+Deno.test("appendImage() goes on without limit: more chunks than two index levels hold", () => {
+  using folder = new TestFolder();
+  writeTestFile(folder.file(), { ...SMALL, height: 1, width: 2 }, 5000);
+  assertTestImages(folder.file(), { ...SMALL, height: 1, width: 2 }, 5000);
+});
+
+Deno.test("appendImage() takes more images than were expected, past a metadata chunk", () => {
+  using folder = new TestFolder();
+  // Records of one publication then lie in two metadata chunks of 1024.
+  const options = { ...SMALL, expectedImages: 10, publishEvery: 100 };
+  writeTestFile(folder.file(), options, 2500);
+  assertTestImages(folder.file(), options, 2500);
+});
+
+Deno.test("appendImage() places images past 2^32 bytes", () => {
+  using folder = new TestFolder();
+  const options = { ...SMALL, alignBytes: 64 * 2 ** 20, preallocate: false };
+  writeTestFile(folder.file(), options, 100);
+  assert.ok(Deno.statSync(folder.file()).size > 2 ** 32);
+  assertTestImages(folder.file(), options, 100);
+});
+
+Deno.test("appendImage() publishes by itself after publishEvery images", () => {
+  using folder = new TestFolder();
+  using file = createFile(folder.file());
+  const images = ImageFile.create(file, { ...SMALL, publishEvery: 4 });
+  appendTestImages(images, SMALL, 0, 3);
+  assert.equal(images.publishedImages, 0);
+  appendTestImages(images, SMALL, 3, 4);
+  assert.equal(images.publishedImages, 4);
+  assertTestImages(folder.file(), SMALL, 4);
+});
+
+Deno.test("appendImage() starts images at multiples of alignBytes", () => {
+  using folder = new TestFolder();
+  using file = createFile(folder.file());
+  const images = ImageFile.create(file, { ...SMALL, alignBytes: 4096 });
+  for (let id = 0; id < 200; id++) {
+    appendTestImages(images, SMALL, id, id + 1);
+    assert.equal((images.endBytes - images.imageBytes) % 4096, 0);
+  }
+  images.close();
+  assertTestImages(folder.file(), SMALL, 200);
+});
+
+Deno.test("appendImage() refuses an image of another size", () => {
+  using folder = new TestFolder();
+  using file = createFile(folder.file());
+  const images = ImageFile.create(file, SMALL);
+  const pixels = new Uint8Array(31);
+  assert.throws(() => images.appendImage(7n, 1, addressOf(pixels), 31), /31 bytes, 30 are needed/);
+  images.close();
+  assertTestImages(folder.file(), SMALL, 0);
+});
+
+Deno.test("publish() makes images visible to a reader while the file is being written", () => {
+  using folder = new TestFolder();
+  using file = createFile(folder.file());
+  const images = ImageFile.create(file, SMALL);
+  for (let n = 0; n < 300; n += 23) {
+    appendTestImages(images, SMALL, n, n + 23);
+    images.publish();
+    assertTestImages(folder.file(), SMALL, n + 23);
+  }
+});
+
+Deno.test("publish() costs the same number of writes however long the file is", () => {
+  using folder = new TestFolder();
+  using file = createFile(folder.file());
+  let writes = 0;
+  const writeAt = file.writeAt.bind(file);
+  file.writeAt = (bytes, position): void => {
+    writes++;
+    writeAt(bytes, position);
+  };
+  const images = ImageFile.create(file, SMALL);
+  const most: number[] = [];
+  for (let n = 0; n < 6400; n += 640) {
+    let worst = 0;
+    for (let id = n; id < n + 640; id += 10) {
+      appendTestImages(images, SMALL, id, id + 10);
+      writes = 0;
+      images.publish();
+      worst = Math.max(worst, writes);
+    }
+    most.push(worst);
+  }
+  assert.ok(Math.max(...most) <= 15, `writes per publication: ${most}`);
+  images.close();
+});
+
+Deno.test("setCounters() changes attributes in place and keeps them through close()", () => {
+  using folder = new TestFolder();
+  using file = createFile(folder.file());
+  const images = ImageFile.create(file, {
+    ...SMALL,
+    attributes: { run: "März", exposure: 0.25 },
+    counters: ["good", "lost"],
+  });
+  images.setCounters({ good: 5n });
+  {
+    using reader = readImageFile(folder.file());
+    assert.deepEqual(reader.attributes(), { run: "März", exposure: 0.25, good: 5n, lost: 0n });
+  }
+  images.setCounters({ lost: 2n ** 64n - 1n });
+  images.close({ attributes: { end: -1n, exposure: 0.5 } });
+  using reader = readImageFile(folder.file());
+  assert.deepEqual(reader.attributes(), {
+    run: "März",
+    exposure: 0.5,
+    good: 5n,
+    lost: 2n ** 64n - 1n,
+    end: -1n,
+  });
+});
+
+Deno.test("setCounters() refuses unknown names and values that are not u64", () => {
+  using folder = new TestFolder();
+  using file = createFile(folder.file());
+  const images = ImageFile.create(file, { ...SMALL, counters: ["good"] });
+  assert.throws(() => images.setCounters({ bad: 1n }), /No counter "bad".*there are: good/);
+  assert.throws(() => images.setCounters({ good: -1n }), RangeError);
+  assert.throws(() => images.setCounters({ good: 2n ** 64n }), RangeError);
+});
+
+Deno.test("close() of a file without images leaves shape (0, h, w)", () => {
+  using folder = new TestFolder();
+  writeTestFile(folder.file(), SMALL, 0);
+  assertTestImages(folder.file(), SMALL, 0);
+});
+
+Deno.test("close() gives back the space reserved ahead", () => {
+  using folder = new TestFolder();
+  writeTestFile(folder.file(), { ...SMALL, expectedImages: 10_000_000, preallocate: true }, 10);
+  assert.ok(Deno.statSync(folder.file()).blocks! * 512 < 2 ** 20);
+  assertTestImages(folder.file(), SMALL, 10);
+});
+
+Deno.test("close() can be called once, nothing else works after it", () => {
+  using folder = new TestFolder();
+  using file = createFile(folder.file());
+  const images = ImageFile.create(file, SMALL);
+  images.close();
+  assert.throws(() => images.close(), ImageFileError);
+  assert.throws(() => images.publish(), ImageFileError);
+  assert.throws(() => images.setCounters({}), ImageFileError);
+  assert.throws(() => appendTestImages(images, SMALL, 0, 1), ImageFileError);
+});
+
+Deno.test("close() refuses attributes that do not fit and stays open", () => {
+  using folder = new TestFolder();
+  using file = createFile(folder.file());
+  const images = ImageFile.create(file, { ...SMALL, counters: ["good"] });
+  appendTestImages(images, SMALL, 0, 2);
+  assert.throws(() => images.close({ attributes: { text: "x".repeat(20_000) } }), /do not fit/);
+  assert.throws(() => images.close({ attributes: { good: 1n } }), /used twice/);
+  images.close({ attributes: { text: "x".repeat(10_000) } });
+  assertTestImages(folder.file(), SMALL, 2);
+});
+
+Deno.test("create() refuses a file that is not empty and leaves it alone", () => {
+  using folder = new TestFolder();
+  using file = createFile(folder.file());
+  file.writeAt(new Uint8Array([1, 2, 3]), 0);
+  assert.throws(() => ImageFile.create(file, SMALL), /already holds 3 bytes/);
+  assert.equal(file.size(), 3);
+});
+
+Deno.test("create() names the option that is out of range", () => {
+  using folder = new TestFolder();
+  using file = createFile(folder.file());
+  const wrong: [Partial<ImageFileOptions>, RegExp][] = [
+    [{ detector: "" }, /name a group/],
+    [{ detector: "a/b" }, /name a group/],
+    [{ height: 0 }, /height is 0/],
+    [{ width: 1.5 }, /width is 1.5/],
+    [{ expectedImages: -1 }, /expectedImages is -1/],
+    [{ publishEvery: 0 }, /publishEvery is 0/],
+    [{ alignBytes: 0 }, /alignBytes is 0/],
+    [{ height: 65536, width: 65536 }, /bytes per image/],
+    [{ counters: ["a", "a"] }, /used twice/],
+  ];
+  for (const [part, message] of wrong) {
+    assert.throws(() => ImageFile.create(file, { ...SMALL, ...part }), message);
+  }
+  assert.equal(file.size(), 0);
+});
+
+Deno.test("create() takes long and non-ASCII detector names", () => {
+  using folder = new TestFolder();
+  for (const detector of ["x".repeat(255), "Größe 9M", "d"]) {
+    const path = folder.file(`${detector.length}.h5`);
+    writeTestFile(path, { ...SMALL, detector }, 70);
+    using reader = readImageFile(path);
+    assert.equal(reader.detector, detector);
+    assert.equal(reader.shape[0], 70);
+  }
+});
+
+Deno.test("a failed write leaves what was appended publishable, the failed image can be retried", () => {
+  using folder = new TestFolder();
+  using file = createFile(folder.file());
+  const images = ImageFile.create(file, SMALL);
+  appendTestImages(images, SMALL, 0, 40);
+  const writeFrom = file.writeFrom.bind(file);
+  file.writeFrom = (address, bytes, position): void => {
+    writeFrom(address, bytes >> 1, position); // torn, then the disk is full
+    throw new OsError("pwrite", 28, file.path);
+  };
+  for (let attempt = 0; attempt < 3; attempt++) {
+    assert.throws(() => appendTestImages(images, SMALL, 40, 41), { code: "ENOSPC" });
+    assert.equal(images.appendedImages, 40);
+  }
+  file.writeFrom = writeFrom;
+  appendTestImages(images, SMALL, 40, 100);
+  images.close();
+  assertTestImages(folder.file(), SMALL, 100);
+});
+
+Deno.test("a failed publication loses no record: it is repeated before the next image", () => {
+  using folder = new TestFolder();
+  using file = createFile(folder.file());
+  const images = ImageFile.create(file, { ...SMALL, publishEvery: 8 });
+  appendTestImages(images, SMALL, 0, 7);
+  const writeAt = file.writeAt.bind(file);
+  let left = 0;
+  file.writeAt = (bytes, position): void => {
+    if (left-- <= 0) throw new OsError("pwrite", 5, file.path);
+    writeAt(bytes, position);
+  };
+  assert.throws(() => appendTestImages(images, SMALL, 7, 8), { code: "EIO" });
+  assert.equal(images.appendedImages, 8);
+  for (left = 0; images.publishedImages === 0; left++) {
+    const writes = left;
+    try {
+      images.publish();
+    } catch (error) {
+      assert.ok(error instanceof OsError && error.code === "EIO");
+      assertTestImages(folder.file(), SMALL, 0);
+      assert.throws(() => appendTestImages(images, SMALL, 8, 9), { code: "EIO" });
+      assert.equal(images.appendedImages, 8);
+    }
+    left = writes;
+  }
+  file.writeAt = writeAt;
+  appendTestImages(images, SMALL, 8, 30);
+  images.close();
+  assertTestImages(folder.file(), SMALL, 30);
+});
