@@ -1,0 +1,73 @@
+// deno-lint-ignore-file no-console -- its output is what the test waits for
+/**
+ * A process that writes image files of the tests' pattern, to be killed or to run out of space.
+ *
+ * - `append <file>`: prints "ready" once the file exists, then appends until it is killed;
+ * - `files <folder>`: prints "ready", then creates and closes files 0.h5, 1.h5, … until killed;
+ * - `fill <preallocate> <file>…`: fills each until it fails, closes it, prints a line of JSON.
+ */
+import { addressOf, File, OsError } from "../../lib/os/mod.ts";
+import { ImageFile, type ImageFileOptions } from "../../lib/hdf5/mod.ts";
+
+const OPTIONS: ImageFileOptions = {
+  detector: "DET",
+  height: 8,
+  width: 16,
+  pixelType: "uint16",
+  expectedImages: 0,
+  attributes: { start: "now" },
+  counters: ["good", "lost"],
+  alignBytes: 8,
+};
+const pixels = new Uint16Array(OPTIONS.height * OPTIONS.width);
+const address = addressOf(pixels);
+
+function append(images: ImageFile): void {
+  const id = images.appendedImages;
+  for (let i = 0; i < pixels.length; i++) pixels[i] = id * 31 + i * 7 + 1;
+  images.appendImage(BigInt(id), 1 + id % 3, address, pixels.byteLength);
+}
+
+function appendForever(path: string): never {
+  using file = File.open(path, { write: true, create: "exclusive" });
+  const images = ImageFile.create(file, OPTIONS);
+  console.log("ready");
+  while (true) {
+    append(images);
+    images.setCounters({ good: BigInt(images.appendedImages) });
+    if (images.appendedImages % 71 === 0) images.publish();
+  }
+}
+
+function createForever(folder: string): never {
+  console.log("ready");
+  for (let n = 0;; n++) {
+    using file = File.open(`${folder}/${n}.h5`, { write: true, create: "exclusive" });
+    const images = ImageFile.create(file, OPTIONS);
+    for (let i = 0; i < 5 * (n % 30); i++) append(images);
+    images.setCounters({ good: BigInt(images.appendedImages) });
+    images.close({ attributes: { end: "then" } });
+  }
+}
+
+function fill(path: string, preallocate: boolean): void {
+  using file = File.open(path, { write: true, create: "exclusive" });
+  const images = ImageFile.create(file, { ...OPTIONS, preallocate });
+  let code = "";
+  while (code === "") {
+    try {
+      append(images);
+    } catch (error) {
+      if (!(error instanceof OsError)) throw error;
+      code = error.code;
+    }
+  }
+  images.setCounters({ good: BigInt(images.appendedImages) });
+  images.close({ attributes: { end: "full" } });
+  console.log(JSON.stringify({ code, appended: images.appendedImages }));
+}
+
+const [mode = "", ...rest] = Deno.args;
+if (mode === "append") appendForever(rest[0]!);
+if (mode === "files") createForever(rest[0]!);
+if (mode === "fill") { for (const path of rest.slice(1)) fill(path, rest[0] === "true"); }

@@ -1,0 +1,354 @@
+/**
+ * Our image files in other hands: h5py, h5dump, a SIGKILL, a full disk.
+ */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { addressOf, File } from "../../lib/os/mod.ts";
+import { ImageFile, type ImageFileOptions, readImageFile } from "../../lib/hdf5/mod.ts";
+
+const PYTHON = "/usr/bin/python3";
+const here = (name: string): string => new URL(name, import.meta.url).pathname;
+const WRITER = here("h5_writer.ts");
+const KILLS = 30;
+
+function works(command: string, ...args: string[]): boolean {
+  try {
+    return new Deno.Command(command, { args, stdout: "null", stderr: "null" }).outputSync().success;
+  } catch {
+    return false;
+  }
+}
+
+const hasH5py = works(PYTHON, "-c", "import h5py");
+const hasH5dump = works("h5dump", "--version");
+const canMount = works("unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt");
+
+function run(command: string, ...args: string[]): string {
+  const { success, stdout, stderr } = new Deno.Command(command, { args }).outputSync();
+  const text = new TextDecoder();
+  assert.ok(success, `${command} ${args.join(" ")}: ${text.decode(stderr)}`);
+  return text.decode(stdout);
+}
+
+interface Verified {
+  error?: string;
+  images: number;
+  records: number;
+  attributes: Record<string, unknown>;
+}
+
+function lines<T>(output: string): T[] {
+  return output.trim().split("\n").map((line): T => JSON.parse(line));
+}
+
+/** Checks files with h5py; fails on the first that is wrong. */
+function verify(...paths: string[]): Verified[] {
+  const results = lines<Verified>(run(PYTHON, here("h5_verify.py"), ...paths));
+  assert.deepEqual(results.flatMap(({ error }) => error ?? []), []);
+  assert.equal(results.length, paths.length);
+  return results;
+}
+
+function withFolder(use: (folder: string) => void): void {
+  const folder = Deno.makeTempDirSync({ prefix: `std_daq_h5_${Deno.pid}_` });
+  try {
+    use(folder);
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
+
+const OPTIONS: ImageFileOptions = {
+  detector: "DET",
+  height: 9,
+  width: 14,
+  pixelType: "uint16",
+  expectedImages: 0,
+  attributes: {},
+};
+
+/** Writes `n` images of the pattern that h5_verify.py knows. */
+function write(path: string, options: ImageFileOptions, n: number): void {
+  using file = File.open(path, { write: true, create: "exclusive" });
+  const images = ImageFile.create(file, options);
+  const pixels = new Uint16Array(options.height * options.width);
+  const address = addressOf(pixels);
+  for (let id = 0; id < n; id++) {
+    pixels.forEach((_, i) => pixels[i] = id * 31 + i * 7 + 1);
+    images.appendImage(BigInt(id), 1 + id % 3, address, pixels.byteLength);
+  }
+  images.setCounters(Object.fromEntries((options.counters ?? []).map((name) => [name, 42n])));
+  images.close({ attributes: { end: "Ende gut: ü" } });
+}
+
+Deno.test({
+  name: "h5py finds the names, types and shapes of the original's files",
+  ignore: !hasH5py,
+  fn: () =>
+    withFolder((folder) => {
+      const path = `${folder}/images.h5`;
+      const pixels = new Uint16Array(514 * 1030).map((_, i) => i * 3);
+      {
+        using file = File.open(path, { write: true, create: "exclusive" });
+        const options = { ...OPTIONS, height: 514, width: 1030, expectedImages: 3 };
+        const images = ImageFile.create(file, options);
+        for (const id of [200n, 201n, 202n]) {
+          images.appendImage(id, 1, addressOf(pixels), pixels.byteLength);
+        }
+        images.close();
+      }
+      const sha256 = createHash("sha256");
+      for (let i = 0; i < 3; i++) sha256.update(new Uint8Array(pixels.buffer));
+      const records = new BigUint64Array([200n, 1n, 201n, 1n, 202n, 1n]);
+      // What h5py says of a file of the original writer, but for its metadata chunks of 131072.
+      assert.deepEqual(JSON.parse(run(PYTHON, here("h5_describe.py"), path)), {
+        groups: { DET: ["data", "metadata"] },
+        attributes: {},
+        datasets: {
+          "DET/data": {
+            dtype: "<u2",
+            shape: [3, 514, 1030],
+            maxshape: [null, 514, 1030],
+            chunks: [1, 514, 1030],
+            filters: 0,
+            chunk_count: 3,
+            sha256: sha256.digest("hex"),
+          },
+          "DET/metadata": {
+            dtype: "[('image_id', '<u8'), ('status', '<u8')]",
+            shape: [3],
+            maxshape: [null],
+            chunks: [1024],
+            filters: 0,
+            chunk_count: 1,
+            sha256: createHash("sha256").update(new Uint8Array(records.buffer)).digest("hex"),
+          },
+        },
+      });
+    }),
+});
+
+Deno.test({
+  name: "h5py reads every pixel type",
+  ignore: !hasH5py,
+  fn: () =>
+    withFolder((folder) => {
+      const cases = [
+        ["uint8", "|u1", new Uint8Array([0, 1, 254, 255])],
+        ["uint16", "<u2", new Uint16Array([0, 1, 65534, 65535])],
+        ["uint32", "<u4", new Uint32Array([0, 1, 2 ** 32 - 2, 2 ** 32 - 1])],
+        ["float32", "<f4", new Float32Array([-0.5, NaN, 1e-42, Infinity])],
+      ] as const;
+      for (const [pixelType, dtype, pixels] of cases) {
+        const path = `${folder}/${pixelType}.h5`;
+        using file = File.open(path, { write: true, create: "exclusive" });
+        const images = ImageFile.create(file, { ...OPTIONS, height: 2, width: 2, pixelType });
+        const bytes = new Uint8Array(pixels.buffer);
+        images.appendImage(1n, 1, addressOf(bytes), bytes.byteLength);
+        images.close();
+        const { datasets } = JSON.parse(run(PYTHON, here("h5_describe.py"), path));
+        assert.equal(datasets["DET/data"].dtype, dtype);
+        assert.equal(
+          datasets["DET/data"].sha256,
+          createHash("sha256").update(bytes).digest("hex"),
+        );
+      }
+    }),
+});
+
+Deno.test({
+  name: "h5py reads attributes: counters as uint64, numbers as float64, texts as UTF-8",
+  ignore: !hasH5py,
+  fn: () =>
+    withFolder((folder) => {
+      const path = `${folder}/images.h5`;
+      const attributes = { exposure: 0.5, run: 7n, offset: -7n };
+      write(path, { ...OPTIONS, attributes, counters: ["lost"] }, 2);
+      const described = JSON.parse(run(PYTHON, here("h5_describe.py"), path));
+      assert.deepEqual(described.attributes.lost, ["uint64", "42"]);
+      assert.deepEqual(described.attributes.exposure, ["float64", "0.5"]);
+      assert.deepEqual(described.attributes.run, ["uint64", "7"]);
+      assert.deepEqual(described.attributes.offset, ["int64", "-7"]);
+      assert.equal(verify(path)[0]!.attributes["end"], "Ende gut: ü");
+    }),
+});
+
+Deno.test({
+  name:
+    "h5py reads empty, long (three index levels, two metadata chunks) and large (> 4 GiB) files",
+  ignore: !hasH5py,
+  fn: () =>
+    withFolder((folder) => {
+      const path = (name: string): string => `${folder}/${name}.h5`;
+      const small = { ...OPTIONS, height: 1, width: 3, alignBytes: 8 };
+      write(path("empty"), small, 0);
+      write(path("long"), small, 20_000);
+      write(path("large"), { ...OPTIONS, alignBytes: 64 * 2 ** 20, preallocate: false }, 100);
+      assert.ok(Deno.statSync(path("large")).size > 2 ** 32);
+      const counts = verify(path("empty"), path("long"), path("large")).map((file) => file.images);
+      assert.deepEqual(counts, [0, 20_000, 100]);
+    }),
+});
+
+Deno.test({
+  name: "h5py can extend and annotate a finished file",
+  ignore: !hasH5py,
+  fn: () =>
+    withFolder((folder) => {
+      const path = `${folder}/images.h5`;
+      write(path, { ...OPTIONS, counters: ["good"] }, 150);
+      run(PYTHON, here("h5_extend.py"), path);
+      assert.equal(verify(path)[0]!.images, 150);
+      using reader = readImageFile(path);
+      assert.deepEqual([...reader.datasets].sort(), ["DET/average", "DET/data", "DET/metadata"]);
+      assert.equal(reader.attributes()["good"], 42n);
+    }),
+});
+
+Deno.test({
+  name: "h5dump accepts files of 0, 1, 65 and 5000 images",
+  ignore: !hasH5dump,
+  fn: () =>
+    withFolder((folder) => {
+      for (const n of [0, 1, 65, 5000]) {
+        const path = `${folder}/${n}.h5`;
+        write(path, { ...OPTIONS, height: 1, width: 2, counters: ["good"] }, n);
+        const header = run("h5dump", "-H", "-A", path);
+        assert.ok(header.includes(`( ${n}, 1, 2 ) / ( H5S_UNLIMITED, 1, 2 )`), header);
+        assert.equal(run("h5dump", "-d", "/DET/data", path).match(/\(\d+,0,0\):/g)?.length ?? 0, n);
+      }
+    }),
+});
+
+/** Starts the writer, waits until it says "ready", kills it at a random moment after that. */
+async function writeAndKill(mode: string, path: string, withinMs: number): Promise<void> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", WRITER, mode, path],
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  try {
+    const reader = child.stdout.getReader();
+    assert.equal(new TextDecoder().decode((await reader.read()).value), "ready\n");
+    reader.releaseLock();
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * withinMs));
+  } finally {
+    child.kill("SIGKILL");
+    await child.stdout.cancel();
+    await child.status;
+  }
+}
+
+Deno.test({
+  name: `a file whose writer is killed at random opens in h5py, ${KILLS} times`,
+  ignore: !hasH5py,
+  fn: async () => {
+    const folder = Deno.makeTempDirSync({ prefix: `std_daq_h5_${Deno.pid}_` });
+    try {
+      const paths = Array.from({ length: KILLS }, (_, i) => `${folder}/${i}.h5`);
+      for (const path of paths) await writeAndKill("append", path, 40);
+      const images = verify(...paths).map((file) => file.images);
+      assert.ok(images.some((n) => n > 64), `images per file: ${images}`);
+    } finally {
+      Deno.removeSync(folder, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name: "files open in h5py when the writer is killed while it creates and closes them",
+  ignore: !hasH5py,
+  fn: async () => {
+    const folder = Deno.makeTempDirSync({ prefix: `std_daq_h5_${Deno.pid}_` });
+    try {
+      for (let kill = 0; kill < 6; kill++) {
+        const own = `${folder}/${kill}`;
+        Deno.mkdirSync(own);
+        await writeAndKill("files", own, 200);
+        const count = [...Deno.readDirSync(own)].length;
+        const files = verify(...Array.from({ length: count }, (_, n) => `${own}/${n}.h5`));
+        // All but the one in work are complete.
+        files.slice(0, -1).forEach((file, n) => {
+          assert.equal(file.images, 5 * (n % 30));
+          assert.deepEqual(file.attributes, {
+            start: "now",
+            end: "then",
+            good: file.images,
+            lost: 0,
+          });
+        });
+      }
+    } finally {
+      Deno.removeSync(folder, { recursive: true });
+    }
+  },
+});
+
+interface Filled {
+  code: string;
+  appended: number;
+}
+
+/** Each file must hold all that was appended, and say so. */
+function assertFilled(filled: Filled[], paths: string[], code: string): void {
+  assert.equal(filled.length, paths.length);
+  verify(...paths).forEach((file, i) => {
+    assert.equal(filled[i]!.code, code);
+    assert.equal(file.images, filled[i]!.appended);
+    assert.equal(file.attributes["good"], filled[i]!.appended);
+    assert.equal(file.attributes["end"], "full");
+  });
+  assert.ok(filled.some(({ appended }) => appended > 100));
+}
+
+for (const preallocate of [false, true]) {
+  Deno.test({
+    name: `a full disk loses no appended image, preallocate ${preallocate}`,
+    ignore: !hasH5py || !canMount,
+    fn: () =>
+      withFolder((folder) => {
+        // Sizes in pages apart, so that space runs out in images, index pages, metadata chunks.
+        const sizes = Array.from({ length: 24 }, (_, i) => 400 + 4 * i * (i % 2 ? 1 : 5));
+        // The mounts live in a namespace of their own and vanish with its last process.
+        const script = [
+          ...sizes.map((kib, i) =>
+            `mkdir ${folder}/m${i} && mount -t tmpfs -o size=${kib}k tmpfs ${folder}/m${i}`
+          ),
+          `"$@" ${sizes.map((_, i) => `${folder}/m${i}/f.h5`).join(" ")}`,
+          ...sizes.map((_, i) => `cp ${folder}/m${i}/f.h5 ${folder}/${i}.h5`),
+        ].join(" && ");
+        const writer = [
+          Deno.execPath(),
+          "run",
+          "-A",
+          "--no-check",
+          WRITER,
+          "fill",
+          `${preallocate}`,
+        ];
+        const output = run("unshare", "-rm", "sh", "-c", script, "sh", ...writer);
+        assertFilled(lines(output), sizes.map((_, i) => `${folder}/${i}.h5`), "ENOSPC");
+      }),
+  });
+
+  Deno.test({
+    name: `a file size limit loses no appended image, preallocate ${preallocate}`,
+    ignore: !hasH5py,
+    fn: () =>
+      withFolder((folder) => {
+        const paths = [`${folder}/0.h5`, `${folder}/1.h5`];
+        const writer = [
+          Deno.execPath(),
+          "run",
+          "-A",
+          "--no-check",
+          WRITER,
+          "fill",
+          `${preallocate}`,
+        ];
+        const script = 'trap "" XFSZ; ulimit -f 2001; exec "$@"'; // blocks of 512 bytes
+        const output = run("sh", "-c", script, "sh", ...writer, ...paths);
+        assertFilled(lines(output), paths, "EFBIG");
+      }),
+  });
+}
