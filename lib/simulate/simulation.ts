@@ -49,7 +49,7 @@ export interface SimulationOptions {
   readonly seed?: number;
   /** Images per second; 0 for as many as possible. Default 0. */
   readonly rate?: number;
-  /** Distinct images, sent in turn. Default 8, or fewer when fewer are sent. */
+  /** Distinct images, sent in turn. Default 8, or fewer when fewer are sent or all would be alike. */
   readonly sourceImages?: number;
   /** What goes wrong, each 0 by default. */
   readonly faults?: Partial<FaultRates>;
@@ -101,7 +101,7 @@ export function createSimulation(
     pattern: "photons",
     seed: 1,
     rate: 0,
-    sourceImages: Math.max(1, Math.min(DEFAULT_SOURCE_IMAGES, images)),
+    sourceImages: isConstant(options.pattern) ? 1 : Math.min(DEFAULT_SOURCE_IMAGES, images),
     stalls: [],
     ...options,
     faults: {
@@ -122,6 +122,11 @@ export function createSimulation(
   check(simulation);
   const bunch = simulation.format.imageIdField === "bunch_id" ? simulation.bunchOffset : 0;
   return { ...simulation, firstImageId: BigInt(simulation.startId) + BigInt(bunch) };
+}
+
+/** Whether all images of a pattern are alike. */
+function isConstant(pattern: Pattern | undefined): boolean {
+  return pattern === "flat" || pattern === "module-id";
 }
 
 /** Whether every packet is sent once, whole and in order. */
