@@ -53,7 +53,8 @@ function closeSockets(): bigint {
   return closing;
 }
 
-// Bounded by the sockets' lingering times. Does not happen in a Worker that is terminated.
+// Bounded by the sockets' lingering times. Deno sends it to a main thread only: a Worker closes its
+// sockets itself.
 globalThis.addEventListener("unload", () => {
   const closing = closeSockets();
   if (closing === 0n) return;

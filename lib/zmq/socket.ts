@@ -51,8 +51,6 @@ const EAGAIN = 11;
 const POLLIN = 1;
 const POLLOUT = 2;
 
-/** Longest single blocking call, ms: between two of them a Worker can be terminated. */
-const BLOCKING_SLICE_MS = 100;
 /** Longest lingering, ms: closing the context waits for it. */
 const LONGEST_LINGER_MS = 60_000;
 /** After so many messages without waiting, a reader lets the event loop do other work. */
@@ -133,7 +131,10 @@ export let handleOf: (socket: Socket, call: string) => bigint;
 
 /**
  * A ZeroMQ socket. It belongs to the thread (isolate) that made it. `try…` methods return at once;
- * `…Blocking` methods are for Workers; `send`, `receive` and iteration are for event loops.
+ * `send`, `receive` and iteration are for event loops. `…Blocking` methods are for Workers, with
+ * short times (100 ms, say) and a look at a stop flag in between: `Worker.terminate()` does not
+ * interrupt running code. A Worker closes its sockets itself; terminated, it leaves them open until
+ * the process ends.
  */
 export class Socket implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer>[]> {
   static {
@@ -565,7 +566,7 @@ export class Socket implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer>
     if (errno !== EAGAIN && errno !== EINTR) throw lastZmqError(call, this.type);
   }
 
-  /** Tries until something other than undefined comes, waiting in between in short slices. */
+  /** Tries until something other than undefined comes, or the time is over. */
   #blocking<T>(events: number, timeoutMs: number, attempt: () => T | undefined): T | undefined {
     if (!Number.isFinite(timeoutMs) || timeoutMs < 0) {
       throw new RangeError(`Blocking needs a finite time of at least 0 ms, not ${timeoutMs}`);
@@ -576,8 +577,8 @@ export class Socket implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer>
     this.#pollItem.setInt16(12, events, true);
     for (;;) {
       const rest = deadline - performance.now();
-      const slice = Math.ceil(Math.min(Math.max(rest, 0), BLOCKING_SLICE_MS));
-      if (zmq.zmq_poll(this.#pollItem, 1, BigInt(slice)) < 0) this.#throwUnlessNone("poll");
+      const wait = BigInt(Math.ceil(Math.max(rest, 0)));
+      if (zmq.zmq_poll(this.#pollItem, 1, wait) < 0) this.#throwUnlessNone("poll");
       result = attempt();
       if (result !== undefined || rest <= 0) return result;
     }
