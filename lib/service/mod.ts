@@ -24,3 +24,4 @@ export * from "./start_data_worker.ts";
 export * from "./stop_stack.ts";
 export * from "./supervisor.ts";
 export * from "./usage_error.ts";
+export * from "./version.ts";

@@ -1,0 +1,130 @@
+/**
+ * From an image's id or entry to the address of its pixels.
+ *
+ * @module
+ */
+import { File, mapAnywhere, unmap } from "../os/mod.ts";
+import {
+  dataBytes,
+  dataPath,
+  RingMissingError,
+  RingReader,
+  RingRecord,
+  SharedMemory,
+} from "../ring/mod.ts";
+
+/** Where an image is. */
+export interface LocatedImage {
+  /** Address of its first byte. */
+  address: bigint;
+  /** Packets missing, 0 where the ring has no index to tell. */
+  missingPackets: number;
+  /** Whether the pixels are still whole; to be asked after they were used. */
+  isIntact(): boolean;
+}
+
+/** The image ring, as its writer's config describes it. */
+export interface ImageRingPlace {
+  name: string;
+  slotBytes: number;
+  /** Slots, for rings without an index. */
+  slots: number;
+}
+
+/** Finds images in the image ring; attaches when first asked, and anew when the ring was replaced. */
+export class ImageLocator implements Disposable {
+  readonly #ring: ImageRingPlace;
+  readonly #record = new RingRecord();
+  #reader: RingReader | undefined;
+  #unindexed: { address: bigint; bytes: number } | undefined;
+
+  constructor(ring: ImageRingPlace) {
+    this.#ring = ring;
+  }
+
+  /**
+   * Makes sure that the ring is attached, so that the first image does not wait for it.
+   *
+   * @throws {RingMissingError} If there is no image ring.
+   * @throws {RingMismatchError} If its images have another size.
+   */
+  attach(): void {
+    if (this.#reader?.ended) this.#detach();
+    if (this.#reader !== undefined || this.#unindexed !== undefined) return;
+    const { name, slotBytes, slots } = this.#ring;
+    try {
+      const memory = new SharedMemory(INDEX_ROOM);
+      this.#reader = RingReader.open(memory, name, { slotBytes });
+      this.#reader.addressOf({ slot: 0 }); // maps the data
+    } catch (error) {
+      if (!(error instanceof RingMissingError)) throw error;
+      // Written by an original assembler: no index, slots as the config says.
+      const bytes = dataBytes({ slotBytes, slots });
+      using file = openOr(dataPath(name), error);
+      if (file.size() < bytes) throw error;
+      this.#unindexed = { address: mapAnywhere(file.fd, bytes), bytes };
+    }
+  }
+
+  /**
+   * Finds an image.
+   *
+   * @param entry Its entry in the index, if known.
+   * @returns Where it is; undefined when it has been overwritten.
+   * @throws {RingMissingError} If there is no image ring.
+   */
+  locate(imageId: bigint, entry?: bigint): LocatedImage | undefined {
+    this.attach();
+    if (this.#reader === undefined) {
+      const slot = Number(imageId % BigInt(this.#ring.slots));
+      const address = this.#unindexed!.address + BigInt(slot * this.#ring.slotBytes);
+      return { address, missingPackets: 0, isIntact: () => true };
+    }
+    const reader = this.#reader;
+    if (!this.#find(reader, imageId, entry)) return undefined;
+    const { slot, slotLock, missingPackets } = this.#record;
+    return {
+      address: reader.addressOf({ slot }),
+      missingPackets,
+      isIntact: () => reader.isIntact({ slot, slotLock }),
+    };
+  }
+
+  /** Detaches. */
+  [Symbol.dispose](): void {
+    this.#detach();
+  }
+
+  /** Reads the image's record: at its entry, or the newest that has its id. */
+  #find(reader: RingReader, imageId: bigint, entry: bigint | undefined): boolean {
+    const record = this.#record;
+    if (entry !== undefined) {
+      return reader.read(entry, record) === "ok" && record.imageId === imageId &&
+        reader.isIntact(record);
+    }
+    const head = reader.head;
+    for (let at = head - 1n; at >= 0n && head - at <= BigInt(reader.slots); at--) {
+      if (reader.read(at, record) !== "ok") return false;
+      if (record.imageId === imageId) return reader.isIntact(record);
+    }
+    return false;
+  }
+
+  #detach(): void {
+    this.#reader?.close();
+    this.#reader = undefined;
+    if (this.#unindexed !== undefined) unmap(this.#unindexed.address, this.#unindexed.bytes);
+    this.#unindexed = undefined;
+  }
+}
+
+/** Room for the index of the largest ring that makes sense (some 200 000 slots), bytes; only mapped pages count. */
+const INDEX_ROOM = 64 * 1024 * 1024;
+
+function openOr(path: string, otherwise: Error): File {
+  try {
+    return File.open(path);
+  } catch {
+    throw otherwise; // neither index nor data: the ring is missing
+  }
+}

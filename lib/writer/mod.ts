@@ -1,0 +1,8 @@
+/**
+ * The file writer: images from the ring into HDF5 files, on a driver's orders.
+ *
+ * @module
+ */
+export * from "./data_roots.ts";
+export * from "./file_writer.ts";
+export * from "./image_locator.ts";

@@ -1,0 +1,119 @@
+/**
+ * The writer's thread: takes actions, answers them.
+ *
+ * @module
+ */
+import { AccountingReader } from "../../lib/accounting/mod.ts";
+import { type DetectorConfig, imageBytes, imageShape } from "../../lib/config/mod.ts";
+import { detectorFor } from "../../lib/detector/mod.ts";
+import { monotonicNs } from "../../lib/os/mod.ts";
+import {
+  decodeWriterAction,
+  driverAddress,
+  encodeWriterResponse,
+  frameRingName,
+  imageRingName,
+  type WriterAction,
+  writerAddress,
+} from "../../lib/protocol/mod.ts";
+import { runDataWorker } from "../../lib/service/mod.ts";
+import { createBeneathRoots, FileWriter, ImageLocator } from "../../lib/writer/mod.ts";
+import { Socket } from "../../lib/zmq/mod.ts";
+
+/** What the service tells the writer's thread. */
+export interface WriterWorkerInit {
+  config: DetectorConfig;
+  writerId: number;
+  imageSlots: number;
+  gid: number | undefined;
+  ipcFolder: string;
+  /** Absolute paths of the folders that may be written to. */
+  dataRoots: string[];
+  /** Stored in every file. */
+  attributes: Record<string, string>;
+}
+
+/** Longest wait for an action, so that a stop and publications are on time: ms. */
+const LONGEST_WAIT_MS = 50;
+
+/** Images become visible in the file after at most this time, ns. */
+const PUBLISH_EVERY_NS = 1_000_000_000n;
+
+runDataWorker<WriterWorkerInit>((init, control) => {
+  const { config, writerId, gid, ipcFolder } = init;
+  const { detector_name: name } = config;
+  using stack = new DisposableStack();
+  const detector = detectorFor(config);
+  const [height, width] = imageShape(config);
+  const accounting = stack.use(
+    new AccountingReader({
+      frames: Array.from({ length: config.n_modules }, (_, module) => frameRingName(name, module)),
+      image: imageRingName(name),
+      packetsPerFrame: detector.packetFormat(config).packetsPerFrame,
+    }),
+  );
+  const images = stack.use(
+    new ImageLocator({
+      name: imageRingName(name),
+      slotBytes: imageBytes(config),
+      slots: init.imageSlots,
+    }),
+  );
+  const writer = stack.use(
+    new FileWriter({
+      detector: name,
+      height,
+      width,
+      pixelType: detector.pixelType(config),
+      images,
+      createFile: (path) => createBeneathRoots(path, init.dataRoots),
+      readAccounting: () => accounting.read(),
+      attributes: init.attributes,
+      clock: () => Date.now() / 1000,
+    }),
+  );
+  const actions = stack.use(new Socket("PULL", { receiveHighWaterMark: 50_000 }));
+  const answers = stack.use(new Socket("PUSH", { sendHighWaterMark: 50_000 }));
+  answers.bind(writerAddress(name, writerId, ipcFolder), {
+    mode: gid === undefined ? 0o600 : 0o660,
+    ...(gid === undefined ? {} : { gid }),
+  });
+  actions.connect(driverAddress(name, writerId, ipcFolder));
+  control.ready();
+
+  let published = monotonicNs();
+  while (!control.stopping) {
+    const parts = actions.receiveBlocking(LONGEST_WAIT_MS);
+    const action = parts === undefined ? undefined : decode(parts[0]!, control.log);
+    const answer = action === undefined ? undefined : writer.handle(action);
+    if (answer !== undefined) {
+      if (answer.code !== "success") control.log("warning", `${answer.action}: ${answer.reason}`);
+      if (!answers.trySend(encodeWriterResponse(answer))) {
+        control.log("error", "an answer could not be sent: the writer agent takes none", {
+          action: answer.action,
+        });
+      }
+    }
+    control.counters[0] = writer.imagesWritten;
+    control.counters[1] = writer.bytesWritten;
+    if (monotonicNs() - published >= PUBLISH_EVERY_NS) {
+      writer.publish();
+      published = monotonicNs();
+    }
+  }
+});
+
+function decode(
+  bytes: Uint8Array,
+  log: (level: "warning", message: string) => void,
+): WriterAction | undefined {
+  try {
+    return decodeWriterAction(bytes);
+  } catch (error) {
+    log(
+      "warning",
+      `an action was ignored: ${error instanceof Error ? error.message : String(error)}`,
+    );
+    return undefined;
+  }
+}
