@@ -46,7 +46,7 @@ export function fitRings(
   freeBytes = fileSystemSpace(SHM_FOLDER).availableBytes,
 ): RingFit {
   const { modules, frameBytes, imageBytes, maxFrameSlots, maxImageSlots } = needs;
-  const budget = needs.budgetBytes ?? freeBytes / 4;
+  const budget = Math.min(needs.budgetBytes ?? freeBytes / 4, freeBytes);
   const perImage = imageBytes + (modules * frameBytes) / 4;
   const size = (frameSlots: number, imageSlots: number): number =>
     modules * ringBytes(frameBytes, frameSlots) + ringBytes(imageBytes, imageSlots);

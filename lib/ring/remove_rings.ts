@@ -3,11 +3,12 @@
  *
  * @module
  */
-import { Errno, File, OsError, unlink } from "../os/mod.ts";
-import { dataPath, indexPath } from "./spec.ts";
+import { Errno, File, OsError } from "../os/mod.ts";
+import { isNamed, removeFiles } from "./_files.ts";
+import { indexPath } from "./spec.ts";
 
 /**
- * Removes rings that no live process writes.
+ * Removes rings that no live process writes; their readers see them end.
  *
  * @param names Names of rings.
  * @returns The names that were removed; rings that are in use or not there are left out.
@@ -23,9 +24,8 @@ export function removeRings(names: Iterable<string>): string[] {
       throw error;
     }
     using file = index;
-    if (!file.tryLock()) continue;
-    unlink(dataPath(name));
-    unlink(indexPath(name));
+    if (!file.tryLock() || !isNamed(file)) continue;
+    removeFiles(file, name);
     removed.push(name);
   }
   return removed;

@@ -77,24 +77,25 @@ export class RingReader implements Disposable {
     at?: number,
   ): RingReader {
     const indexFile = openExisting(indexPath(name), name);
+    let data: File | undefined;
     try {
       const slots = checkHeader(indexFile, name, expected);
+      data = openExisting(dataPath(name), name);
       const { bytes } = planIndex(slots);
       let place = at;
       if (place === undefined) place = memory.map(indexFile, bytes);
       else memory.remap(place, indexFile, bytes);
-      const data = openExisting(dataPath(name), name);
-      const index = new RingIndex(memory, place, slots);
-      const reader = new RingReader(name, index, indexFile, data);
-      const size = dataBytes(reader);
-      if (data.size() < size) {
-        reader.close();
+      const reader = new RingReader(name, new RingIndex(memory, place, slots), indexFile, data);
+      // The index ends before its data file loses the name: as long as it has not, they belong together.
+      if (reader.ended) throw new RingMissingError(`Ring ${name} is being replaced or removed`);
+      if (data.size() < dataBytes(reader)) {
         throw new RingMissingError(
           `Ring ${name} is being made: its data file has not its full size yet`,
         );
       }
       return reader;
     } catch (error) {
+      data?.close();
       indexFile.close();
       throw error;
     }
@@ -103,6 +104,11 @@ export class RingReader implements Disposable {
   /** Entries published so far. */
   get head(): bigint {
     return this.index.head;
+  }
+
+  /** Writers the ring has had; changes when another process took it over. */
+  get session(): bigint {
+    return this.index.header64(RING_HEADER.session);
   }
 
   /** Whether the ring's writer has ended it, or another ring took its name: attach anew. */
@@ -150,7 +156,7 @@ export class RingReader implements Disposable {
    * Whether the pixels of an entry are still the ones that were published. To be asked *after* they
    * were used: only then is it certain that what was used was whole.
    */
-  isIntact(record: RingRecord): boolean {
+  isIntact(record: { readonly slot: number; readonly slotLock: bigint }): boolean {
     barrier();
     return this.index.lock(record.slot) === record.slotLock;
   }
@@ -159,7 +165,7 @@ export class RingReader implements Disposable {
    * Address of an entry's pixels in this process, for calls that take addresses (pwrite, send). The
    * data file is mapped read-only at first use.
    */
-  addressOf(record: RingRecord): bigint {
+  addressOf(record: { readonly slot: number }): bigint {
     this.#dataAddress ??= mapAnywhere(this.data.fd, dataBytes(this));
     return this.#dataAddress + BigInt(record.slot * this.slotBytes);
   }

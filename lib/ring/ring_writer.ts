@@ -14,6 +14,7 @@ import {
   wallClockNs,
 } from "../os/mod.ts";
 import { RING_HEADER, RING_MAGIC, RING_RECORD, RING_VERSION } from "../kernels/mod.ts";
+import { isNamed, removeFiles } from "./_files.ts";
 import { RingBusyError, RingSpaceError } from "./errors.ts";
 import { barrier, RingIndex, RingState } from "./ring_index.ts";
 import type { SharedMemory } from "./shared_memory.ts";
@@ -45,6 +46,9 @@ export interface RingEntry {
   /** The public message. */
   metadata: Uint8Array;
 }
+
+/** Room for the public message in a record, bytes. */
+const METADATA_BYTES = 128;
 
 /** How to make a ring. */
 export interface RingWriterOptions {
@@ -93,6 +97,11 @@ export class RingWriter implements Disposable {
     }
   }
 
+  /** Whether the ring was left by a writer that died, so that readers still follow it. */
+  get takenOver(): boolean {
+    return this.index.header64(RING_HEADER.session) > 1n;
+  }
+
   /** Entries published since the ring was made. */
   get head(): bigint {
     return this.#head;
@@ -105,15 +114,26 @@ export class RingWriter implements Disposable {
     if ((Atomics.load(u64, at) & 1n) === 0n) Atomics.add(u64, at, 1n);
   }
 
-  /** Publishes what is in a locked slot; returns the entry's number. */
+  /**
+   * Publishes what is in a locked slot; returns the entry's number.
+   *
+   * @throws {RangeError} If the slot is not one of the ring's or the metadata do not fit.
+   */
   publish(entry: RingEntry): bigint {
     const { index } = this;
+    if (!(entry.slot < index.slots) || entry.metadata.byteLength > METADATA_BYTES) {
+      throw new RangeError(
+        `Ring ${this.spec.name}: slot ${entry.slot} of ${index.slots} with ` +
+          `${entry.metadata.byteLength} bytes of metadata (at most ${METADATA_BYTES}) cannot be ` +
+          "published",
+      );
+    }
     const { dv, u64, u8 } = index.memory;
     const number = this.#head;
     const at = index.recordAt(number);
     const stable = 2n * (number + 1n);
     const lockAt = index.lockIndex(entry.slot);
-    const slotLock = Atomics.load(u64, lockAt) + 1n;
+    const slotLock = (Atomics.load(u64, lockAt) | 1n) + 1n; // even, and new to all readers
     const R = RING_RECORD;
 
     Atomics.store(u64, (at + R.sequence) / 8, stable - 1n);
@@ -198,25 +218,20 @@ interface RingFiles {
 /** Opens and locks a ring's files; undefined when a former ring's were there and are gone now. */
 function openFiles(spec: RingSpec, gid: number | undefined): RingFiles | undefined {
   const mode = gid === undefined ? 0o600 : 0o660;
-  const index = File.open(indexPath(spec.name), { write: true, create: true, mode });
+  const index = openIndex(indexPath(spec.name), mode);
   try {
     if (!index.tryLock()) throw busy(spec.name, index);
     const found = inspect(index, spec);
-    if (found === "closed") {
+    const named = isNamed(index);
+    if (!named || found === "other") {
+      if (named) removeFiles(index, spec.name);
       index.close();
       return undefined;
     }
-    if (found === "other") {
-      // Readers of the old ring learn from its state that they must look for the new one.
-      index.writeAt(new Uint8Array(Uint32Array.of(RingState.REPLACED).buffer), RING_HEADER.state);
-      unlink(indexPath(spec.name));
-      unlink(dataPath(spec.name));
-      index.close();
-      return undefined;
-    }
-    if (gid !== undefined) index.chgrp(gid);
     const keep = found === "same";
     try {
+      index.chmod(mode);
+      if (gid !== undefined) index.chgrp(gid);
       return { index, keep, data: openData(spec, mode, gid, keep) };
     } catch (error) {
       if (!keep) unlink(indexPath(spec.name));
@@ -225,6 +240,16 @@ function openFiles(spec: RingSpec, gid: number | undefined): RingFiles | undefin
   } catch (error) {
     index.close();
     throw error;
+  }
+}
+
+/** Opens an index file, or makes an empty one; that of a live ring keeps its mode. */
+function openIndex(path: string, mode: number): File {
+  try {
+    return File.open(path, { write: true });
+  } catch (error) {
+    if (!(error instanceof OsError && error.errno === Errno.ENOENT)) throw error;
+    return File.open(path, { write: true, create: true, mode });
   }
 }
 
@@ -238,8 +263,8 @@ function discard(files: RingFiles, name: string): void {
   files.index.close();
 }
 
-/** What the index file holds: nothing yet, this very ring, another one, or one being removed. */
-function inspect(file: File, spec: RingSpec): "empty" | "same" | "other" | "closed" {
+/** What the index file holds: nothing yet, this very ring, or another one or a broken one. */
+function inspect(file: File, spec: RingSpec): "empty" | "same" | "other" {
   if (file.size() === 0) return "empty";
   const header = new DataView(new ArrayBuffer(RING_HEADER.$bytes));
   const n = file.readAt(new Uint8Array(header.buffer), 0);
@@ -247,15 +272,25 @@ function inspect(file: File, spec: RingSpec): "empty" | "same" | "other" | "clos
     return "other";
   }
   const state = header.getUint32(RING_HEADER.state, true);
-  if (state === RingState.CLOSED || state === RingState.REPLACED) return "closed";
   const u32 = (field: number): number => header.getUint32(field, true);
   const same = state === RingState.IN_USE && u32(RING_HEADER.version) === RING_VERSION &&
     header.getBigUint64(RING_HEADER.slot_bytes, true) === BigInt(spec.slotBytes) &&
     u32(RING_HEADER.slots) === spec.slots && u32(RING_HEADER.dtype) === spec.dtype &&
     u32(RING_HEADER.height) === spec.height && u32(RING_HEADER.width) === spec.width &&
     header.getBigUint64(RING_HEADER.geometry, true) === spec.geometry &&
-    file.size() === planIndex(spec.slots).bytes;
+    file.size() === planIndex(spec.slots).bytes && dataIsWhole(spec);
   return same ? "same" : "other";
+}
+
+/** Whether the data file is there in full; without it the records of an index mean nothing. */
+function dataIsWhole(spec: RingSpec): boolean {
+  try {
+    using data = File.open(dataPath(spec.name));
+    return data.size() === dataBytes(spec);
+  } catch (error) {
+    if (error instanceof OsError && error.errno === Errno.ENOENT) return false;
+    throw error;
+  }
 }
 
 /** Opens the data file, made to size; what an unknown writer left in it is zeroed. */
@@ -287,7 +322,7 @@ function openData(spec: RingSpec, mode: number, gid: number | undefined, keep: b
 
 function prepareIndex(memory: SharedMemory, file: File, spec: RingSpec, keep: boolean): RingIndex {
   const plan = planIndex(spec.slots);
-  if (!keep) file.truncate(plan.bytes);
+  if (!keep) allocateIndex(file, spec, plan.bytes);
   const index = new RingIndex(memory, memory.map(file, plan.bytes, { writable: true }), spec.slots);
   const H = RING_HEADER;
   if (!keep) {
@@ -306,6 +341,18 @@ function prepareIndex(memory: SharedMemory, file: File, spec: RingSpec, keep: bo
   index.setHeader64(H.session, index.header64(H.session) + 1n);
   index.setHeader32(H.state, RingState.IN_USE);
   return index;
+}
+
+/** Gives the index its size and its memory: touching pages that shared memory lacks would kill us. */
+function allocateIndex(file: File, spec: RingSpec, bytes: number): void {
+  file.truncate(0);
+  try {
+    file.allocate(0, bytes);
+  } catch (error) {
+    if (!(error instanceof OsError && error.errno === Errno.ENOSPC)) throw error;
+    const { availableBytes } = fileSystemSpace(SHM_FOLDER);
+    throw tooLarge(spec, dataBytes(spec) + bytes, availableBytes + dataBytes(spec));
+  }
 }
 
 function busy(name: string, file: File): RingBusyError {

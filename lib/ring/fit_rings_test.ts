@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { FEWEST_SLOTS, fitRings, ringBytes, type RingNeeds, RingSpaceError } from "./mod.ts";
+
+const GIB = 2 ** 30;
+
+/** Any detector from one tiny module to several 9M ones. */
+const needs: fc.Arbitrary<RingNeeds> = fc.record({
+  modules: fc.integer({ min: 1, max: 72 }),
+  frameBytes: fc.integer({ min: 64, max: 2 ** 21 }),
+  imageBytes: fc.integer({ min: 64, max: 2 ** 26 }),
+  maxFrameSlots: fc.integer({ min: 16, max: 2000 }),
+  maxImageSlots: fc.integer({ min: 16, max: 20000 }),
+  budgetBytes: fc.option(fc.integer({ min: 2 ** 20, max: 2 ** 37 }), { nil: undefined }),
+});
+const free = fc.integer({ min: 2 ** 20, max: 2 ** 37 });
+
+function fewest(n: RingNeeds): number {
+  return n.modules * ringBytes(n.frameBytes, FEWEST_SLOTS) + ringBytes(n.imageBytes, FEWEST_SLOTS);
+}
+
+Deno.test("fitRings() keeps within budget and free memory, or throws when not even 16 slots fit", () => {
+  fc.assert(
+    fc.property(needs, free, (n, freeBytes) => {
+      const room = Math.min(n.budgetBytes ?? freeBytes, freeBytes);
+      if (fewest(n) > room) {
+        assert.throws(
+          () => fitRings(n, freeBytes),
+          (error) =>
+            error instanceof RingSpaceError && error.message.includes(`${n.frameBytes} bytes`) &&
+            error.message.includes(`${n.imageBytes} bytes`) &&
+            error.message.includes((freeBytes / GIB).toFixed(2) + " GiB free") &&
+            error.message.includes((fewest(n) / GIB).toFixed(2) + " GiB"),
+        );
+        return;
+      }
+      const fit = fitRings(n, freeBytes);
+      assert.ok(fit.bytes <= room, `${fit.bytes} > ${room}`);
+      assert.ok(fit.frameSlots >= FEWEST_SLOTS && fit.frameSlots <= n.maxFrameSlots);
+      assert.ok(fit.imageSlots >= FEWEST_SLOTS && fit.imageSlots <= n.maxImageSlots);
+      assert.equal(
+        fit.bytes,
+        n.modules * ringBytes(n.frameBytes, fit.frameSlots) +
+          ringBytes(n.imageBytes, fit.imageSlots),
+      );
+      const quarter = n.budgetBytes === undefined && fewest(n) <= freeBytes / 4;
+      if (quarter) assert.ok(fit.bytes <= freeBytes / 4);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+Deno.test("fitRings() gives a 9M Eiger of 32 bit rings that fit a machine of 24 GB", () => {
+  const fit = fitRings({
+    modules: 72,
+    frameBytes: 512 * 256 * 4,
+    imageBytes: 3264 * 3106 * 4,
+    maxFrameSlots: 1000,
+    maxImageSlots: 1000,
+  }, 12 * GIB);
+  assert.ok(fit.bytes <= 3 * GIB && fit.bytes > 2.8 * GIB, `${fit.bytes}`);
+  assert.deepEqual([fit.frameSlots, fit.imageSlots], [16, 61]);
+});
+
+Deno.test("fitRings() gives prime slot counts, so that ids in steps use every slot", () => {
+  const fit = fitRings({
+    modules: 2,
+    frameBytes: 2 ** 20,
+    imageBytes: 2 ** 21,
+    maxFrameSlots: 1000,
+    maxImageSlots: 1000,
+    budgetBytes: 64 * GIB,
+  }, 64 * GIB);
+  assert.deepEqual([fit.frameSlots, fit.imageSlots], [241, 997]);
+});

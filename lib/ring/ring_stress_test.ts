@@ -1,0 +1,23 @@
+import assert from "node:assert/strict";
+import { RingProcess, TestName } from "./_test_ring.ts";
+
+const ENTRIES = 2_000_000;
+
+Deno.test("a torn read is never taken for a good one when the writer laps the reader", async () => {
+  using ring = new TestName();
+  await using writer = new RingProcess("lap", ring.name, ENTRIES);
+  assert.deepEqual(await writer.answer(), { ready: true });
+  await using reader = new RingProcess("follow", ring.name, ENTRIES);
+  assert.deepEqual(await reader.answer(), { ready: true });
+  await writer.say("go");
+  const result = await reader.answer();
+  assert.equal(result.wrong, 0);
+  assert.equal(result.disorder, 0);
+  const [intact, overwritten, overruns] = [result.intact, result.overwritten, result.overruns].map(
+    Number,
+  );
+  assert.equal(intact! + overwritten! + overruns!, ENTRIES);
+  assert.ok(overruns! > 16, `the writer was to lap the reader, it did not: ${overruns} overruns`);
+  assert.ok(intact! > 0, "the reader was to see some entries, it saw none");
+  assert.deepEqual(await writer.answer(), { head: ENTRIES });
+});
