@@ -1,0 +1,259 @@
+/**
+ * Carries out what the acquisition state machine wants.
+ *
+ * @module
+ */
+import {
+  type AcquisitionEffect,
+  type AcquisitionEvent,
+  type AcquisitionLimits,
+  type AcquisitionState,
+  canTakeImage,
+  INITIAL_STATE,
+  nextDeadline,
+  type StartFailure,
+  type StartRequest,
+  statusOf,
+  transition,
+  type WriterStatus,
+} from "../../lib/acquisition/mod.ts";
+import type { Clock, ImageSource, WriterPort } from "./ports.ts";
+import { SYSTEM_CLOCK } from "./ports.ts";
+
+/** Slots assumed as long as there is no image ring to ask: the reference's count. */
+const REFERENCE_SLOTS = 1000;
+/** After so many images without waiting, other work gets its turn. */
+const IMAGES_PER_TURN = 256;
+
+/** What became of a start. */
+export type StartOutcome =
+  /** Images are taken; `ended` gives the status at the end of this very run. */
+  | { readonly ok: true; readonly ended: Promise<WriterStatus> }
+  | { readonly ok: false; readonly why: StartFailure; readonly message: string };
+
+/** Images and bytes that were written since the agent started. */
+export interface WrittenTotals {
+  readonly images: bigint;
+  readonly bytes: bigint;
+}
+
+/** What a controller works with. */
+export interface ControllerOptions {
+  readonly writer: WriterPort;
+  readonly images: ImageSource;
+  /** The writer is lost when it owes an answer for so long, ms; default 5000. */
+  readonly writerTimeoutMs?: number;
+  /** A lost writer is asked again after so long, ms; default 1000. */
+  readonly retryMs?: number;
+  readonly clock?: Clock;
+  /** For what users need not see. */
+  readonly onNote?: (message: string) => void;
+  /** Every change of the public states. */
+  readonly onChange?: (status: WriterStatus) => void;
+}
+
+/** Runs acquisitions, one at a time. */
+export class AcquisitionController {
+  #state: AcquisitionState = INITIAL_STATE;
+  readonly #options: ControllerOptions;
+  readonly #clock: Clock;
+  readonly #settled = new Set<() => void>();
+  #start: PromiseWithResolvers<StartOutcome> | undefined;
+  #end = Promise.withResolvers<WriterStatus>();
+  #images: AbortController | undefined;
+  #capacity: (() => void) | undefined;
+  #cancelTimer: (() => void) | undefined;
+  #imageBytes = 0;
+  #closed = false;
+  #totals: WrittenTotals = { images: 0n, bytes: 0n };
+
+  constructor(options: ControllerOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? SYSTEM_CLOCK;
+    options.writer.listen({
+      onAnswer: (answer) => this.#dispatch({ kind: "answer", answer }),
+      onFailure: (reason) => this.#dispatch({ kind: "send_failed", reason }),
+    });
+  }
+
+  /** The writer and the current or last acquisition. */
+  get status(): WriterStatus {
+    return statusOf(this.#state);
+  }
+
+  /** What was written since the agent started. */
+  get totals(): WrittenTotals {
+    return this.#totals;
+  }
+
+  /** Starts an acquisition; resolves when images are taken, or it is clear that they will not be. */
+  start(request: StartRequest): Promise<StartOutcome> {
+    // A start that is not refused replaces none: the machine refuses while one is pending.
+    const pending = Promise.withResolvers<StartOutcome>();
+    const refused = this.#dispatch({ kind: "start", request }, pending);
+    return refused === undefined ? pending.promise : Promise.resolve(refused);
+  }
+
+  /** Ends the acquisition early; resolves when that is done, or the writer turned out to be lost. */
+  async stop(): Promise<void> {
+    this.#dispatch({ kind: "stop" });
+    await this.untilSettled();
+  }
+
+  /** Resolves when no acquisition runs and no answer of the writer is awaited. */
+  untilSettled(): Promise<void> {
+    if (isSettled(this.#state)) return Promise.resolve();
+    return new Promise((resolve) => this.#settled.add(resolve));
+  }
+
+  /** Takes timers and image following down. */
+  close(): void {
+    this.#closed = true;
+    this.#images?.abort();
+    this.#capacity?.();
+    this.#clearTimer();
+  }
+
+  /** @returns Why a start was refused, if it was. */
+  #dispatch(
+    event: AcquisitionEvent,
+    start?: PromiseWithResolvers<StartOutcome>,
+  ): StartOutcome | undefined {
+    const before = this.#state;
+    const { state, effects } = transition(before, event, this.#clock.now(), this.#limits());
+    this.#state = state;
+    if (before.phase !== state.phase) this.#clearTimer();
+    this.#count(before, state);
+    let refused: StartOutcome | undefined;
+    if (start !== undefined && !effects.some(({ kind }) => kind === "start_refused")) {
+      this.#start = start;
+      this.#end = Promise.withResolvers();
+    }
+    for (const effect of effects) {
+      if (effect.kind === "start_refused") {
+        refused = { ok: false, why: effect.why, message: effect.message };
+      } else this.#carryOut(effect);
+    }
+    this.#setTimer();
+    this.#wake();
+    if (event.kind !== "image" && event.kind !== "answer" || before.phase !== state.phase) {
+      this.#options.onChange?.(this.status);
+    }
+    return refused;
+  }
+
+  #carryOut(effect: Exclude<AcquisitionEffect, { kind: "start_refused" }>): void {
+    const { writer, onNote } = this.#options;
+    switch (effect.kind) {
+      case "send":
+        return writer.send(effect.command);
+      case "drop_unsent":
+        return writer.dropUnsent();
+      case "start_images":
+        return void this.#followImages();
+      case "stop_images":
+        return this.#images?.abort();
+      case "started":
+        return this.#settleStart({ ok: true, ended: this.#end.promise });
+      case "start_failed":
+        return this.#settleStart({ ok: false, why: effect.why, message: effect.message });
+      case "ended":
+        return this.#end.resolve(this.status);
+      case "note":
+        return onNote?.(effect.message);
+    }
+  }
+
+  #settleStart(outcome: StartOutcome): void {
+    this.#start?.resolve(outcome);
+    this.#start = undefined;
+  }
+
+  /** Hands images to the machine as fast as it takes them. The rest waits in the ring. */
+  async #followImages(): Promise<void> {
+    const controller = new AbortController();
+    const { signal } = controller;
+    this.#images = controller;
+    let inTurn = 0;
+    try {
+      // The call itself marks the place: before the first await.
+      for await (const image of this.#options.images.follow(signal)) {
+        await this.#options.writer.drained();
+        while (!signal.aborted && !canTakeImage(this.#state, this.#limits())) {
+          await new Promise<void>((resolve) => this.#capacity = resolve);
+        }
+        if (signal.aborted) return;
+        this.#imageBytes = image.metadata.size;
+        this.#dispatch({ kind: "image", image });
+        if (++inTurn % IMAGES_PER_TURN === 0) await nextTurn();
+      }
+      if (!signal.aborted) {
+        this.#dispatch({ kind: "source_failed", reason: "no more images will come" });
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#dispatch({ kind: "source_failed", reason: reason.replace(/\.$/, "") });
+    }
+  }
+
+  #limits(): AcquisitionLimits {
+    const slots = this.#options.images.slots ?? REFERENCE_SLOTS;
+    return {
+      writerTimeoutMs: this.#options.writerTimeoutMs ?? 5000,
+      retryMs: this.#options.retryMs ?? 1000,
+      // The other half of the ring is for what arrives while these are written.
+      maxOutstanding: Math.max(1, Math.floor(slots / 2)),
+    };
+  }
+
+  #count(before: AcquisitionState, after: AcquisitionState): void {
+    const sameRun = before.run?.request === after.run?.request;
+    const images = (after.run?.completed ?? 0) - (sameRun ? before.run?.completed ?? 0 : 0);
+    if (images <= 0) return;
+    this.#totals = {
+      images: this.#totals.images + BigInt(images),
+      bytes: this.#totals.bytes + BigInt(images) * BigInt(this.#imageBytes),
+    };
+  }
+
+  /**
+   * One timer at most: images come too often to move it with each. It may go off early, which the
+   * machine ignores; never late, because a new phase clears it.
+   */
+  #setTimer(): void {
+    const deadline = nextDeadline(this.#state, this.#limits());
+    if (deadline === undefined) return;
+    if (this.#cancelTimer !== undefined || this.#closed) return;
+    const wait = Math.max(1, deadline - this.#clock.now().monotonicMs);
+    this.#cancelTimer = this.#clock.after(wait, () => {
+      this.#cancelTimer = undefined;
+      this.#dispatch({ kind: "tick" });
+    });
+  }
+
+  #clearTimer(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+  }
+
+  #wake(): void {
+    this.#capacity?.();
+    this.#capacity = undefined;
+    if (!isSettled(this.#state)) return;
+    for (const settled of this.#settled) settled();
+    this.#settled.clear();
+  }
+}
+
+function isRunning({ run }: AcquisitionState): boolean {
+  return run !== undefined && run.stopTime === undefined;
+}
+
+function isSettled(state: AcquisitionState): boolean {
+  return !isRunning(state) && (state.phase === "idle" || state.phase === "lost");
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}

@@ -1,0 +1,141 @@
+import assert from "node:assert/strict";
+import { REASON_OVERWRITTEN, type StartRequest } from "../../lib/acquisition/mod.ts";
+import { FakeImages, FakeWriter, until, WELL } from "./_fakes.ts";
+import { AcquisitionController } from "./controller.ts";
+
+function setUp(
+  options: { writerTimeoutMs?: number; retryMs?: number } = {},
+): { controller: AcquisitionController; writer: FakeWriter; images: FakeImages } & Disposable {
+  const writer = new FakeWriter();
+  const images = new FakeImages();
+  const controller = new AcquisitionController({ writer, images, ...options });
+  return { controller, writer, images, [Symbol.dispose]: () => controller.close() };
+}
+
+const request = (nImages: number): StartRequest => ({
+  nImages,
+  outputFile: "/data/x.h5",
+  runId: 1n,
+  json: "{}",
+});
+
+Deno.test("AcquisitionController writes the images published after the start", async () => {
+  using world = setUp();
+  const { controller, writer, images } = world;
+  images.publish(); // before the start
+  const outcome = await controller.start(request(3));
+  assert.ok(outcome.ok);
+  for (let i = 0; i < 5; i++) images.publish();
+  const ended = await outcome.ended;
+  assert.equal(ended.acquisition.message, "Completed.");
+  assert.deepEqual(writer.commands.map(({ action }) => action), [
+    "create_file",
+    "record_image",
+    "record_image",
+    "record_image",
+    "confirm_last_image",
+    "close_file",
+  ]);
+  assert.deepEqual(controller.totals, { images: 3n, bytes: 36n });
+});
+
+Deno.test("AcquisitionController refuses a second start and leaves the first alone", async () => {
+  using world = setUp();
+  const { controller, images } = world;
+  const first = controller.start(request(1));
+  const second = await controller.start(request(2));
+  assert.ok(!second.ok && second.why === "busy");
+  const outcome = await first;
+  assert.ok(outcome.ok);
+  images.publish();
+  assert.equal((await outcome.ended).acquisition.info.nImages, 1);
+});
+
+Deno.test("AcquisitionController.stop() resolves when the file is closed", async () => {
+  using world = setUp();
+  const { controller, images } = world;
+  await controller.start(request(100));
+  images.publish();
+  await until("image recorded", () => controller.totals.images === 1n);
+  await controller.stop();
+  assert.equal(controller.status.state, "READY");
+  assert.equal(controller.status.acquisition.message, "Interrupted.");
+});
+
+Deno.test("AcquisitionController holds images back while half a ring is outstanding", async () => {
+  using world = setUp();
+  const { controller, writer, images } = world;
+  writer.react = (command, n) => command.action === "record_image" ? undefined : WELL(command, n);
+  const outcome = await controller.start(request(6));
+  assert.ok(outcome.ok);
+  for (let i = 0; i < 6; i++) images.publish();
+  const recorded = (): number =>
+    writer.commands.filter(({ action }) => action === "record_image").length;
+  await until("half of 8 slots", () => recorded() === 4 && images.taken === 5);
+  writer.react = WELL;
+  for (let i = 0; i < 4; i++) {
+    writer.answer({ ok: true, reason: "", action: "record_image", nWritten: i + 1 });
+  }
+  assert.equal((await outcome.ended).acquisition.message, "Completed.");
+});
+
+Deno.test("AcquisitionController counts images that were lost in the ring", async () => {
+  using world = setUp();
+  const { controller, writer, images } = world;
+  writer.react = (command, n) =>
+    command.action === "record_image" && command.image.metadata.imageId === 0n
+      ? { ok: false, reason: REASON_OVERWRITTEN, action: "record_image" }
+      : WELL(command, n - 1);
+  const outcome = await controller.start(request(10));
+  assert.ok(outcome.ok);
+  images.publish();
+  images.publish(5);
+  images.publish();
+  images.publish();
+  images.publish();
+  const { acquisition } = await outcome.ended;
+  assert.equal(acquisition.state, "FAILED");
+  assert.equal(acquisition.stats.nLost, 6);
+  assert.equal(acquisition.stats.nWriteCompleted, 4);
+});
+
+Deno.test("AcquisitionController loses a silent writer, finds it again and runs", async () => {
+  using world = setUp({ writerTimeoutMs: 30, retryMs: 10 });
+  const { controller, writer, images } = world;
+  writer.react = () => undefined;
+  const failed = await controller.start(request(1));
+  assert.ok(!failed.ok && failed.why === "writer_gone");
+  assert.match(failed.message, /No answer from the file writer for 0.03 s.*std_h5_writer/);
+  assert.equal(controller.status.state, "UNKNOWN");
+  writer.react = WELL;
+  await until("found again", () => controller.status.state === "READY");
+  const outcome = await controller.start(request(1));
+  assert.ok(outcome.ok);
+  images.publish();
+  assert.equal((await outcome.ended).acquisition.message, "Completed.");
+});
+
+Deno.test("AcquisitionController fails the run, not itself, when images cannot be followed", async () => {
+  using world = setUp();
+  const { controller, images } = world;
+  const outcome = await controller.start(request(5));
+  assert.ok(outcome.ok);
+  images.fail(new Error("ring of another version."));
+  const { acquisition } = await outcome.ended;
+  assert.equal(acquisition.message, "ERROR: cannot follow the images: ring of another version.");
+  assert.equal(controller.status.state, "READY");
+});
+
+Deno.test("AcquisitionController writes 20 000 images in order", async () => {
+  using world = setUp();
+  const { controller, writer, images } = world;
+  images.slots = 1000;
+  const outcome = await controller.start(request(20_000));
+  assert.ok(outcome.ok);
+  for (let i = 0; i < 20_000; i++) images.publish();
+  assert.equal((await outcome.ended).acquisition.message, "Completed.");
+  let expected = 0n;
+  for (const command of writer.commands) {
+    if (command.action === "record_image") assert.equal(command.image.metadata.imageId, expected++);
+  }
+});

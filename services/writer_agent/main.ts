@@ -1,0 +1,131 @@
+/**
+ * writer_agent: takes requests to write, drives the file writer through them.
+ *
+ * @module
+ */
+import { statSync } from "node:fs";
+import {
+  countOption,
+  ipcFolder,
+  limited,
+  parsePort,
+  resolveGroup,
+  runService,
+  UsageError,
+} from "../../lib/service/mod.ts";
+import { createApi } from "./api.ts";
+import { AcquisitionController } from "./controller.ts";
+import { RingImageSource } from "./ring_image_source.ts";
+import { Statistics } from "./statistics.ts";
+import { ZmqWriterPort } from "./zmq_writer_port.ts";
+
+const WRITER_ID = 0;
+const HOST = "127.0.0.1";
+/** A run is closed in an orderly way when the agent stops, if the writer is that quick. */
+const STOP_LIMIT_MS = 4000;
+/** Deliveries are given up a little before answers are, to give the better reason. */
+const SEND_MARGIN_MS = 200;
+
+await runService({
+  name: "writer_agent",
+  summary: "Takes requests to write images into files and drives the file writer through them.",
+  config: "detector",
+  arguments: (program) =>
+    program
+      .option("--port <port>", `port of the REST interface on ${HOST}`, parsePort, 5000)
+      .requiredOption("--data-root <dir...>", "folders that files may be written to, absolute")
+      .option("--sync-timeout <s>", "longest answer time of write_sync, s", countOption, 60)
+      .option("--writer-timeout <s>", "the writer is lost after so long, s", countOption, 5)
+      .option("--allow-host <name...>", "further host names to answer to")
+      .option("--errors-as-200", "answer errors with HTTP 200, for clients of the original")
+      .option("--frame-slots <n>", "taken for uniformity; the ring itself tells", countOption)
+      .option("--image-slots <n>", "taken for uniformity; the ring itself tells", countOption),
+  async run(service): Promise<void> {
+    const { config, options, logger, onStop } = service;
+    const dataRoots = options.dataRoot.map(checkRoot);
+    const detector = config.detector_name;
+    const writerTimeoutMs = options.writerTimeout * 1000;
+    const notes = limited(logger, "notes", 5);
+
+    const writer = new ZmqWriterPort({
+      detector,
+      writerId: WRITER_ID,
+      ipcFolder: ipcFolder(),
+      gid: await resolveGroup(config.shm_group),
+      sendTimeoutMs: writerTimeoutMs - SEND_MARGIN_MS,
+      onMalformed: (error) => notes.log("warning", "malformed answer of the writer", { error }),
+    });
+    onStop(() => writer.close(), "file writer");
+    const images = new RingImageSource({ detector, ipcFolder: ipcFolder() });
+    onStop(() => images.close(), "images");
+    const controller = new AcquisitionController({
+      writer,
+      images,
+      writerTimeoutMs,
+      onNote: (note) => notes.log("warning", "{note}", { note }),
+      onChange: ({ state, acquisition: { state: acquisition, message, info, stats } }) =>
+        logger.info("writer {state}, acquisition {acquisition} {message}", {
+          state,
+          acquisition,
+          message,
+          output_file: info.outputFile,
+          ...stats,
+        }),
+    });
+    onStop(() => controller.close(), "controller");
+    const statistics = new Statistics(config, () => controller.totals);
+    onStop(() => statistics[Symbol.dispose](), "statistics");
+
+    const api = createApi({
+      controller,
+      dataRoots,
+      syncTimeoutMs: options.syncTimeout * 1000,
+      readRates: () => statistics.rates(),
+      readAccounting: () => statistics.accounting(),
+      errorsAs200: options.errorsAs200 ?? false,
+      allowedHosts: options.allowHost ?? [],
+      onError: (error) => logger.error("a request failed unexpectedly", { error }),
+    });
+    const server = Deno.serve(
+      { hostname: HOST, port: options.port, onListen: () => {} },
+      api.fetch,
+    );
+    server.finished.then(() =>
+      service.signal.aborted || service.fail(new Error("the REST interface ended"))
+    );
+    onStop(() => server.shutdown(), "REST interface");
+    onStop(() => endRun(controller), "acquisition");
+
+    service.onHealth(
+      "writer",
+      () => controller.status.state === "UNKNOWN" ? "the file writer does not answer" : null,
+    );
+    service.onStats(() => ({
+      writer_state: controller.status.state,
+      acquisition_state: controller.status.acquisition.state,
+      images_written: controller.totals.images,
+      bytes_written: controller.totals.bytes,
+    }));
+    service.ready({ api: `http://${HOST}:${server.addr.port}`, data_roots: dataRoots });
+    await service.stopped;
+  },
+});
+
+/** @throws {UsageError} If it is no absolute path of a folder. */
+function checkRoot(root: string): string {
+  const isFolder = root.startsWith("/") &&
+    statSync(root, { throwIfNoEntry: false })?.isDirectory() === true;
+  if (isFolder) return root.replace(/(?<=.)\/+$/, "");
+  throw new UsageError(
+    `--data-root ${root} is not an absolute path of a folder: create it, or give its full path`,
+  );
+}
+
+/** Closes the file of a run that is under way, within reason. */
+async function endRun(controller: AcquisitionController): Promise<void> {
+  if (controller.status.state !== "WRITING") return;
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, STOP_LIMIT_MS);
+  await Promise.race([controller.stop(), late.promise]);
+  clearTimeout(timer);
+}
