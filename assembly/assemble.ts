@@ -45,7 +45,7 @@ export function assembleModule(
   } while (--rows);
 }
 
-/** Same as assembleModule with the columns mirrored; `pixel` is 1, 2 or 4 bytes. */
+/** Same as assembleModule with the columns mirrored; `pixel` is 1, 2 or 4 bytes, `run` a multiple of 16. */
 export function assembleMirrored(
   to: usize,
   from: usize,

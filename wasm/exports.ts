@@ -4,7 +4,7 @@
 export interface KernelExports extends WebAssembly.Exports {
   /** Copies a module of `rows` × `chips` runs of `run` bytes into the image. */
   assembleModule(to: number, from: number, rows: number, chips: number, run: number, gap: number, stride: number): void;
-  /** Same as assembleModule with the columns mirrored; `pixel` is 1, 2 or 4 bytes. */
+  /** Same as assembleModule with the columns mirrored; `pixel` is 1, 2 or 4 bytes, `run` a multiple of 16. */
   assembleMirrored(to: number, from: number, rows: number, chips: number, run: number, gap: number, stride: number, pixel: number): void;
   /** Sets a module's runs in the image to zero, leaving the gaps alone. */
   blankModule(to: number, rows: number, chips: number, run: number, gap: number, stride: number): void;
