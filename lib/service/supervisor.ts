@@ -103,6 +103,8 @@ export class Supervisor implements AsyncDisposable {
   }
 
   async #stopAll(): Promise<void> {
+    // A stop often reaches the whole process group: what ends before its turn is not to come back.
+    for (const child of this.#children) child.retire();
     for (const child of this.#children.toReversed()) await child.stop();
   }
 }
@@ -146,9 +148,14 @@ class Child {
     };
   }
 
-  async stop(): Promise<void> {
-    if (this.#state !== "failed") this.#setState("stopping");
+  /** From now on its process may end, but is not started again. */
+  retire(): void {
     this.#stop.abort();
+  }
+
+  async stop(): Promise<void> {
+    this.retire();
+    if (this.#state !== "failed") this.#setState("stopping");
     const timer = setTimeout(() => this.#signal("SIGKILL"), this.#options.killAfterMs ?? 5_000);
     this.#signal("SIGTERM");
     await this.#life;

@@ -171,6 +171,17 @@ Deno.test("Supervisor.stop() ends the wait for a restart and a start that is und
   assert.match(String(outcome), /late did not start/);
 });
 
+Deno.test("Supervisor.stop() does not restart a child that ends before its turn", async () => {
+  await using supervisor = new Watched({ killAfterMs: 1_000, backoff: { firstMs: 1 } });
+  const { pid } = await supervisor.start(service("first"));
+  await supervisor.start(service("slow", "--act", "hang"));
+  const stopping = supervisor.stop();
+  Deno.kill(pid, "SIGTERM");
+  await stopping;
+  assert.ok(!supervisor.states.some(({ state }) => state === "waiting"));
+  assert.deepEqual(supervisor.status().map(({ restarts }) => restarts), [0, 0]);
+});
+
 Deno.test("Supervisor's children ignore SIGINT: its own stop keeps the order after Ctrl-C", async () => {
   await using supervisor = new Watched();
   const { pid } = await supervisor.start(service("recv"));
