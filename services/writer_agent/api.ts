@@ -116,9 +116,8 @@ export function createApi(options: ApiOptions): OpenAPIHono {
     const outcome = await unlessAborted(started, deadline);
     if (outcome === undefined) return stillRunning(controller.status, syncTimeoutMs);
     if (!outcome.ok) return startFailure(outcome.why, outcome.message, controller.status);
-    // The caller may go away; the acquisition goes on.
-    const patience = AbortSignal.any([deadline, c.req.raw.signal]);
-    const ended = await unlessAborted(outcome.ended, patience);
+    // A caller that goes away does not end this: the acquisition goes on.
+    const ended = await unlessAborted(outcome.ended, deadline);
     if (ended === undefined) return stillRunning(controller.status, syncTimeoutMs);
     return finished(ended);
   });
