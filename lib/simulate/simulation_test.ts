@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { eigerConfig, jungfrauConfig } from "./_testing.ts";
+import { createSimulation, SimulationError, type SimulationOptions } from "./simulation.ts";
+
+const WRONG: [what: string, options: SimulationOptions, message: RegExp][] = [
+  ["no images", { images: 0 }, /images is 0; give an integer from 1/],
+  ["half a frame number", { startId: 0.5 }, /startId is 0\.5/],
+  ["a negative rate", { rate: -1 }, /rate is -1; give 0 to 1000000/],
+  ["a module the detector has not", { modules: [2] }, /module is 2; give an integer from 0 to 1/],
+  ["a module twice", { modules: [1, 1] }, /1, 1 name one twice/],
+  ["no module", { modules: [] }, /name at least one/],
+  ["a probability above 1", { faults: { drop: 1.5 } }, /drop is 1\.5; give a probability/],
+  ["probabilities above 1 in all", { faults: { drop: 0.7, late: 0.7 } }, /add up to 1\.4/],
+  ["gains on an Eiger", { pattern: "gain" }, /"gain" needs a detector that switches gains/],
+  ["a stall of an unknown module", { stalls: [{ module: 9, from: 0, count: 1 }] }, /module 9/],
+  ["too many source images", { sourceImages: 65_536 }, /use fewer/],
+];
+
+for (const [what, options, message] of WRONG) {
+  Deno.test(`createSimulation() refuses ${what}`, () => {
+    assert.throws(() => createSimulation(eigerConfig(), options), (error) => {
+      assert.ok(error instanceof SimulationError);
+      assert.match(error.message, message);
+      return true;
+    });
+  });
+}
+
+Deno.test("createSimulation() begins with image 1 and has all modules send", () => {
+  const simulation = createSimulation(eigerConfig());
+  assert.equal(simulation.firstImageId, 1n);
+  assert.deepEqual(simulation.modules, [0, 1]);
+});
+
+Deno.test("createSimulation() adds the bunch offset to a Jungfrau's image ids only", () => {
+  const options = { startId: 10, bunchOffset: 1000 };
+  assert.equal(createSimulation(jungfrauConfig(), options).firstImageId, 1010n);
+  assert.equal(createSimulation(eigerConfig(), options).firstImageId, 10n);
+});
