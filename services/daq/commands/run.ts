@@ -1,0 +1,217 @@
+import { Command, type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
+import { resolve } from "node:path";
+import {
+  type DetectorConfig,
+  frameSlots,
+  imageBytes,
+  imageSlots,
+  loadConfig,
+} from "../../../lib/config/mod.ts";
+import { DaqClient, DaqUnreachableError } from "../../../lib/http/mod.ts";
+import { DEFAULT_IPC_FOLDER } from "../../../lib/protocol/names.ts";
+import {
+  formatForPeople,
+  formatLine,
+  LOG_LEVELS,
+  type LogLine,
+  parseInteger,
+  parsePort,
+  passes,
+  Supervisor,
+  UsageError,
+} from "../../../lib/service/mod.ts";
+import { parseByteSize } from "../byte_size.ts";
+import type { DaqContext } from "../context.ts";
+import { DrawnLine } from "../drawn_line.ts";
+import { statusLine } from "../format.ts";
+import { pipelineCommands, ringNames, socketPaths } from "../pipeline.ts";
+
+const DRAW_PERIOD_MS = 1_000;
+const DEFAULT_DATA_ROOT = "data";
+
+/** `daq run`: the whole local pipeline, until Ctrl-C. */
+export function runCommand(context: DaqContext): CommandUnknownOpts {
+  return new Command("run")
+    .description("Run receivers, assembler, writer and REST interface on this machine.")
+    .argument("<config>", "detector config, a JSON file")
+    .option("--api-port <port>", "port of the REST interface on 127.0.0.1", parsePort, 5000)
+    .option(
+      "--data-root <dir...>",
+      `folders that files may be written to (default: ./${DEFAULT_DATA_ROOT})`,
+    )
+    .option(
+      "--ram <size>",
+      "memory for all rings, e.g. 4G (default: a quarter of what /dev/shm has free)",
+      parseByteSize,
+    )
+    .option("--workers <n>", "threads of the assembler", parseInteger(1, 64))
+    .addOption(
+      new Option("--log-level <level>", "least important line to show").choices(LOG_LEVELS),
+    )
+    .action(async (configPath, options) => {
+      const path = resolve(configPath);
+      const { config, warnings } = await loadConfig(path);
+      for (const warning of warnings) context.err(`config: ${warning}\n`);
+      await runPipeline(context, config, {
+        configPath: path,
+        apiPort: options.apiPort,
+        dataRoots: await dataRoots(options.dataRoot),
+        ramBytes: options.ram,
+        workers: options.workers,
+        logLevel: options.logLevel,
+      });
+    });
+}
+
+/** What `daq run` was told. */
+export interface RunOptions {
+  /** Absolute path of the detector config. */
+  configPath: string;
+  /** Port of the REST interface. */
+  apiPort: number;
+  /** Folders that files may be written to, real paths. */
+  dataRoots: string[];
+  /** Memory for all rings, bytes; default: a quarter of what is free. */
+  ramBytes: number | undefined;
+  /** Threads of the assembler. */
+  workers: number | undefined;
+  /** Least important line to show. */
+  logLevel: typeof LOG_LEVELS[number] | undefined;
+}
+
+/**
+ * Runs the services of a pipeline until the context's signal aborts, and leaves nothing behind.
+ *
+ * @param commandsFor Makes the services' commands; a test gives its own.
+ * @throws {ServiceStartError} If one does not start, or has to be given up.
+ * @throws {RingSpaceError} If the rings do not fit.
+ */
+export async function runPipeline(
+  context: DaqContext,
+  config: DetectorConfig,
+  options: RunOptions,
+  commandsFor: typeof pipelineCommands = pipelineCommands,
+): Promise<void> {
+  // System calls are for this command only: `daq status` and the like run without FFI.
+  const { fitRings, removeRings } = await import("../../../lib/ring/mod.ts");
+  const { unlink } = await import("../../../lib/os/mod.ts");
+  const { detectorFor, frameBytes } = await import("../../../lib/detector/mod.ts");
+
+  const names = ringNames(config);
+  const sockets = socketPaths(config, context.env("STD_DAQ_IPC_DIR") ?? DEFAULT_IPC_FOLDER);
+  const fit = fitRings({
+    modules: config.n_modules,
+    frameBytes: frameBytes(detectorFor(config).packetFormat(config)),
+    imageBytes: imageBytes(config),
+    maxFrameSlots: frameSlots(config),
+    maxImageSlots: imageSlots(config),
+    budgetBytes: options.ramBytes,
+  });
+
+  using line = new DrawnLine(context);
+  const threshold = options.logLevel ?? "warning";
+  const supervisor = new Supervisor({
+    onLog: (entry) => {
+      if (passes(entry.level, threshold)) line.log(logText(context, entry));
+    },
+    onState: ({ name, state, restarts, lastExit }) => {
+      if (state !== "waiting") return;
+      line.log(`${name} died (exit status ${lastExit}), restart ${restarts + 1} follows\n`);
+    },
+  });
+  const onAbort = (): void => void supervisor.stop();
+  context.signal.addEventListener("abort", onAbort, { once: true });
+  if (context.signal.aborted) onAbort();
+  try {
+    const commands = commandsFor(config, {
+      ...options,
+      frameSlots: fit.frameSlots,
+      imageSlots: fit.imageSlots,
+      libzmq: context.env("STD_DAQ_LIBZMQ"),
+    });
+    for (const command of commands) {
+      line.draw(`starting ${command.name} …`);
+      await supervisor.start(command);
+    }
+    const api = `http://127.0.0.1:${options.apiPort}`;
+    line.draw("");
+    context.out(`ready ${
+      JSON.stringify({
+        api,
+        detector: config.detector_name,
+        data_roots: options.dataRoots,
+        frame_slots: fit.frameSlots,
+        image_slots: fit.imageSlots,
+        ram_bytes: fit.bytes,
+      })
+    }\n`);
+    await Promise.race([
+      supervisor.failed,
+      watch(new DaqClient({ baseUrl: api }), context, line, config.stats_collection_period),
+    ]);
+  } catch (error) {
+    if (!context.signal.aborted) throw error; // what a stop interrupts is not a failure
+  } finally {
+    context.signal.removeEventListener("abort", onAbort);
+    line.draw("stopping …");
+    await supervisor.stop();
+    removeRings(names); // only what no living process writes
+    sockets.forEach(unlink); // all bound by the services that have just ended
+  }
+}
+
+/** Shows the state until the signal aborts: every second on a terminal, else every `period` seconds. */
+async function watch(
+  client: DaqClient,
+  context: DaqContext,
+  line: DrawnLine,
+  period: number,
+): Promise<void> {
+  const { signal, interactive } = context;
+  while (!signal.aborted) {
+    await pause(interactive ? DRAW_PERIOD_MS : period * 1_000, signal);
+    if (signal.aborted) return;
+    const text = await describe(client, signal);
+    if (interactive) line.draw(text);
+    else context.err(`${text}\n`);
+  }
+}
+
+async function describe(client: DaqClient, signal: AbortSignal): Promise<string> {
+  try {
+    const [stats, writer] = await Promise.all([client.stats(signal), client.status(signal)]);
+    return statusLine(stats, writer);
+  } catch (error) {
+    // The agent may just be restarting; the supervisor knows when to give up.
+    if (error instanceof DaqUnreachableError) return "no answer from the writer agent";
+    throw error;
+  }
+}
+
+function logText(context: DaqContext, entry: LogLine): string {
+  return context.interactive ? formatForPeople(entry) : formatLine(entry);
+}
+
+/** Real paths of the folders given; `./data`, made if need be, when none is. */
+async function dataRoots(folders: readonly string[] | undefined): Promise<string[]> {
+  if (folders === undefined) await Deno.mkdir(DEFAULT_DATA_ROOT, { recursive: true });
+  return await Promise.all((folders ?? [DEFAULT_DATA_ROOT]).map(async (folder) => {
+    try {
+      const path = await Deno.realPath(folder);
+      if ((await Deno.stat(path)).isDirectory) return path;
+    } catch (cause) {
+      if (!(cause instanceof Deno.errors.NotFound)) throw cause;
+    }
+    throw new UsageError(`--data-root ${folder} is not a folder: create it first`);
+  }));
+}
+
+async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, milliseconds);
+  const onAbort = (): void => resolve();
+  signal.addEventListener("abort", onAbort, { once: true });
+  await promise;
+  clearTimeout(timer);
+  signal.removeEventListener("abort", onAbort);
+}

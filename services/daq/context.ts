@@ -1,0 +1,54 @@
+import { readEnv } from "../../lib/service/env.ts";
+
+/** What the commands of `daq` have of the outside: a test gives its own. */
+export interface DaqContext {
+  /** Writes to stdout: what was asked for, and nothing else. */
+  out(text: string): void;
+  /** Writes to stderr: progress, warnings, errors. */
+  err(text: string): void;
+  /** Whether stderr is a terminal, on which a line may be drawn again and again. */
+  readonly interactive: boolean;
+  /** Whether to use colours (NO_COLOR is respected). */
+  readonly color: boolean;
+  /** Width of the terminal, characters. */
+  width(): number;
+  /** An environment variable; `undefined` also when it may not be read. */
+  env(name: string): string | undefined;
+  /** Aborts at Ctrl-C or SIGTERM. */
+  readonly signal: AbortSignal;
+  /** Exit status of a command that does not throw. */
+  exitCode: number;
+}
+
+/** The context of the real process. A second Ctrl-C ends it at once. */
+export function systemContext(): DaqContext {
+  const controller = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(name, () => {
+      if (controller.signal.aborted && name === "SIGINT") Deno.exit(1);
+      controller.abort(new DOMException(`stopped by ${name}`, "AbortError"));
+    });
+  }
+  const interactive = Deno.stderr.isTerminal();
+  return {
+    out: (text) => writeAll(Deno.stdout, text),
+    err: (text) => writeAll(Deno.stderr, text),
+    interactive,
+    color: interactive && readEnv("NO_COLOR") === undefined,
+    width: () => interactive ? Deno.consoleSize().columns : 80,
+    env: readEnv,
+    signal: controller.signal,
+    exitCode: 0,
+  };
+}
+
+const encoder = new TextEncoder();
+
+function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  let bytes = encoder.encode(text);
+  try {
+    while (bytes.length > 0) bytes = bytes.subarray(stream.writeSync(bytes));
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error; // the reader has had enough
+  }
+}

@@ -1,0 +1,102 @@
+import type { DetectorConfig } from "../../lib/config/mod.ts";
+import {
+  driverAddress,
+  frameRingName,
+  frameStreamAddress,
+  imageRingName,
+  imageStreamAddress,
+  writerAddress,
+} from "../../lib/protocol/names.ts";
+import {
+  type PermissionOptions,
+  permissionsFor,
+  type ServiceCommand,
+  type ServiceName,
+} from "../../lib/service/mod.ts";
+import { PROJECT_ROOT, serviceMain } from "./project.ts";
+
+/** How a local pipeline is run. */
+export interface PipelineOptions {
+  /** Absolute path of the detector config. */
+  configPath: string;
+  /** Port of the REST interface on 127.0.0.1. */
+  apiPort: number;
+  /** Folders that files may be written to, absolute. */
+  dataRoots: readonly string[];
+  /** Slots of each frame ring. */
+  frameSlots: number;
+  /** Slots of the image ring. */
+  imageSlots: number;
+  /** Threads of the assembler; default: its own choice. */
+  workers?: number | undefined;
+  /** Log level of all services; default: the config's. */
+  logLevel?: string | undefined;
+  /** Another libzmq. */
+  libzmq?: string | undefined;
+}
+
+/** The only writer of a local pipeline. */
+const WRITER_ID = 0;
+
+/**
+ * The services of a local pipeline, each with its arguments and permissions, in the order of their start: along
+ * the data's way. They stop in reverse order, so that no service outlives the one it feeds on.
+ */
+export function pipelineCommands(
+  config: DetectorConfig,
+  options: PipelineOptions,
+): ServiceCommand[] {
+  const { configPath, apiPort, dataRoots, frameSlots, imageSlots, workers, logLevel } = options;
+  const frames = ["--frame-slots", String(frameSlots)];
+  const images = ["--image-slots", String(imageSlots)];
+  const roots = ["--data-root", ...dataRoots];
+  const threads = workers === undefined ? [] : ["--workers", String(workers)];
+  const args: [ServiceName, string[]][] = [
+    ["std_udp_recv", ["--modules", allModules(config), ...frames]],
+    ["std_assembler", [...frames, ...images, ...threads]],
+    ["std_h5_writer", [String(WRITER_ID), ...images, ...roots]],
+    ["writer_agent", ["--port", String(apiPort), ...images, ...frames, ...roots]],
+  ];
+  const permissions: PermissionOptions = {
+    root: PROJECT_ROOT,
+    configPath,
+    dataRoots,
+    apiPort,
+    libzmq: options.libzmq,
+  };
+  return args.map(([name, more]) => ({
+    name,
+    main: serviceMain(name),
+    args: [configPath, ...more],
+    permissions: permissionsFor(name, config, permissions),
+    ...(logLevel !== undefined && { logLevel }),
+  }));
+}
+
+/** Names of the rings of a detector. */
+export function ringNames({ detector_name, n_modules }: DetectorConfig): string[] {
+  const frames = Array.from({ length: n_modules }, (_, i) => frameRingName(detector_name, i));
+  return [...frames, imageRingName(detector_name)];
+}
+
+/**
+ * Paths of the sockets that a local pipeline binds.
+ *
+ * @param folder Folder of the ipc sockets.
+ */
+export function socketPaths(
+  { detector_name: name, n_modules }: DetectorConfig,
+  folder: string,
+): string[] {
+  const frames = Array.from({ length: n_modules }, (_, i) => frameStreamAddress(name, i, folder));
+  return [
+    ...frames,
+    imageStreamAddress(name, folder),
+    driverAddress(name, WRITER_ID, folder),
+    writerAddress(name, WRITER_ID, folder),
+  ].map((address) => address.replace(/^ipc:\/\//, ""));
+}
+
+function allModules({ n_modules }: DetectorConfig): string {
+  return n_modules === 1 ? "0" : `0-${n_modules - 1}`;
+}

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { parseConfig } from "../../lib/config/mod.ts";
+import { pipelineCommands, ringNames, socketPaths } from "./pipeline.ts";
+
+const { config } = parseConfig({
+  detector_name: "JF2",
+  detector_type: "jungfrau-raw",
+  image_pixel_height: 1024,
+  image_pixel_width: 1024,
+  bit_depth: 16,
+  n_modules: 2,
+  start_udp_port: 50_000,
+  module_positions: { "0": [0, 0, 1023, 511], "1": [0, 512, 1023, 1023] },
+});
+const OPTIONS = {
+  configPath: "/etc/JF2.json",
+  apiPort: 5123,
+  dataRoots: ["/data/a", "/data/b"],
+  frameSlots: 17,
+  imageSlots: 67,
+};
+
+Deno.test("pipelineCommands() starts the services along the data's way, with their arguments", () => {
+  const lines = pipelineCommands(config, OPTIONS).map(({ name, args }) =>
+    `${name} ${args.join(" ")}`
+  );
+  assert.deepEqual(lines, [
+    "std_udp_recv /etc/JF2.json --modules 0-1 --frame-slots 17",
+    "std_assembler /etc/JF2.json --frame-slots 17 --image-slots 67",
+    "std_h5_writer /etc/JF2.json 0 --image-slots 67 --data-root /data/a /data/b",
+    "writer_agent /etc/JF2.json --port 5123 --image-slots 67 --frame-slots 17 --data-root /data/a /data/b",
+  ]);
+});
+
+Deno.test("pipelineCommands() passes on the assembler's threads and the log level", () => {
+  const commands = pipelineCommands(config, { ...OPTIONS, workers: 3, logLevel: "debug" });
+  assert.deepEqual(commands[1]?.args.slice(-2), ["--workers", "3"]);
+  assert.ok(commands.every(({ logLevel }) => logLevel === "debug"));
+});
+
+Deno.test("pipelineCommands() gives the network to the agent alone, and nobody everything", () => {
+  for (const { name, permissions } of pipelineCommands(config, OPTIONS)) {
+    const net = permissions.filter((flag) => flag.startsWith("--allow-net"));
+    assert.deepEqual(net, name === "writer_agent" ? ["--allow-net=127.0.0.1:5123"] : []);
+    assert.ok(permissions.every((flag) => flag.includes("=")), "every permission is narrowed");
+  }
+});
+
+Deno.test("ringNames() and socketPaths() name all that a pipeline makes", () => {
+  assert.deepEqual(ringNames(config), ["JF2-0", "JF2-1", "JF2-image"]);
+  assert.deepEqual(socketPaths(config, "/run/x"), [
+    "/run/x/JF2-0",
+    "/run/x/JF2-1",
+    "/run/x/JF2-image",
+    "/run/x/JF2-driver-0",
+    "/run/x/JF2-writer-0",
+  ]);
+});
