@@ -64,6 +64,8 @@ const SYMBOLS = {
   usleep: { parameters: ["u32"], result: "i32" },
   clock_gettime: { parameters: ["i32", "buffer"], result: "i32" },
   umask: { parameters: ["u32"], result: "u32" },
+  /** In libc since glibc 2.34. */
+  dlopen: { parameters: ["buffer", "i32"], result: "usize", optional: true },
   getpid: { parameters: [], result: "i32" },
   sched_setaffinity: { parameters: ["i32", "usize", "buffer"], result: "i32" },
   getrusage: { parameters: ["i32", "buffer"], result: "i32" },
