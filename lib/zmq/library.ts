@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Architecture, architecture } from "../os/mod.ts";
+import { type Architecture, architecture, pinLibrary } from "../os/mod.ts";
 
 /** Names the environment variable that puts another libzmq first. */
 const OVERRIDE = "STD_DAQ_LIBZMQ";
@@ -82,7 +82,10 @@ function openLibzmq(): Libzmq {
   const refusals: string[] = [];
   for (const path of allowed) {
     try {
-      return Deno.dlopen(path, SYMBOLS).symbols;
+      const { symbols } = Deno.dlopen(path, SYMBOLS);
+      // Its I/O threads go on after a Worker was terminated: the code must not go away with it.
+      pinLibrary(path);
+      return symbols;
     } catch (cause) {
       refusals.push(`${path}: ${cause instanceof Error ? cause.message : String(cause)}`);
     }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { setImmediate } from "node:timers";
 import { closeDescriptor, copyFrom, listenUnix, OsError, unlink } from "../os/mod.ts";
 import { type PollEntry, unwatch, watch } from "./_poller.ts";
 import { forget, openSocket } from "./context.ts";
@@ -654,7 +655,7 @@ export class Socket implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer>
   async #takeTurns(): Promise<void> {
     if (++this.#messagesThisTurn < MESSAGES_PER_TURN) return;
     this.#messagesThisTurn = 0;
-    await new Promise<void>((resolve) => setTimeout(resolve, 0));
+    await new Promise<void>((resolve) => setImmediate(resolve));
   }
 }
 

@@ -1,7 +1,7 @@
 import { deepStrictEqual, ok, rejects, strictEqual, throws } from "node:assert/strict";
 import { closeDescriptor, listenUnix } from "../os/mod.ts";
 import { ZmqError } from "./error.ts";
-import { Socket, type SocketType } from "./socket.ts";
+import { Socket, type SocketOptions, type SocketType } from "./socket.ts";
 
 const decoder = new TextDecoder();
 
@@ -491,6 +491,28 @@ Deno.test("maxMessageBytes protects the receiver", async () => {
   good.connect(address);
   await good.send("short");
   deepStrictEqual(text(await pull.receive({ timeoutMs: 10_000 })), ["short"]);
+});
+
+Deno.test("immediate queues nothing for a peer that is not there", async () => {
+  const address = ipc();
+  using eager = new Socket("PUSH");
+  using push = new Socket("PUSH", { immediate: true, reconnectMs: 5 });
+  eager.connect(address);
+  push.connect(address);
+  strictEqual(eager.trySend("x"), true);
+  strictEqual(push.trySend("x"), false);
+  using pull = new Socket("PULL");
+  pull.bind(address);
+  await push.send("x", { timeoutMs: 10_000 });
+});
+
+Deno.test("tcpKeepAlive and heartbeatMs are accepted, and messages flow with them", async () => {
+  const options: SocketOptions = { tcpKeepAlive: true, heartbeatMs: 20 };
+  using pull = new Socket("PULL", options);
+  using push = new Socket("PUSH", options);
+  push.connect(pull.bind("tcp://127.0.0.1:*"));
+  await push.send("x");
+  deepStrictEqual(text(await pull.receive({ timeoutMs: 10_000 })), ["x"]);
 });
 
 Deno.test("a message without parts is refused", () => {
