@@ -1,3 +1,4 @@
+// deno-lint-ignore-file no-console -- a script talks to whoever runs it
 /**
  * Builds the kernels: `assembly/*.ts` (AssemblyScript) → `wasm/kernels.wasm`, with the layout
  * constants they share with TypeScript and the types of their exports. Does nothing when the

@@ -1,0 +1,67 @@
+// deno-lint-ignore-file no-console -- a script talks to whoever runs it
+/**
+ * Foreign tools that the tests compare std-daq with: found, else installed with apt.
+ *
+ * @module
+ */
+
+/** A Debian package and how to see that it is there. */
+interface Tool {
+  package: string;
+  /** Succeeds if the tool is there. */
+  probe: readonly [string, ...string[]];
+}
+
+const TOOLS: readonly Tool[] = [
+  { package: "gcc", probe: ["gcc", "--version"] },
+  { package: "libc6-dev", probe: ["sh", "-c", "echo '#include <stdio.h>' | gcc -E -"] },
+  { package: "python3-h5py", probe: ["/usr/bin/python3", "-c", "import h5py"] },
+  { package: "python3-zmq", probe: ["/usr/bin/python3", "-c", "import zmq"] },
+  { package: "hdf5-tools", probe: ["h5dump", "--version"] },
+];
+
+/**
+ * Installs the tools that are missing.
+ *
+ * @throws {Error} If apt-get is not there or fails, naming the packages to install by hand.
+ */
+export async function installTestTools(): Promise<void> {
+  const missing: string[] = [];
+  for (const tool of TOOLS) if (!await succeeds(tool.probe)) missing.push(tool.package);
+  if (missing.length === 0) return;
+  console.error(`installing for the tests: ${missing.join(" ")}`);
+  const sudo = Deno.uid() === 0 ? [] : ["sudo", "-n"];
+  const done = await succeeds([...sudo, "apt-get", "update", "-qq"]) &&
+    await succeeds([
+      ...sudo,
+      "apt-get",
+      "install",
+      "-y",
+      "-qq",
+      "--no-install-recommends",
+      ...missing,
+    ]);
+  if (done) return;
+  throw new Error(
+    `The tests need these Debian packages (or their like), and they could not be installed: ${
+      missing.join(" ")
+    }. ` +
+      "Install them and run the tests again.",
+  );
+}
+
+async function succeeds([program, ...args]: readonly string[]): Promise<boolean> {
+  try {
+    const command = new Deno.Command(program!, {
+      args: [...args],
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+      env: { DEBIAN_FRONTEND: "noninteractive" },
+    });
+    return (await command.output()).success;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
