@@ -1,4 +1,4 @@
-import type { DetectorConfig, DetectorType } from "../config/mod.ts";
+import { ConfigError, type DetectorConfig, type DetectorType } from "../config/mod.ts";
 import type { Detector } from "./detector.ts";
 import { eiger } from "./eiger/eiger.ts";
 import { jungfrau } from "./jungfrau/jungfrau.ts";
@@ -9,17 +9,21 @@ const DETECTORS: Partial<Record<DetectorType, Detector>> = {
   "jungfrau-converted": jungfrau,
 };
 
-/** A valid config for a detector whose packets these services cannot receive yet. */
+/**
+ * A valid config for a detector whose packets these services cannot receive yet. Its cause is the
+ * `ConfigError` about `detector_type`.
+ */
 export class UnsupportedDetectorError extends Error {
   override readonly name = "UnsupportedDetectorError";
 
   /** @param detectorType The config's `detector_type`. */
   constructor(readonly detectorType: string) {
+    const supported = Object.keys(DETECTORS).map((name) => `"${name}"`).join(", ");
+    const expected = `one of ${supported}`;
     super(
-      `detector_type "${detectorType}" is not supported here; supported are ` +
-        `${
-          Object.keys(DETECTORS).map((name) => `"${name}"`).join(", ")
-        }: use a config of one of these`,
+      `detector_type "${detectorType}" is not supported here; supported are ${supported}: ` +
+        "use a config of one of these",
+      { cause: new ConfigError("", [{ path: "detector_type", value: detectorType, expected }]) },
     );
   }
 }
