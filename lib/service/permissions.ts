@@ -66,14 +66,14 @@ const NEEDS: Record<ServiceName, (options: PermissionOptions) => Needs> = {
  * The `--allow-*` flags of a service, narrowed to one detector.
  *
  * @param service Which service.
- * @param _config Its detector: a service whose needs come to depend on it finds it here.
+ * @param config Its detector; with a `shm_group` by name, the group's number is looked up.
  * @param options Paths and ports.
  * @returns Flags for `deno run`; without any the service would have no permission at all.
  * @throws {UsageError} If a path holds a comma.
  */
 export function permissionsFor(
   service: ServiceName,
-  _config: DetectorConfig,
+  config: DetectorConfig,
   options: PermissionOptions,
 ): string[] {
   const { root, configPath, healthPort } = options;
@@ -83,6 +83,7 @@ export function permissionsFor(
     configPath,
     ...(needs.workers ? code.map((folder) => `${root}/${folder}`) : []),
     ...needs.read,
+    ...(/\D/.test(String(config.shm_group ?? "")) ? ["/etc/group"] : []),
   ];
   const ffi = [
     ...(needs.libc ? LIBC_PATHS[architecture()] : []),

@@ -58,6 +58,13 @@ Deno.test("permissionsFor() keeps libzmq from the simulator", () => {
   assert.ok(flags("udp_simulator").ffi?.every((path) => path.endsWith("libc.so.6")));
 });
 
+Deno.test("permissionsFor() lets a shm_group be looked up when it is a name", () => {
+  const reads = (shm_group: string | number): boolean =>
+    permissionsFor("writer_agent", { ...config, shm_group }, { root: "/", configPath: "/c.json" })
+      .some((flag) => flag.includes("/etc/group"));
+  assert.deepEqual([reads("daq"), reads("100"), reads(100)], [true, false, false]);
+});
+
 Deno.test("permissionsFor() refuses a path that Deno's flags cannot name", () => {
   assert.throws(
     () => permissionsFor("writer_agent", config, { root: "/", configPath: "/a,b.json" }),

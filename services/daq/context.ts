@@ -35,7 +35,7 @@ export function systemContext(): DaqContext {
     err: (text) => writeAll(Deno.stderr, text),
     interactive,
     color: interactive && readEnv("NO_COLOR") === undefined,
-    width: () => interactive ? Deno.consoleSize().columns : 80,
+    width: () => (interactive && Deno.consoleSize().columns) || 80, // some terminals say 0
     env: readEnv,
     signal: controller.signal,
     exitCode: 0,
