@@ -1,0 +1,49 @@
+/**
+ * A file writer that writes nothing: tells each action on stdout, one JSON line, and answers it.
+ *
+ * Arguments: detector, folder of the ipc sockets.
+ */
+import {
+  decodeWriterAction,
+  driverAddress,
+  encodeWriterResponse,
+  type WriterAction,
+  writerAddress,
+  type WriterResponse,
+} from "../../../lib/protocol/mod.ts";
+import { stringifyJson } from "../../../lib/http/mod.ts";
+import { REASON_FILE_OPEN, REASON_NO_FILE } from "../../../lib/acquisition/mod.ts";
+import { Socket } from "../../../lib/zmq/mod.ts";
+
+const [detector = "", folder = ""] = Deno.args;
+const actions = new Socket("PULL");
+actions.connect(driverAddress(detector, 0, folder));
+const answers = new Socket("PUSH");
+answers.bind(writerAddress(detector, 0, folder));
+let open = false;
+let nWritten = 0;
+
+tell({ event: "ready" });
+for await (const [bytes] of actions) {
+  const action = decodeWriterAction(bytes ?? new Uint8Array());
+  tell(action);
+  const answer: WriterResponse = { action: action.action, ...perform(action) };
+  await answers.send(encodeWriterResponse(answer));
+}
+
+function perform(action: WriterAction): Omit<WriterResponse, "action"> {
+  if (action.action === "create_file") {
+    if (open) return { code: "failure", reason: REASON_FILE_OPEN };
+    open = true;
+    nWritten = 0;
+    return { code: "success", reason: "" };
+  }
+  if (!open) return { code: "failure", reason: REASON_NO_FILE };
+  if (action.action === "record_image") nWritten++;
+  if (action.action === "close_file") open = false;
+  return { code: "success", reason: "", nWritten };
+}
+
+function tell(what: object): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(stringifyJson(what) + "\n"));
+}
