@@ -6,6 +6,7 @@
  * @module
  */
 import type { DetectorConfig, PixelType } from "../config/mod.ts";
+import type { DetectorImageMetadata } from "../protocol/mod.ts";
 
 /** How a detector's UDP packets look: an SLS header, then a fixed number of pixel bytes. */
 export interface PacketFormat {
@@ -53,16 +54,6 @@ export interface FrameFields {
   readonly headerAt: number;
 }
 
-/** The part of `ImageMetadata` that depends on the detector (`detector` of lib/protocol's). */
-export type DetectorMetadata =
-  /** Eiger: the exposure time; the original always sends 0. */
-  | { readonly kind: "eg"; readonly exptime: bigint }
-  /** Jungfrau: the DAQ record word of the packet header (detSpec3). */
-  | { readonly kind: "jf"; readonly daqRec: bigint };
-
-/** Bytes of the struct that a receiver publishes per frame. */
-export const FRAME_MESSAGE_BYTES = 64;
-
 /** One kind of detector. Stateless: what depends on the deployment comes from its config. */
 export interface Detector {
   /** Its name, for messages. */
@@ -76,12 +67,12 @@ export interface Detector {
   /** Type of the assembled image's pixels. */
   pixelType(config: DetectorConfig): PixelType;
   /**
-   * Writes the frame struct that std-daq's receivers publish ({@link FRAME_MESSAGE_BYTES} bytes,
-   * packed, little endian, padded with zeros).
+   * Writes the frame struct that std-daq's receivers publish: 64 bytes, see
+   * `lib/protocol/frame.ts`.
    */
   writeFrameMessage(target: DataView, at: number, frame: FrameFields): void;
   /** Reads the detector's part of `ImageMetadata` from a frame struct. */
-  imageMetadata(message: DataView, at: number): DetectorMetadata;
+  imageMetadata(message: DataView, at: number): DetectorImageMetadata;
 }
 
 /** Bytes of one frame: what a slot of the frame ring holds. */

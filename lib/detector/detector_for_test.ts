@@ -1,13 +1,8 @@
 import assert from "node:assert/strict";
 import { parseConfig } from "../config/mod.ts";
+import { FRAME_BYTES } from "../protocol/mod.ts";
 import type { DetectorConfig } from "../config/mod.ts";
-import {
-  datagramBytes,
-  detectorFor,
-  FRAME_MESSAGE_BYTES,
-  frameBytes,
-  UnsupportedDetectorError,
-} from "./mod.ts";
+import { datagramBytes, detectorFor, frameBytes, UnsupportedDetectorError } from "./mod.ts";
 
 const EIGER = {
   detector_name: "eg",
@@ -88,7 +83,7 @@ function messageHex(settings: DetectorConfig, fields: {
   missingPackets: number;
   header: DataView;
 }): string {
-  const bytes = new Uint8Array(8 + FRAME_MESSAGE_BYTES).fill(0xff);
+  const bytes = new Uint8Array(8 + FRAME_BYTES).fill(0xff);
   detectorFor(settings).writeFrameMessage(new DataView(bytes.buffer), 8, {
     bitDepth: settings.bit_depth,
     headerAt: 0,
@@ -128,7 +123,7 @@ Deno.test("writeFrameMessage() writes what the original's Jungfrau receiver send
 Deno.test("imageMetadata() takes the DAQ record of a Jungfrau from the frame struct", () => {
   const settings = config(JUNGFRAU);
   const detector = detectorFor(settings);
-  const message = new DataView(new ArrayBuffer(FRAME_MESSAGE_BYTES));
+  const message = new DataView(new ArrayBuffer(FRAME_BYTES));
   detector.writeFrameMessage(message, 0, {
     module: 3,
     imageId: 7n,
@@ -142,6 +137,6 @@ Deno.test("imageMetadata() takes the DAQ record of a Jungfrau from the frame str
 
 Deno.test("imageMetadata() of an Eiger is the exposure time 0 that the original sends", () => {
   const settings = config(EIGER);
-  const message = new DataView(new ArrayBuffer(FRAME_MESSAGE_BYTES));
+  const message = new DataView(new ArrayBuffer(FRAME_BYTES));
   assert.deepEqual(detectorFor(settings).imageMetadata(message, 0), { kind: "eg", exptime: 0n });
 });

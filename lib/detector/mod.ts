@@ -6,11 +6,10 @@
 export {
   datagramBytes,
   type Detector,
-  type DetectorMetadata,
-  FRAME_MESSAGE_BYTES,
   frameBytes,
   type FrameFields,
   type ModuleLayout,
   type PacketFormat,
 } from "./detector.ts";
 export { detectorFor, UnsupportedDetectorError } from "./detector_for.ts";
+export { FRAME_BYTES as FRAME_MESSAGE_BYTES } from "../protocol/mod.ts";

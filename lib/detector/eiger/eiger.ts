@@ -6,14 +6,15 @@
  * @module
  */
 import { type DetectorConfig, pixelType } from "../../config/mod.ts";
-import type {
-  Detector,
-  DetectorMetadata,
-  FrameFields,
-  ModuleLayout,
-  PacketFormat,
-} from "../detector.ts";
-import { writeCommonFields } from "../_frame_message.ts";
+import type { Detector, FrameFields, ModuleLayout, PacketFormat } from "../detector.ts";
+import {
+  type DetectorImageMetadata,
+  SLS_DETECTOR_TYPE,
+  SLS_HEADER,
+  SLS_HEADER_BYTES,
+  SLS_HEADER_VERSION,
+  writeEigerFrame,
+} from "../../protocol/mod.ts";
 
 const ROWS = 256;
 const CHIPS = 2;
@@ -28,11 +29,11 @@ export const eiger: Detector = {
   packetFormat(config: DetectorConfig): PacketFormat {
     const pixels = ROWS * CHIPS * CHIP_COLUMNS;
     return {
-      headerBytes: 48,
+      headerBytes: SLS_HEADER_BYTES,
       payloadBytes: PAYLOAD_BYTES,
       packetsPerFrame: pixels * config.bit_depth / 8 / PAYLOAD_BYTES,
-      headerVersion: 2,
-      detectorType: 1,
+      headerVersion: SLS_HEADER_VERSION,
+      detectorType: SLS_DETECTOR_TYPE.eiger,
       imageIdField: "frame_number",
     };
   },
@@ -49,16 +50,20 @@ export const eiger: Detector = {
 
   pixelType,
 
-  /** u16 bit_depth @18, pos_y @20, pos_x @22: the original puts the column into y and the row into x. */
+  /** The original puts the header's column into y and its row into x, and so does the wire. */
   writeFrameMessage(target: DataView, at: number, frame: FrameFields): void {
     const { header, headerAt } = frame;
-    writeCommonFields(target, at, frame);
-    target.setUint16(at + 18, frame.bitDepth, true);
-    target.setUint16(at + 20, header.getUint16(headerAt + 36, true), true);
-    target.setUint16(at + 22, header.getUint16(headerAt + 34, true), true);
+    writeEigerFrame(target, at, {
+      imageId: frame.imageId,
+      missingPackets: BigInt(frame.missingPackets),
+      moduleId: frame.module,
+      bitDepth: frame.bitDepth,
+      posY: header.getUint16(headerAt + SLS_HEADER.at.column, true),
+      posX: header.getUint16(headerAt + SLS_HEADER.at.row, true),
+    });
   },
 
-  imageMetadata(): DetectorMetadata {
+  imageMetadata(): DetectorImageMetadata {
     return { kind: "eg", exptime: 0n };
   },
 };

@@ -7,20 +7,21 @@
  * @module
  */
 import { pixelType } from "../../config/mod.ts";
-import type {
-  Detector,
-  DetectorMetadata,
-  FrameFields,
-  ModuleLayout,
-  PacketFormat,
-} from "../detector.ts";
-import { writeCommonFields } from "../_frame_message.ts";
+import type { Detector, FrameFields, ModuleLayout, PacketFormat } from "../detector.ts";
+import {
+  type DetectorImageMetadata,
+  JUNGFRAU_FRAME,
+  SLS_DETECTOR_TYPE,
+  SLS_HEADER,
+  SLS_HEADER_BYTES,
+  SLS_HEADER_VERSION,
+  writeJungfrauFrame,
+} from "../../protocol/mod.ts";
 
 const ROWS = 512;
 const COLUMNS = 1024;
 const PIXEL_BYTES = 2;
 const PAYLOAD_BYTES = 8192;
-const DAQ_REC_AT = 34; // in the frame struct
 
 /** The Jungfrau detector, raw or converted. */
 export const jungfrau: Detector = {
@@ -29,11 +30,11 @@ export const jungfrau: Detector = {
 
   packetFormat(): PacketFormat {
     return {
-      headerBytes: 48,
+      headerBytes: SLS_HEADER_BYTES,
       payloadBytes: PAYLOAD_BYTES,
       packetsPerFrame: ROWS * COLUMNS * PIXEL_BYTES / PAYLOAD_BYTES,
-      headerVersion: 2,
-      detectorType: 3,
+      headerVersion: SLS_HEADER_VERSION,
+      detectorType: SLS_DETECTOR_TYPE.jungfrau,
       imageIdField: "bunch_id",
     };
   },
@@ -45,16 +46,20 @@ export const jungfrau: Detector = {
 
   pixelType,
 
-  /** u64 id @18 (always 0 in the original), frame_index @26, daq_rec @34, module_id @42. */
   writeFrameMessage(target: DataView, at: number, frame: FrameFields): void {
     const { header, headerAt } = frame;
-    writeCommonFields(target, at, frame);
-    target.setBigUint64(at + 26, header.getBigUint64(headerAt, true), true);
-    target.setBigUint64(at + DAQ_REC_AT, BigInt(header.getUint32(headerAt + 40, true)), true);
-    target.setBigUint64(at + 42, BigInt(frame.module), true);
+    writeJungfrauFrame(target, at, {
+      imageId: frame.imageId,
+      missingPackets: BigInt(frame.missingPackets),
+      moduleId: frame.module,
+      id: 0n, // the original leaves it so
+      frameIndex: header.getBigUint64(headerAt + SLS_HEADER.at.frameNumber, true),
+      daqRec: BigInt(header.getUint32(headerAt + SLS_HEADER.at.detSpec3, true)),
+      wideModuleId: BigInt(frame.module),
+    });
   },
 
-  imageMetadata(message: DataView, at: number): DetectorMetadata {
-    return { kind: "jf", daqRec: message.getBigUint64(at + DAQ_REC_AT, true) };
+  imageMetadata(message: DataView, at: number): DetectorImageMetadata {
+    return { kind: "jf", daqRec: message.getBigUint64(at + JUNGFRAU_FRAME.at.daqRec, true) };
   },
 };
