@@ -165,7 +165,10 @@ Deno.test("writer_agent survives a writer killed in mid-run; the next run works"
       await using writer = await startWriter();
       await client.writeAsync({ n_images: 1000, output_file: `${dataRoot}/a.h5` });
       assembler.publish();
-      await until("recorded", () => writer.actions().includes("record_image"));
+      await until(
+        "acknowledged",
+        async () => (await client.status()).acquisition.stats.n_write_completed === 1,
+      );
       await writer.end("SIGKILL");
     }
     assembler.publish();
