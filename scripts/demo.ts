@@ -18,6 +18,9 @@ import { JSON_LINE, LocalPipeline, runDaqCommand } from "./demo_pipeline.ts";
 const IMAGES = 1000;
 const IMAGES_PER_SECOND = 400;
 
+/** Memory for the rings: enough for 17 images of 40 MB and their frames. */
+const RAM = "1500M";
+
 /** What a part of the demonstration came to. */
 interface Part {
   title: string;
@@ -33,12 +36,14 @@ interface Part {
 }
 
 const folder = await Deno.makeTempDir({ prefix: "std-daq-demo-" });
-const started = performance.now();
-const parts = [await simulatedJungfrau(), await recordedEiger()];
-for (const part of parts) printPart(part);
-console.log(
-  `\nDone in ${((performance.now() - started) / 1000).toFixed(1)} s. The files stay in ${folder}.`,
-);
+
+async function demonstrate(): Promise<void> {
+  const started = performance.now();
+  const parts = [await simulatedJungfrau(), await recordedEiger()];
+  for (const part of parts) printPart(part);
+  const seconds = (performance.now() - started) / 1000;
+  console.log(`\nDone in ${seconds.toFixed(1)} s. The files stay in ${folder}.`);
+}
 
 /** Two Jungfrau modules, simulated, as fast as a beamline would run them. */
 async function simulatedJungfrau(): Promise<Part> {
@@ -124,6 +129,7 @@ async function measure(
   await using pipeline = await LocalPipeline.start(configPath, {
     apiPort: apiPort!,
     dataRoot: folder,
+    ram: RAM,
   });
   const client = new DaqClient({ baseUrl: pipeline.api });
   await client.writeAsync({ output_file: file, n_images: images });
@@ -224,3 +230,5 @@ function printPart(part: Part): void {
   console.log(`\n${part.title}`);
   for (const [name, text] of rows) console.log(`  ${name.padEnd(9)} ${text}`);
 }
+
+await demonstrate();

@@ -14,9 +14,12 @@ const PACKET_BYTES = 4144;
 /** What is known of the recorded image. */
 export const RECORDING = { imageSha256: recording.image.sha256 };
 
-/** The config of the recorded detector. */
+/**
+ * The config of the recorded detector. A replay is slower than a detector, on a busy machine much
+ * slower: frames get the time it takes.
+ */
 export function recordedConfig(): Record<string, unknown> {
-  return { ...recording.config };
+  return { ...recording.config, frame_timeout_ms: 10_000, image_timeout_ms: 10_000 };
 }
 
 /** Writes the recorded packets as dumps, one a module; returns their paths. */

@@ -41,10 +41,19 @@ export class LocalPipeline implements AsyncDisposable {
    */
   static async start(
     configPath: string,
-    options: { apiPort: number; dataRoot: string },
+    options: { apiPort: number; dataRoot: string; ram: string },
   ): Promise<LocalPipeline> {
-    const { apiPort, dataRoot } = options;
-    const child = daq(["run", configPath, "--api-port", String(apiPort), "--data-root", dataRoot])
+    const { apiPort, dataRoot, ram } = options;
+    const child = daq([
+      "run",
+      configPath,
+      "--api-port",
+      String(apiPort),
+      "--data-root",
+      dataRoot,
+      "--ram",
+      ram,
+    ])
       .spawn();
     const errors = new Response(child.stderr).text();
     const lines = child.stdout.pipeThrough(new TextDecoderStream());

@@ -16,6 +16,7 @@ import {
   type WriterAction,
   writerAddress,
 } from "../../lib/protocol/mod.ts";
+import { RingMissingError } from "../../lib/ring/mod.ts";
 import { runDataWorker } from "../../lib/service/mod.ts";
 import { createBeneathRoots, FileWriter, ImageLocator } from "../../lib/writer/mod.ts";
 import { Socket } from "../../lib/zmq/mod.ts";
@@ -79,6 +80,7 @@ runDataWorker<WriterWorkerInit>((init, control) => {
     ...(gid === undefined ? {} : { gid }),
   });
   actions.connect(driverAddress(name, writerId, ipcFolder));
+  attachIfThere(images);
   control.ready();
 
   let published = monotonicNs();
@@ -98,10 +100,21 @@ runDataWorker<WriterWorkerInit>((init, control) => {
     control.counters[1] = writer.bytesWritten;
     if (monotonicNs() - published >= PUBLISH_EVERY_NS) {
       writer.publish();
+      // Mapping a large ring takes its time: done before the first file asks for it.
+      attachIfThere(images);
       published = monotonicNs();
     }
   }
 });
+
+/** Attaches to the image ring, if it is there already. */
+function attachIfThere(images: ImageLocator): void {
+  try {
+    images.attach();
+  } catch (error) {
+    if (!(error instanceof RingMissingError)) throw error; // its writer may start later
+  }
+}
 
 function decode(
   bytes: Uint8Array,
