@@ -243,19 +243,17 @@ function onRecorded(
   answer: WriterAnswer,
   now: Instant,
 ): Transition {
-  const counted = {
-    ...run,
-    acknowledges: true,
-    answered: Math.min(run.answered + 1, run.requested),
-  };
+  // More answers than images: not of this run, or given twice.
+  if (run.answered === run.requested) return unexpected(state, answer);
+  const counted = { ...run, acknowledges: true, answered: run.answered + 1 };
   if (!answer.ok && answer.reason.startsWith(REASON_NO_FILE)) {
     return restarted(state, counted, now);
   }
   const overwritten = !answer.ok && answer.reason.startsWith(REASON_OVERWRITTEN);
   const next: Run = answer.ok
-    ? { ...counted, completed: Math.min(counted.completed + 1, counted.requested) }
+    ? { ...counted, completed: counted.completed + 1 }
     : overwritten
-    ? { ...counted, overwritten: Math.min(counted.overwritten + 1, counted.requested) }
+    ? { ...counted, overwritten: counted.overwritten + 1 }
     : { ...counted, failure: run.failure ?? writeFailure(answer) };
   if (!answer.ok && !overwritten && state.phase !== "closing") return close(state, next, now);
   if (state.phase !== "recording") {
@@ -272,7 +270,8 @@ function onConfirmed(run: Run, answer: WriterAnswer, now: Instant): Transition {
       ? restarted(state, run, now)
       : close(state, { ...run, failure: run.failure ?? writeFailure(answer) }, now);
   }
-  const confirmed = run.acknowledges ? run : { ...run, completed: run.requested };
+  const { requested } = run;
+  const confirmed = run.acknowledges ? run : { ...run, completed: requested, answered: requested };
   const failure = run.failure ?? miscount(confirmed, answer);
   return close(state, failure === undefined ? confirmed : { ...confirmed, failure }, now);
 }
