@@ -3,21 +3,8 @@
  *
  * @module
  */
-import { InvalidArgumentError } from "commander";
 import { readEnv } from "./env.ts";
 import { UsageError } from "./usage_error.ts";
-
-/** A positive whole number, for commander's options.
- *
- * @throws {InvalidArgumentError} If it is none.
- */
-export function countOption(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) {
-    throw new InvalidArgumentError("expected a whole number from 1.");
-  }
-  return value;
-}
 
 /**
  * A list of modules such as `0-3,7`; all modules where none is given.

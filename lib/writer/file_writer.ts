@@ -95,7 +95,7 @@ export class FileWriter implements Disposable {
       case "record_image":
         return this.#record(action);
       case "confirm_last_image":
-        return this.#answer(action, () => this.publish());
+        return this.#answer(action, () => this.#confirm());
       case "close_file":
         return this.#answer(action, () => this.#close());
     }
@@ -191,6 +191,13 @@ export class FileWriter implements Disposable {
     this.#images++;
     this.#bytes += BigInt(bytes);
     return "";
+  }
+
+  /** Makes all images visible: the driver may now tell its user that they are on file. */
+  #confirm(): void {
+    if (this.#run === undefined) throw new Error(REASON_NO_FILE);
+    if (this.#run.failure !== undefined) throw new Error(this.#run.failure);
+    this.publish();
   }
 
   #close(): void {

@@ -9,8 +9,8 @@ import { frameSlots, imageSlots } from "../../lib/config/mod.ts";
 import { detectorFor } from "../../lib/detector/mod.ts";
 import { frameRingName, imageRingName } from "../../lib/protocol/mod.ts";
 import {
-  countOption,
   ipcFolder,
+  parseInteger,
   resolveGroup,
   runService,
   UsageError,
@@ -27,14 +27,19 @@ await runService({
       .option(
         "--frame-slots <n>",
         "slots of each frame ring (default: the config's, or 1000)",
-        countOption,
+        parseInteger(1),
       )
       .option(
         "--image-slots <n>",
         "slots of the image ring (default: the config's, or 1000)",
-        countOption,
+        parseInteger(1),
       )
-      .option("--workers <n>", "threads for the pixels; 1: the assembler's own", countOption, 1),
+      .option(
+        "--workers <n>",
+        "threads for the pixels; 1: the assembler's own",
+        parseInteger(1),
+        1,
+      ),
   async run(
     { config, options, logger, ready, stopped, onStats, onStop, startWorker },
   ): Promise<void> {

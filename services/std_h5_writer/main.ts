@@ -5,8 +5,8 @@
  */
 import { imageSlots } from "../../lib/config/mod.ts";
 import {
-  countOption,
   ipcFolder,
+  parseInteger,
   resolveGroup,
   runService,
   UsageError,
@@ -27,7 +27,7 @@ await runService({
       .option(
         "--image-slots <n>",
         "slots of an image ring without an index (default: the config's, or 1000)",
-        countOption,
+        parseInteger(1),
       )
       .requiredOption("--data-root <folder...>", "folders that may be written to"),
   async run(

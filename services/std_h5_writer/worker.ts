@@ -37,6 +37,9 @@ export interface WriterWorkerInit {
 /** Longest wait for an action, so that a stop and publications are on time: ms. */
 const LONGEST_WAIT_MS = 50;
 
+/** An agent that has just started needs a moment to connect to us: ms. */
+const ANSWER_LIMIT_MS = 1_000;
+
 /** Images become visible in the file after at most this time, ns. */
 const PUBLISH_EVERY_NS = 1_000_000_000n;
 
@@ -90,7 +93,7 @@ runDataWorker<WriterWorkerInit>((init, control) => {
     const answer = action === undefined ? undefined : writer.handle(action);
     if (answer !== undefined) {
       if (answer.code !== "success") control.log("warning", `${answer.action}: ${answer.reason}`);
-      if (!answers.trySend(encodeWriterResponse(answer))) {
+      if (!answers.sendBlocking(encodeWriterResponse(answer), ANSWER_LIMIT_MS)) {
         control.log("error", "an answer could not be sent: the writer agent takes none", {
           action: answer.action,
         });

@@ -8,8 +8,8 @@ import { frameSlots, modulePort } from "../../lib/config/mod.ts";
 import { detectorFor } from "../../lib/detector/mod.ts";
 import { frameRingName, imageRingName } from "../../lib/protocol/mod.ts";
 import {
-  countOption,
   ipcFolder,
+  parseInteger,
   parseModules,
   resolveGroup,
   runService,
@@ -29,14 +29,14 @@ await runService({
       .option(
         "--frame-slots <n>",
         "slots of each frame ring (default: the config's, or 1000)",
-        countOption,
+        parseInteger(1),
       )
-      .option("--workers <n>", "threads; each takes its share of the modules", countOption)
-      .option("--batch <n>", "packets per receive call", countOption, 128)
+      .option("--workers <n>", "threads; each takes its share of the modules", parseInteger(1))
+      .option("--batch <n>", "packets per receive call", parseInteger(1), 128)
       .option(
         "--socket-buffer <bytes>",
         "receive buffer of each socket",
-        countOption,
+        parseInteger(1),
         SOCKET_BUFFER_BYTES,
       )
       .option("--cpus <list>", "pin the threads to these CPUs, one each, e.g. 2,3"),

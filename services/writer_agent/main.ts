@@ -5,9 +5,9 @@
  */
 import { statSync } from "node:fs";
 import {
-  countOption,
   ipcFolder,
   limited,
+  parseInteger,
   parsePort,
   resolveGroup,
   runService,
@@ -34,12 +34,12 @@ await runService({
     program
       .option("--port <port>", `port of the REST interface on ${HOST}`, parsePort, 5000)
       .requiredOption("--data-root <dir...>", "folders that files may be written to, absolute")
-      .option("--sync-timeout <s>", "longest answer time of write_sync, s", countOption, 60)
-      .option("--writer-timeout <s>", "the writer is lost after so long, s", countOption, 5)
+      .option("--sync-timeout <s>", "longest answer time of write_sync, s", parseInteger(1), 60)
+      .option("--writer-timeout <s>", "the writer is lost after so long, s", parseInteger(1), 5)
       .option("--allow-host <name...>", "further host names to answer to")
       .option("--errors-as-200", "answer errors with HTTP 200, for clients of the original")
-      .option("--frame-slots <n>", "taken for uniformity; the ring itself tells", countOption)
-      .option("--image-slots <n>", "taken for uniformity; the ring itself tells", countOption),
+      .option("--frame-slots <n>", "taken for uniformity; the ring itself tells", parseInteger(1))
+      .option("--image-slots <n>", "taken for uniformity; the ring itself tells", parseInteger(1)),
   async run(service): Promise<void> {
     const { config, options, logger, onStop } = service;
     const dataRoots = options.dataRoot.map(checkRoot);
