@@ -1,0 +1,83 @@
+/**
+ * The recorded Eiger of four half modules, three 16-bit images: everything that std-daq's own
+ * services made of the packets.
+ */
+import assert from "node:assert/strict";
+import { imageRingName, imageStreamAddress } from "../lib/protocol/mod.ts";
+import {
+  type ConfigJson,
+  freeUdpPorts,
+  type H5File,
+  imageIds,
+  Pipeline,
+  readData,
+  readJson,
+  readWithH5py,
+  ringEntries,
+  StreamListener,
+  UdpSource,
+  uniqueName,
+} from "./harness/mod.ts";
+
+interface Recording {
+  config: ConfigJson;
+  packets: { file: string };
+  images: { metadata_hex: string; sha256: string }[];
+  h5: {
+    data: [shape: number[], dtype: string, chunks: number[]];
+    metadata: [imageId: number, status: number][];
+  };
+}
+
+const recording = readJson<Recording>("eiger05m/case.json");
+const metadata = recording.images.map(({ metadata_hex }) => metadata_hex);
+const pixels = recording.images.map(({ sha256 }) => sha256);
+
+Deno.test("recorded Eiger packets become the file that std_det_writer wrote, and the messages that it was sent", async () => {
+  const detector = uniqueName("e2e-05m");
+  await using pipeline = await Pipeline.start({
+    ...recording.config,
+    detector_name: detector,
+    start_udp_port: freeUdpPorts(recording.config.n_modules),
+  });
+  const stream = imageStreamAddress(detector);
+  await using listener = await StreamListener.start([stream]);
+  const { path } = await pipeline.write("golden.h5", pixels.length);
+
+  using source = new UdpSource(pipeline.config);
+  for (const { module, packet } of packetRecords(readData(`eiger05m/${recording.packets.file}`))) {
+    source.push(module, packet);
+  }
+  source.flush();
+  await pipeline.finished();
+
+  assert.deepEqual(await listener.take(stream, metadata.length), metadata);
+  const inRing = ringEntries(imageRingName(detector));
+  assert.deepEqual(inRing.map(({ message }) => message), metadata);
+  assert.deepEqual(inRing.map(({ sha256 }) => sha256), pixels);
+  assertSameFile(await readWithH5py(path), detector);
+});
+
+/** The file has what the recorded one had: the same objects, types, chunks and values. */
+function assertSameFile(file: H5File, detector: string): void {
+  const [shape, , chunks] = recording.h5.data;
+  assert.deepEqual(file.objects, {
+    [detector]: "group",
+    [`${detector}/data`]: "dataset",
+    [`${detector}/metadata`]: "dataset",
+  });
+  assert.deepEqual(file.data, { shape, dtype: "<u2", chunks, sha256: pixels });
+  assert.deepEqual(file.metadata.dtype, [["image_id", "<u8"], ["status", "<u8"]]);
+  assert.deepEqual(file.metadata.records, recording.h5.metadata);
+  assert.deepEqual(imageIds(file), [200, 201, 202]);
+}
+
+/** Records of [u16 module][u16 length][packet]. */
+function* packetRecords(bytes: Uint8Array): Generator<{ module: number; packet: Uint8Array }> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = 0; at < bytes.length;) {
+    const length = view.getUint16(at + 2, true);
+    yield { module: view.getUint16(at, true), packet: bytes.subarray(at + 4, at + 4 + length) };
+    at += 4 + length;
+  }
+}

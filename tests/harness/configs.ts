@@ -1,0 +1,53 @@
+import { freeUdpPorts } from "./free_ports.ts";
+
+let counter = 0;
+
+/** A detector name that no other test, and no test run beside this one, has. */
+export function uniqueName(prefix: string): string {
+  const random = Math.floor(Math.random() * 2 ** 32).toString(36);
+  return `${prefix}${Deno.pid}-${counter++}-${random}`;
+}
+
+/** A detector config as JSON. */
+export type ConfigJson = Record<string, unknown> & { detector_name: string; n_modules: number };
+
+const COMMON = { log_level: "info", stats_collection_period: 1 };
+
+/** Jungfrau modules of 1024 × 512 px, one above the other, on free ports. */
+export function jungfrauConfig(modules: number, more: Record<string, unknown> = {}): ConfigJson {
+  return {
+    ...COMMON,
+    detector_name: uniqueName("e2e-jf"),
+    detector_type: "jungfrau-raw",
+    n_modules: modules,
+    bit_depth: 16,
+    image_pixel_height: 512 * modules,
+    image_pixel_width: 1024,
+    start_udp_port: freeUdpPorts(modules),
+    module_positions: Object.fromEntries(
+      Array.from({ length: modules }, (_, i) => [i, [0, 512 * i, 1023, 512 * i + 511]]),
+    ),
+    ...more,
+  };
+}
+
+/** Eiger half modules of 514 × 256 px (16 bit), one above the other, every second one upside down. */
+export function eigerConfig(modules: number, more: Record<string, unknown> = {}): ConfigJson {
+  const rows = (i: number): [number, number] =>
+    i % 2 === 0 ? [256 * i, 256 * i + 255] : [256 * i + 255, 256 * i];
+  return {
+    ...COMMON,
+    detector_name: uniqueName("e2e-eg"),
+    detector_type: "eiger",
+    n_modules: modules,
+    bit_depth: 16,
+    image_pixel_height: 256 * modules,
+    image_pixel_width: 514,
+    start_udp_port: freeUdpPorts(modules),
+    module_positions: Object.fromEntries(Array.from({ length: modules }, (_, i) => {
+      const [first, last] = rows(i);
+      return [i, [0, first, 513, last]];
+    })),
+    ...more,
+  };
+}

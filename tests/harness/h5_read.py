@@ -1,0 +1,47 @@
+"""Prints what h5py sees in an image file, as one JSON object. Argument: the file."""
+
+import hashlib
+import json
+import sys
+
+import h5py
+
+
+def plain(value):
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, str):
+        return value
+    value = value.item()
+    return str(value) if isinstance(value, int) else value
+
+
+with h5py.File(sys.argv[1], "r") as file:
+    objects = {}
+    file.visititems(
+        lambda name, item: objects.__setitem__(
+            name, "group" if isinstance(item, h5py.Group) else "dataset"
+        )
+    )
+    group = next(iter(file.values()))
+    data, metadata = group["data"], group["metadata"]
+    # Images first: of a file that is being written, the records may be ahead, never behind.
+    images = [hashlib.sha256(image.tobytes()).hexdigest() for image in data]
+    print(
+        json.dumps(
+            {
+                "objects": objects,
+                "data": {
+                    "shape": data.shape,
+                    "dtype": data.dtype.str,
+                    "chunks": data.chunks,
+                    "sha256": images,
+                },
+                "metadata": {
+                    "dtype": metadata.dtype.descr,
+                    "records": [[int(i), int(s)] for i, s in metadata[:]],
+                },
+                "attributes": {name: plain(value) for name, value in group.attrs.items()},
+            }
+        )
+    )

@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+
+const SCRIPT = new URL("h5_read.py", import.meta.url).pathname;
+const PYTHON = "/usr/bin/python3";
+
+/** An image file as h5py sees it. */
+export interface H5File {
+  /** Every object below the root, with its kind. */
+  objects: Record<string, "group" | "dataset">;
+  /** Of `/<detector>/data`. */
+  data: { shape: number[]; dtype: string; chunks: number[]; sha256: string[] };
+  /** Of `/<detector>/metadata`: its fields with their types, and its records. */
+  metadata: { dtype: [name: string, type: string][]; records: [imageId: number, status: number][] };
+  /** Attributes of `/<detector>`: integers as text, so that all 64 bits survive. */
+  attributes: Record<string, string | number>;
+}
+
+/** Reads an image file with h5py, every image included. */
+export async function readWithH5py(path: string): Promise<H5File> {
+  const { success, stdout, stderr } = await new Deno.Command(PYTHON, { args: [SCRIPT, path] })
+    .output();
+  assert.ok(success, `h5py cannot read ${path}: ${new TextDecoder().decode(stderr)}`);
+  return JSON.parse(new TextDecoder().decode(stdout));
+}
+
+/** The attributes of a file that are whole numbers. */
+export function counters(file: H5File): Record<string, bigint> {
+  return Object.fromEntries(
+    Object.entries(file.attributes).flatMap(([name, value]) =>
+      typeof value === "string" && /^\d+$/.test(value) ? [[name, BigInt(value)]] : []
+    ),
+  );
+}
+
+/** Image ids in a file, in the order of its images. */
+export function imageIds(file: H5File): number[] {
+  return file.metadata.records.map(([id]) => id);
+}

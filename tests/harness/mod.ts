@@ -1,0 +1,17 @@
+/**
+ * What the end-to-end tests work with: real processes, real sockets, real files.
+ *
+ * @module
+ */
+export * from "./configs.ts";
+export * from "./data.ts";
+export * from "./free_ports.ts";
+export * from "./h5py.ts";
+export * from "./leftovers.ts";
+export * from "./pipeline.ts";
+export * from "./process.ts";
+export * from "./ring_entries.ts";
+export * from "./simulate.ts";
+export * from "./stream_listener.ts";
+export * from "./udp_source.ts";
+export * from "./until.ts";
