@@ -1,0 +1,49 @@
+/**
+ * Detectors to measure with.
+ *
+ * @module
+ */
+import { type DetectorConfig, parseConfig } from "../lib/config/mod.ts";
+
+/** Half modules of an Eiger in a row of the image. */
+const EIGER_COLUMNS = 6;
+
+/** What detector to make. */
+export interface BenchDetector {
+  detector: string;
+  type: "eiger" | "jungfrau-raw";
+  modules: number;
+  port: number;
+  /** Slots of each frame ring and of the image ring. */
+  slots?: number;
+}
+
+/** The config of a detector of 16 bit: Jungfrau modules in a column, Eiger half modules in rows of six. */
+export function benchConfig(options: BenchDetector): DetectorConfig {
+  return parseConfig(benchConfigJson(options)).config;
+}
+
+/** The same as it stands in a file. */
+export function benchConfigJson(options: BenchDetector): Record<string, unknown> {
+  const { detector, type, modules, port, slots = 128 } = options;
+  const eiger = type === "eiger";
+  const columns = eiger ? Math.min(modules, EIGER_COLUMNS) : 1;
+  const [width, height] = eiger ? [514, 256] : [1024, 512];
+  const place = (i: number): number[] => {
+    const x = (i % columns) * width;
+    const y = Math.floor(i / columns) * height;
+    return [x, y, x + width - 1, y + height - 1];
+  };
+  return {
+    detector_name: detector,
+    detector_type: type,
+    n_modules: modules,
+    bit_depth: 16,
+    image_pixel_width: columns * width,
+    image_pixel_height: Math.ceil(modules / columns) * height,
+    start_udp_port: port,
+    frame_slots: slots,
+    image_slots: slots,
+    module_positions: Object.fromEntries(Array.from({ length: modules }, (_, i) => [i, place(i)])),
+  };
+}

@@ -1,0 +1,113 @@
+/**
+ * The real services as processes, each with exactly its permissions, for one detector of the bench.
+ *
+ * @module
+ */
+import { type Accounting, AccountingReader } from "../lib/accounting/mod.ts";
+import { type DetectorConfig, parseConfig } from "../lib/config/mod.ts";
+import { detectorFor } from "../lib/detector/mod.ts";
+import { frameRingName, imageRingName } from "../lib/protocol/mod.ts";
+import { removeRings } from "../lib/ring/mod.ts";
+import { permissionsFor, programCall, type ServiceName } from "../lib/service/mod.ts";
+import { benchConfigJson, type BenchDetector } from "./_config.ts";
+import { readyLine, type Running, start } from "./_run.ts";
+
+const ROOT = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
+
+/** A detector's config file, its sockets' folder, its services and rings; all gone when disposed of. */
+export class Pipeline implements AsyncDisposable {
+  readonly config: DetectorConfig;
+  /** Folder of the ipc sockets, the config and whatever else the row needs. */
+  readonly folder: string;
+  readonly #configPath: string;
+  readonly #services: Running[] = [];
+
+  private constructor(folder: string, configPath: string, config: DetectorConfig) {
+    this.folder = folder;
+    this.#configPath = configPath;
+    this.config = config;
+  }
+
+  /** Writes the config of a detector with a name of this run alone. */
+  static async make(detector: Omit<BenchDetector, "detector">): Promise<Pipeline> {
+    const folder = await Deno.makeTempDir({ prefix: "std-daq-bench-" });
+    const name = `bench-${Deno.pid}-${Math.random().toString(36).slice(2, 7)}`;
+    const json = {
+      ...benchConfigJson({ ...detector, detector: name }),
+      log_level: "warning",
+      udp_bind_address: "127.0.0.1",
+    };
+    const path = `${folder}/detector.json`;
+    await Deno.writeTextFile(path, JSON.stringify(json));
+    return new Pipeline(folder, path, parseConfig(json).config);
+  }
+
+  /** Starts a service and waits until it is ready. */
+  async start(
+    service: ServiceName,
+    args: readonly string[] = [],
+    options: { cpu?: number | undefined; apiPort?: number } = {},
+  ): Promise<Running> {
+    const running = this.spawn(service, args, options);
+    await readyLine(running);
+    return running;
+  }
+
+  /** Starts a service without waiting. */
+  spawn(
+    service: ServiceName,
+    args: readonly string[] = [],
+    options: { cpu?: number | undefined; apiPort?: number } = {},
+  ): Running {
+    const { cpu, apiPort = 5000 } = options;
+    const permissions = permissionsFor(service, this.config, {
+      root: ROOT,
+      configPath: this.#configPath,
+      dataRoots: [this.folder],
+      apiPort,
+    });
+    const { program, args: call } = programCall({
+      name: service,
+      main: new URL(`../services/${service}/main.ts`, import.meta.url),
+      args: [this.#configPath, ...args],
+      permissions,
+    });
+    const running = start({ path: program, args: call }, {
+      cpu,
+      env: { STD_DAQ_IPC_DIR: this.folder },
+    });
+    this.#services.push(running);
+    return running;
+  }
+
+  /** The account now. */
+  account(): Accounting {
+    const { detector_name, n_modules } = this.config;
+    using reader = new AccountingReader({
+      frames: Array.from({ length: n_modules }, (_, i) => frameRingName(detector_name, i)),
+      image: imageRingName(detector_name),
+      packetsPerFrame: detectorFor(this.config).packetFormat(this.config).packetsPerFrame,
+    });
+    return reader.read();
+  }
+
+  /** Waits until nothing more is counted: what is under way has arrived or is given up. */
+  async settled(): Promise<Accounting> {
+    for (let before = this.account();;) {
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      const now = this.account();
+      if (Object.entries(now).every(([name, n]) => n === before[name as keyof Accounting])) {
+        return now;
+      }
+      before = now;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const service of this.#services.reverse()) await service.stop().catch(() => {});
+    const { detector_name, n_modules } = this.config;
+    for (let i = 0; i < n_modules; i++) removeRings([frameRingName(detector_name, i)]);
+    removeRings([imageRingName(detector_name)]);
+    await Deno.remove(this.folder, { recursive: true });
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * The bench: what must be fast, against yardsticks in C, in the same session.
+ *
+ *   deno task bench [--quick] [row…]
+ *
+ * Prints a table; a run of all rows without `--quick` writes it to bench/results.md. Read bench/README.md for
+ * what is measured. Ends with status 1 when a figure is short of what is asked.
+ *
+ * @module
+ */
+import { type Figure, type RowName, ROWS, table, verdict } from "./_figure.ts";
+import { describeMachine } from "./_machine.ts";
+import { compileNative } from "./_run.ts";
+import { kernels } from "./kernels.ts";
+import { latency } from "./latency.ts";
+import { receive } from "./receive.ts";
+import { services } from "./services.ts";
+import { sustained } from "./sustained.ts";
+import { write } from "./write.ts";
+import { print } from "./_print.ts";
+
+const quick = Deno.args.includes("--quick");
+const wanted = Deno.args.filter((argument) => argument !== "--quick");
+const unknown = wanted.find((name) => !ROWS.some((row) => row === name));
+if (unknown !== undefined) {
+  print(`There is no row ${unknown}. Choose from: ${ROWS.join(", ")}`);
+  Deno.exit(2);
+}
+if (navigator.hardwareConcurrency < 2) {
+  print("The bench needs two CPUs: one sends, the other receives.");
+  Deno.exit(2);
+}
+
+const MEASURE: Record<RowName, () => Promise<Figure[]>> = {
+  receive: () => receive(quick ? 3 : 7),
+  sustained: () => sustained(quick ? 3 : 10),
+  kernels: () => kernels(quick ? 3 : 5),
+  write: () => write(quick ? 3 : 7),
+  latency: () => latency(quick ? 300 : 1500),
+  services: () => services(quick ? 2 : 5),
+};
+
+const machine = await describeMachine();
+print(machine + "\n");
+await compileNative();
+const figures: Figure[] = [];
+for (const row of ROWS) {
+  if (wanted.length > 0 && !wanted.includes(row)) continue;
+  const measured = await MEASURE[row]();
+  print(table(measured) + "\n");
+  figures.push(...measured);
+}
+const short = figures.filter((figure) => verdict(figure) === "short");
+if (!quick && wanted.length === 0) {
+  const text = `# Results of the bench\n\n${machine}\n\n${table(figures)}\n\n` +
+    "How to read it, and what limits each figure: [README.md](README.md).\n";
+  await Deno.writeTextFile(new URL("results.md", import.meta.url), text);
+}
+print(
+  short.length === 0
+    ? "All figures are as asked."
+    : `Short: ${short.map(({ name }) => name).join("; ")}`,
+);
+Deno.exit(short.length === 0 ? 0 : 1);

@@ -1,0 +1,118 @@
+/**
+ * Row 6: what services cost: time to start, memory, and CPU time per image as modules grow.
+ *
+ * @module
+ */
+import type { ServiceName } from "../lib/service/mod.ts";
+import { type Figure, median } from "./_figure.ts";
+import { Pipeline } from "./_pipeline.ts";
+import { freePort, readyLine } from "./_run.ts";
+
+/** Measures; `rounds` starts of each service. */
+export async function services(rounds: number): Promise<Figure[]> {
+  return [...await starts(rounds), ...await costs()];
+}
+
+/** Time to the ready line, and memory of its own at that moment. */
+async function starts(rounds: number): Promise<Figure[]> {
+  const apiPort = freePort();
+  const SERVICES: readonly [ServiceName, (folder: string) => string[]][] = [
+    ["std_udp_recv", () => []],
+    ["std_assembler", () => []],
+    ["std_h5_writer", (folder) => ["0", "--data-root", folder]],
+    ["writer_agent", (folder) => ["--port", String(apiPort), "--data-root", folder]],
+    ["udp_simulator", () => ["--images", "1", "--rate", "1"]],
+  ];
+  const figures: Figure[] = [];
+  for (const [service, args] of SERVICES) {
+    const times: number[] = [], memory: number[] = [];
+    for (let i = 0; i < rounds; i++) {
+      await using pipeline = await Pipeline.make({
+        type: "jungfrau-raw",
+        modules: 1,
+        port: freePort(),
+        slots: 16,
+      });
+      const begin = performance.now();
+      const running = await pipeline.start(service, args(pipeline.folder), { apiPort });
+      times.push(performance.now() - begin);
+      memory.push(await ownMemory(running.pid));
+    }
+    figures.push({
+      row: "services",
+      name: `start of ${service} until ready`,
+      unit: "ms",
+      ours: median(times),
+      note: `${median(memory).toFixed(0)} MB of its own (rings not counted)`,
+    });
+  }
+  return figures;
+}
+
+/** CPU time per image, and memory under load, of receiver and assembler for Eigers of 16 bit. */
+async function costs(): Promise<Figure[]> {
+  const figures: Figure[] = [];
+  for (const [modules, rate] of [[1, 400], [8, 100], [72, 10]] as const) {
+    const port = 20_000 + Math.floor(Math.random() * 90) * 100;
+    await using pipeline = await Pipeline.make({ type: "eiger", modules, port, slots: 32 });
+    const receiver = await pipeline.start("std_udp_recv");
+    const assembler = await pipeline.start("std_assembler");
+    const pids = [receiver.pid, assembler.pid];
+    const images = rate * 4;
+    const args = ["--source-images", "2", "--json"];
+    const send = async (n: number): Promise<void> => {
+      const simulator = pipeline.spawn("udp_simulator", [
+        ...args,
+        "--images",
+        String(n),
+        "--rate",
+        String(rate),
+      ]);
+      await readyLine(simulator);
+      await simulator.result();
+      await pipeline.settled();
+    };
+    await send(rate); // compiles what is hot
+    const before = await Promise.all(pids.map(cpuMicroseconds));
+    const good = pipeline.account().images_good;
+    await send(images);
+    const after = await Promise.all(pids.map(cpuMicroseconds));
+    const complete = Number(pipeline.account().images_good - good);
+    const [receiving, assembling] = after.map((value, i) => (value - before[i]!) / images);
+    const memory = await Promise.all(pids.map(ownMemory));
+    figures.push({
+      row: "services",
+      name: `CPU per image, Eiger 16 bit, ${modules} module${modules > 1 ? "s" : ""}`,
+      unit: "µs",
+      ours: receiving! + assembling!,
+      note:
+        `receiver ${receiving!.toFixed(0)} µs (${
+          (receiving! / modules / 64).toFixed(2)
+        } per packet), ` +
+        `assembler ${assembling!.toFixed(0)} µs (${
+          (assembling! / modules).toFixed(0)
+        } per module), ` +
+        `${complete} of ${images} images complete at ${rate}/s, ` +
+        `memory ${memory.map((mb) => mb.toFixed(0)).join(" + ")} MB`,
+    });
+  }
+  return figures;
+}
+
+/** Memory that a process has for itself, MB. */
+async function ownMemory(pid: number): Promise<number> {
+  const text = await Deno.readTextFile(`/proc/${pid}/smaps_rollup`);
+  const kib = (field: string): number =>
+    Number(new RegExp(`^${field}:\\s+(\\d+)`, "m").exec(text)?.[1]);
+  return (kib("Pss_Anon") + kib("Pss_File")) * 1024 / 1e6;
+}
+
+/** CPU time of all threads of a process, µs. */
+async function cpuMicroseconds(pid: number): Promise<number> {
+  let nanoseconds = 0;
+  for await (const { name } of Deno.readDir(`/proc/${pid}/task`)) {
+    const stat = await Deno.readTextFile(`/proc/${pid}/task/${name}/schedstat`);
+    nanoseconds += Number(stat.split(" ")[0]);
+  }
+  return nanoseconds / 1e3;
+}
