@@ -177,12 +177,21 @@ export class ImageFile {
    * @param status Its status: 1 good, 2 missing packets, 3 id mismatch.
    * @param address Address of its first byte.
    * @param bytes Its size; must be height × width × bytes per pixel.
+   * @param isIntact Asked after its bytes were written: whether they were whole all the time. If not,
+   * the image is not taken.
+   * @returns Whether the image was taken.
    * @throws {OsError} ENOSPC, EDQUOT, EIO, … If the image count did not grow the image was not
    * taken; either way what was appended before can still be published and the file closed.
    * @throws {RangeError} If the size is wrong.
    * @throws {ImageFileError} If the file is closed.
    */
-  appendImage(imageId: bigint, status: number, address: bigint, bytes: number): void {
+  appendImage(
+    imageId: bigint,
+    status: number,
+    address: bigint,
+    bytes: number,
+    isIntact: () => boolean = () => true,
+  ): boolean {
     this.#requireOpen();
     if (bytes !== this.#imageBytes) {
       throw new RangeError(
@@ -197,6 +206,7 @@ export class ImageFile {
     const expected = this.#options.expectedImages === 0 ? Infinity : ahead;
     const at = this.#space.place(bytes, this.#alignBytes, expected * bytes);
     this.#file.writeFrom(address, bytes, at);
+    if (!isIntact()) return false;
     // Nothing below can fail before the image counts.
     this.#space.commit(at, bytes);
     this.#dataIndex.append(at, bytes);
@@ -205,6 +215,7 @@ export class ImageFile {
     this.#pending[slot + 1] = BigInt(status);
     this.#appended++;
     if (this.#appended - this.#published === this.#publishEvery) this.publish();
+    return true;
   }
 
   /**
