@@ -17,7 +17,7 @@ export interface OpenImage {
   readonly imageId: bigint;
   /** Restarts of the detector's counter seen by the assembler before this image. */
   readonly epoch: number;
-  /** When its first frame came, ns. */
+  /** Since when it, or one that must come after it, waits: ns. */
   readonly since: bigint;
   /** Modules whose frame came, one flag each. */
   readonly arrived: Uint8Array;
@@ -37,11 +37,28 @@ export interface SynchroniserOptions {
 /** Image ids may jump ahead by this much; a larger jump is a restart. */
 const LARGEST_GAP = 1_000_000_000n;
 
+/** One run of the detector's counter. */
+interface Epoch {
+  readonly number: number;
+  /** When its first frame came, ns. */
+  readonly began: bigint;
+  /** Highest image id handed out, -1 for none. */
+  released: bigint;
+  /** Highest image id seen, -1 for none. */
+  newest: bigint;
+  /** Nothing comes any more but what its open images lack. */
+  ended: boolean;
+}
+
 /**
  * Gathers frames by image id and hands the images out in order: when complete, when every module has
  * gone past them (its frames come in order, so it will never deliver), when too many wait, or when they
- * wait too long. A restart of the detector's counter begins an epoch; images of the one before come
- * first. Pure: knows neither pixels nor clocks.
+ * wait too long. Pure: knows neither pixels nor clocks.
+ *
+ * A restart of the detector's counter begins an epoch; images of the one before come first. Modules
+ * pass from epoch to epoch on their own, as each sees the restart. One that missed it is taken along:
+ * an epoch ends when an image of a later one is handed out, at the latest `timeoutNs` after the next
+ * began, and whoever is still in it then joins those who are ahead.
  */
 export class Synchroniser {
   /** Images being gathered, in the order in which they will be handed out. */
@@ -49,8 +66,11 @@ export class Synchroniser {
   readonly #options: SynchroniserOptions;
   readonly #last: bigint[]; // per module: the image id last seen
   readonly #epoch: number[]; // per module: the epoch it is in
-  readonly #released = new Map<number, bigint>(); // per epoch: highest image id handed out
-  #current = 0;
+  /** Epochs that images may still come from; the last is the current one. */
+  #epochs: Epoch[] = [];
+  #releasedEpoch = 0;
+  #lateInARow = 0;
+  #takenAt = 0n;
 
   constructor(options: SynchroniserOptions) {
     this.#options = options;
@@ -66,12 +86,21 @@ export class Synchroniser {
    */
   add(frame: SyncFrame, now: bigint): OpenImage | "late" | "duplicate" {
     const { module, imageId } = frame;
-    const epoch = this.#epochOf(frame);
-    this.#epoch[module] = epoch;
+    let epoch = this.#epochOf(frame, now);
+    let image = this.#find(epoch, imageId) ?? this.#begin(epoch, imageId, now);
+    if (image === undefined && this.#isAstray(now)) {
+      epoch = this.#beginEpoch(now);
+      image = this.#begin(epoch, imageId, now);
+    }
+    this.#epoch[module] = epoch.number;
     this.#last[module] = imageId;
-    const image = this.#find(epoch, imageId) ?? this.#begin(epoch, imageId, now);
-    if (image === undefined) return "late";
+    if (image === undefined) {
+      this.#lateInARow++;
+      return "late";
+    }
     if (image.arrived[module] === 1) return "duplicate";
+    this.#lateInARow = 0;
+    this.#takenAt = now;
     image.arrived[module] = 1;
     image.count++;
     return image;
@@ -87,10 +116,9 @@ export class Synchroniser {
   expel(): OpenImage | undefined {
     const image = this.open.shift();
     if (image === undefined) return undefined;
-    this.#released.set(image.epoch, image.imageId);
-    for (const epoch of this.#released.keys()) {
-      if (epoch < image.epoch && this.#epoch.every((e) => e > epoch)) this.#released.delete(epoch);
-    }
+    this.#releasedEpoch = image.epoch;
+    const epoch = this.#epochs.find((e) => e.number === image.epoch);
+    if (epoch !== undefined) epoch.released = image.imageId;
     return image;
   }
 
@@ -108,61 +136,96 @@ export class Synchroniser {
   }
 
   /** The epoch a frame belongs to; begins one when it must. */
-  #epochOf({ module, imageId, restarted }: SyncFrame): number {
-    const epoch = this.#epoch[module]!;
+  #epochOf({ module, imageId, restarted }: SyncFrame, now: bigint): Epoch {
+    this.#forgetPast(now);
+    const current = this.#epochs.at(-1);
+    if (current === undefined) return this.#beginEpoch(now);
     const last = this.#last[module]!;
-    if (last < 0n) return this.#current;
-    if (restarted || imageId <= last) {
-      return this.#fits(this.#current, imageId, module) ? this.#current : ++this.#current;
+    if (last < 0n) return this.#firstFitting(0, imageId, module) ?? current;
+    const own = this.#epochs.find((e) => e.number === this.#epoch[module]);
+    const follows = imageId > last && imageId - last <= LARGEST_GAP;
+    if (own === current) {
+      if (follows || (!restarted && this.#fits(own, imageId, module))) return own;
+      return this.#beginEpoch(now);
     }
-    // A module that is behind, and too late there, may have missed the restart of the others.
-    const late = imageId <= (this.#released.get(epoch) ?? -1n);
-    return late && epoch < this.#current && this.#isNear(imageId) ? this.#current : epoch;
+    // The module is behind. Does it deliver what is left of its epoch, or has it changed, too?
+    if (own !== undefined && !restarted) {
+      if (this.#fits(own, imageId, module)) return own;
+      if (follows && !own.ended && !this.#isNear(current, imageId)) return own; // late there
+    }
+    return this.#firstFitting(this.#epoch[module]! + 1, imageId, module) ?? current;
   }
 
-  /** Whether an image id can follow in an epoch. */
-  #fits(epoch: number, imageId: bigint, module: number): boolean {
+  /** The oldest epoch from `from` on that an image id can belong to. */
+  #firstFitting(from: number, imageId: bigint, module: number): Epoch | undefined {
+    return this.#epochs.find((e) => e.number >= from && this.#fits(e, imageId, module));
+  }
+
+  /** Whether a module's next image id can be this one, in an epoch. */
+  #fits(epoch: Epoch, imageId: bigint, module: number): boolean {
     const image = this.#find(epoch, imageId);
     if (image !== undefined) return image.arrived[module] === 0;
-    const newest = this.#newest(epoch);
-    if (newest === undefined) return true;
-    return imageId > (this.#released.get(epoch) ?? -1n) && imageId <= newest + LARGEST_GAP;
+    return !epoch.ended && imageId > epoch.released &&
+      (epoch.newest < 0n || imageId <= epoch.newest + LARGEST_GAP);
   }
 
-  /** Whether an image id is one that the current epoch gathers or is about to. */
-  #isNear(imageId: bigint): boolean {
-    if (this.#find(this.#current, imageId) !== undefined) return true;
-    const newest = this.#newest(this.#current) ?? 0n;
-    return imageId > newest && imageId <= newest + BigInt(this.#options.window);
+  /** Whether an image id is one that an epoch gathers or is about to. */
+  #isNear(epoch: Epoch, imageId: bigint): boolean {
+    if (this.#find(epoch, imageId) !== undefined) return true;
+    return imageId > epoch.newest && imageId <= epoch.newest + BigInt(this.#options.window);
   }
 
-  #newest(epoch: number): bigint | undefined {
-    for (let i = this.open.length - 1; i >= 0; i--) {
-      if (this.open[i]!.epoch === epoch) return this.open[i]!.imageId;
-    }
-    return this.#released.get(epoch);
+  /**
+   * Whether numbers have gone astray: all that comes is late, and has been for long. Then one wrong
+   * number, far ahead, was believed.
+   */
+  #isAstray(now: bigint): boolean {
+    const { window, timeoutNs } = this.#options;
+    return this.#lateInARow > window && now - this.#takenAt >= timeoutNs;
   }
 
-  #find(epoch: number, imageId: bigint): OpenImage | undefined {
+  #beginEpoch(now: bigint): Epoch {
+    const number = (this.#epochs.at(-1)?.number ?? -1) + 1;
+    const epoch: Epoch = { number, began: now, released: -1n, newest: -1n, ended: false };
+    this.#epochs.push(epoch);
+    return epoch;
+  }
+
+  /** Forgets epochs that have ended, but for those with images that still wait. */
+  #forgetPast(now: bigint): void {
+    if (this.#epochs.length < 2) return;
+    this.#epochs = this.#epochs.filter((epoch, i) => {
+      const next = this.#epochs[i + 1];
+      if (next === undefined) return true;
+      epoch.ended ||= this.#releasedEpoch > epoch.number ||
+        now - next.began >= this.#options.timeoutNs;
+      return !epoch.ended || this.open.some((image) => image.epoch === epoch.number);
+    });
+  }
+
+  #find(epoch: Epoch, imageId: bigint): OpenImage | undefined {
     for (let i = this.open.length - 1; i >= 0; i--) {
       const image = this.open[i]!;
-      if (image.epoch === epoch && image.imageId === imageId) return image;
+      if (image.imageId === imageId && image.epoch === epoch.number) return image;
     }
     return undefined;
   }
 
-  #begin(epoch: number, imageId: bigint, since: bigint): OpenImage | undefined {
-    const released = this.#released.get(epoch);
-    if (released !== undefined && imageId <= released) return undefined;
-    const arrived = new Uint8Array(this.#options.modules);
-    const image: OpenImage = { imageId, epoch, since, arrived, count: 0 };
+  #begin(epoch: Epoch, imageId: bigint, now: bigint): OpenImage | undefined {
+    if (imageId <= epoch.released || epoch.number < this.#releasedEpoch) return undefined;
+    if (imageId > epoch.newest) epoch.newest = imageId;
     let at = this.open.length;
-    while (at > 0 && comesBefore(image, this.open[at - 1]!)) at--;
+    while (at > 0 && comesBefore(epoch.number, imageId, this.open[at - 1]!)) at--;
+    // What must come after it may have waited already.
+    const next = this.open[at];
+    const since = next !== undefined && next.since < now ? next.since : now;
+    const arrived = new Uint8Array(this.#options.modules);
+    const image: OpenImage = { imageId, epoch: epoch.number, since, arrived, count: 0 };
     this.open.splice(at, 0, image);
     return image;
   }
 }
 
-function comesBefore(a: OpenImage, b: OpenImage): boolean {
-  return a.epoch < b.epoch || (a.epoch === b.epoch && a.imageId < b.imageId);
+function comesBefore(epoch: number, imageId: bigint, image: OpenImage): boolean {
+  return epoch < image.epoch || (epoch === image.epoch && imageId < image.imageId);
 }
