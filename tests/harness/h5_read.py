@@ -1,4 +1,7 @@
-"""Prints what h5py sees in an image file, as one JSON object. Argument: the file."""
+"""Prints what h5py sees in an image file, as one JSON object.
+
+Arguments: the file, and if wanted another one that takes all pixels, uncompressed.
+"""
 
 import hashlib
 import json
@@ -27,6 +30,8 @@ with h5py.File(sys.argv[1], "r") as file:
     data, metadata = group["data"], group["metadata"]
     # Images first: of a file that is being written, the records may be ahead, never behind.
     images = [hashlib.sha256(image.tobytes()).hexdigest() for image in data]
+    if len(sys.argv) > 2:
+        data[:].tofile(sys.argv[2])
     print(
         json.dumps(
             {

@@ -17,9 +17,19 @@ export interface H5File {
 
 /** Reads an image file with h5py, every image included. */
 export async function readWithH5py(path: string): Promise<H5File> {
-  const { success, stdout, stderr } = await new Deno.Command(PYTHON, { args: [SCRIPT, path] })
-    .output();
-  assert.ok(success, `h5py cannot read ${path}: ${new TextDecoder().decode(stderr)}`);
+  return await run(path);
+}
+
+/** All pixels of an image file, image after image, as h5py reads them; kept in `<path>.raw`. */
+export async function readPixels(path: string): Promise<Uint8Array> {
+  await run(path, `${path}.raw`);
+  return await Deno.readFile(`${path}.raw`);
+}
+
+async function run(...args: string[]): Promise<H5File> {
+  const command = new Deno.Command(PYTHON, { args: [SCRIPT, ...args] });
+  const { success, stdout, stderr } = await command.output();
+  assert.ok(success, `h5py cannot read ${args[0]}: ${new TextDecoder().decode(stderr)}`);
   return JSON.parse(new TextDecoder().decode(stdout));
 }
 
