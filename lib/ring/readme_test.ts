@@ -19,10 +19,11 @@ for (const name of TABLE_NAMES) {
 }
 
 Deno.test("README.md names the sizes and the version of the index", () => {
+  const text = page.replace(/\s+/g, " ");
   assert.equal(RING_VERSION, 1);
-  assert.ok(page.includes(`version ${RING_VERSION} of the layout`));
-  assert.ok(page.includes(`header, ${RING_HEADER.$bytes} bytes`));
-  assert.ok(page.includes(`record of ${RING_RECORD.$bytes} bytes`));
+  assert.ok(text.includes(`version ${RING_VERSION} of the layout`));
+  assert.ok(text.includes(`header, ${RING_HEADER.$bytes} bytes`));
+  assert.ok(text.includes(`record of ${RING_RECORD.$bytes} bytes`));
   assert.deepEqual(planIndex(1000), { locksAt: 4096, recordsAt: 12288, bytes: 270336 });
-  assert.ok(page.includes("4096, 12288 and 270336"));
+  assert.ok(text.includes("4096, 12288 and 270336"));
 });
