@@ -6,6 +6,7 @@
 import type { ServiceName } from "../lib/service/mod.ts";
 import { type Figure, median } from "./_figure.ts";
 import { Pipeline } from "./_pipeline.ts";
+import { cpuMicroseconds, ownMemory } from "./_process.ts";
 import { freePort, readyLine } from "./_run.ts";
 
 /** Measures; `rounds` starts of each service. */
@@ -97,22 +98,4 @@ async function costs(): Promise<Figure[]> {
     });
   }
   return figures;
-}
-
-/** Memory that a process has for itself, MB. */
-async function ownMemory(pid: number): Promise<number> {
-  const text = await Deno.readTextFile(`/proc/${pid}/smaps_rollup`);
-  const kib = (field: string): number =>
-    Number(new RegExp(`^${field}:\\s+(\\d+)`, "m").exec(text)?.[1]);
-  return (kib("Pss_Anon") + kib("Pss_File")) * 1024 / 1e6;
-}
-
-/** CPU time of all threads of a process, µs. */
-async function cpuMicroseconds(pid: number): Promise<number> {
-  let nanoseconds = 0;
-  for await (const { name } of Deno.readDir(`/proc/${pid}/task`)) {
-    const stat = await Deno.readTextFile(`/proc/${pid}/task/${name}/schedstat`);
-    nanoseconds += Number(stat.split(" ")[0]);
-  }
-  return nanoseconds / 1e3;
 }

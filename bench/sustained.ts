@@ -5,6 +5,7 @@
  * @module
  */
 import type { Figure } from "./_figure.ts";
+import { cpuMicroseconds } from "./_process.ts";
 import { Pipeline } from "./_pipeline.ts";
 import { freePort, MEASURED_CPU, native, readyLine, run, SENDER_CPU } from "./_run.ts";
 
@@ -20,6 +21,8 @@ interface Outcome {
   lost: number;
   kernelDrops: number;
   images: number;
+  /** Share of a CPU that receiver and assembler took, 0 to 1. */
+  cpu: number[];
 }
 
 /** Measures: `seconds` at the asked rate by each sender, then a search for the highest rate. */
@@ -31,8 +34,10 @@ export async function sustained(seconds: number): Promise<Figure[]> {
     port,
     slots: 128,
   });
-  await pipeline.start("std_udp_recv", [], { cpu: MEASURED_CPU });
-  await pipeline.start("std_assembler", [], { cpu: MEASURED_CPU });
+  const running = [
+    await pipeline.start("std_udp_recv", [], { cpu: MEASURED_CPU }),
+    await pipeline.start("std_assembler", [], { cpu: MEASURED_CPU }),
+  ];
 
   const simulator = async (
     packetRate: number,
@@ -65,7 +70,9 @@ export async function sustained(seconds: number): Promise<Figure[]> {
     s: number,
   ): Promise<Outcome> => {
     const before = await pipeline.settled();
+    const cpuBefore = await Promise.all(running.map(({ pid }) => cpuMicroseconds(pid)));
     const sent = await send(rate, s);
+    const cpu = await Promise.all(running.map(({ pid }) => cpuMicroseconds(pid)));
     const after = await pipeline.settled();
     const images = Number(after.images_good - before.images_good);
     return {
@@ -74,15 +81,18 @@ export async function sustained(seconds: number): Promise<Figure[]> {
       lost: sent.packets - images * PACKETS_PER_FRAME,
       kernelDrops: Number(after.kernel_drops - before.kernel_drops),
       images,
+      cpu: cpu.map((n, i) => (n - cpuBefore[i]!) * sent.rate / sent.packets / 1e6),
     };
   };
 
   await attempt(sender, ASKED / 4, 1); // compiles what is hot
   const figures: Figure[] = [];
   const line = (name: string, outcome: Outcome, asked: boolean): Figure => {
-    const { rate, lost, kernelDrops, images } = outcome;
+    const { rate, lost, kernelDrops, images, cpu } = outcome;
+    const [receiver, assembler] = cpu.map((share) => `${(100 * share).toFixed(0)} %`);
     const note = `${(rate * PACKET_BYTES / 1e9).toFixed(2)} GB/s, ${images} images, ` +
-      `${lost} packets lost, ${kernelDrops} dropped by the kernel`;
+      `${lost} packets lost, ${kernelDrops} dropped by the kernel; ` +
+      `CPU: receiver ${receiver}, assembler ${assembler}`;
     const whole = lost === 0;
     return {
       row: "sustained",
