@@ -89,22 +89,24 @@ export const FRAME_ENTRY_IMAGE_ID: usize = 8;
 export const FRAME_ENTRY_FIRST_NS: usize = 16;
 /** u64, by kernel: last packet seen */
 export const FRAME_ENTRY_LAST_NS: usize = 24;
+/** u64, by kernel: value of the slot's lock when the frame was closed, even */
+export const FRAME_ENTRY_SLOT_LOCK: usize = 32;
 /** u32, by kernel: slot in the frame ring */
-export const FRAME_ENTRY_SLOT: usize = 32;
+export const FRAME_ENTRY_SLOT: usize = 40;
 /** u32, by kernel: 0 free, 1 announced by a damaged packet only, 2 open, 3 closed */
-export const FRAME_ENTRY_STATE: usize = 36;
+export const FRAME_ENTRY_STATE: usize = 44;
 /** u32, by kernel: packets accepted */
-export const FRAME_ENTRY_RECEIVED: usize = 40;
+export const FRAME_ENTRY_RECEIVED: usize = 48;
 /** u32, by kernel: malformed packets that named this frame */
-export const FRAME_ENTRY_DAMAGED: usize = 44;
+export const FRAME_ENTRY_DAMAGED: usize = 52;
 /** u32, by kernel: epoch it belongs to */
-export const FRAME_ENTRY_EPOCH: usize = 48;
+export const FRAME_ENTRY_EPOCH: usize = 56;
 /** 48 bytes, by kernel: header of the first accepted packet */
-export const FRAME_ENTRY_HEADER: usize = 56;
+export const FRAME_ENTRY_HEADER: usize = 64;
 /** 0 bytes, by kernel: one bit per packet, in u64 words */
-export const FRAME_ENTRY_BITMAP: usize = 104;
+export const FRAME_ENTRY_BITMAP: usize = 112;
 /** Size of the structure, bytes. */
-export const FRAME_ENTRY_BYTES: usize = 104;
+export const FRAME_ENTRY_BYTES: usize = 112;
 
 /** u64, by writer: RING_MAGIC */
 export const RING_HEADER_MAGIC: usize = 0;

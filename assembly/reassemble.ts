@@ -47,6 +47,9 @@ const HEADER_IDENTITY: usize = 32;
 const HEADER_TYPE: usize = 46;
 const HEADER_VERSION: usize = 47;
 
+/** Frame numbers end here, so that calculations with them never overflow. */
+const LARGEST_FRAME: u64 = 1 << 62;
+
 /** A gap of more frames than this is a restart, not a loss of that many. */
 const LARGEST_GAP: u64 = 1000000;
 
@@ -124,6 +127,12 @@ function lockSlot(state: usize, slot: u32): void {
   if ((atomic.load<u64>(at) & 1) == 0) atomic.add<u64>(at, 1);
 }
 
+/** Ends a closed frame's hold of its slot: what is written there from now on locks it again. */
+function unlockSlot(state: usize, entry: usize): void {
+  const at = <usize>u32At(state, L.RECEIVER_LOCKS_AT) + (<usize>load<u32>(entry + L.FRAME_ENTRY_SLOT) << 3);
+  store<u64>(entry + L.FRAME_ENTRY_SLOT_LOCK, atomic.add<u64>(at, 1) + 1);
+}
+
 /** The open frame that uses a slot, or 0. Two image ids may share one (id mod slots). */
 function openFrameInSlot(state: usize, slot: u32): usize {
   const newest = load<u64>(state + L.RECEIVER_NEWEST);
@@ -153,9 +162,16 @@ export function armReceive(state: usize): u32 {
   let at = <usize>u32At(state, L.RECEIVER_IOVECS_AT) + 16;
   // Before the first packet nothing can be predicted, and a ring taken over still has readers.
   if (u32At(state, L.RECEIVER_EPOCH) == 0) return armStage(state);
+  // What is closed is in its readers' hands: the rest of it is not waited for.
+  const oldest = load<u64>(state + L.RECEIVER_OLDEST);
+  if (frame < oldest) {
+    frame = oldest;
+    packet = 0;
+  }
   store<u64>(state + L.RECEIVER_ARMED_FRAME, frame);
   store<u32>(state + L.RECEIVER_ARMED_PACKET, packet);
   let armed: u32 = 0;
+  let first: u32 = <u32>-1; // slot of the first frame that is not open yet
   while (armed < batch) {
     const entry = entryOf(state, frame);
     let target: u64;
@@ -165,6 +181,8 @@ export function armReceive(state: usize): u32 {
       const imageId = load<u64>(state + L.RECEIVER_NEWEST_IMAGE_ID) +
         (frame - newest) * load<u64>(state + L.RECEIVER_IMAGE_STEP);
       const slot = <u32>(imageId % slots);
+      if (slot == first) break; // frames come in even steps: the first slot is the first to repeat
+      if (first == <u32>-1) first = slot;
       if (openFrameInSlot(state, slot) != 0) {
         if (armed > 0) break; // that frame has to close first
         return armStage(state);
@@ -225,13 +243,14 @@ export function receiveBatch(state: usize, n: u32, now: u64): u32 {
     }
     if (
       load<u32>(message + MESSAGE_LENGTH) != length || (load<u32>(message + MESSAGE_FLAGS) & MSG_TRUNC) != 0 ||
-      load<u16>(header + HEADER_TYPE) != <u16>kind || packet >= perFrame
+      load<u16>(header + HEADER_TYPE) != <u16>kind || packet >= perFrame || frame > LARGEST_FRAME
     ) {
       reject(state, header, load<u32>(message + MESSAGE_LENGTH), length, kind);
       continue;
     }
-    // From the first surprise on, everything may be overwritten by moves and by zeroing.
-    if (!predicted && staged == n) staged = stage(state, i, n);
+    // From the first surprise on, everything may be overwritten by moves and by zeroing; a silence may
+    // end an epoch, and its frames, even with the packet that was predicted.
+    if (staged == n && (!predicted || silent(state, now))) staged = stage(state, i, n);
     const entry = admit(state, header, now);
     let from = i >= staged
       ? stageOf(state, i, payload)
@@ -312,6 +331,13 @@ function clearEntry(state: usize, entry: usize, frame: u64): void {
   store<u64>(entry + L.FRAME_ENTRY_FRAME, frame);
 }
 
+/** Whether no packet has been accepted for so long that any frame number is believed. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function silent(state: usize, now: u64): bool {
+  return now - load<u64>(state + L.RECEIVER_LAST_ACCEPT_NS) > load<u64>(state + L.RECEIVER_IDLE_NS);
+}
+
 /** The open frame a good packet belongs to; 0 when its number or its module is not believed. */
 function admit(state: usize, header: usize, now: u64): usize {
   const frame = load<u64>(header + HEADER_FRAME);
@@ -328,7 +354,7 @@ function admit(state: usize, header: usize, now: u64): usize {
     if (load<u64>(entry + L.FRAME_ENTRY_FRAME) == frame && load<u32>(entry + L.FRAME_ENTRY_STATE) == OPEN) return entry;
     return openFrame(state, header, frame, now);
   }
-  if (now - load<u64>(state + L.RECEIVER_LAST_ACCEPT_NS) <= load<u64>(state + L.RECEIVER_IDLE_NS)) return 0;
+  if (!silent(state, now)) return 0;
   beginEpoch(state, header);
   return openFrame(state, header, frame, now);
 }
@@ -476,6 +502,8 @@ function closeEntry(state: usize, entry: usize): void {
     count(state, L.COUNT_MISSING_PACKETS, missing);
   }
   store<u32>(entry + L.FRAME_ENTRY_STATE, CLOSED);
+  // Now and not when it is published: before that, another frame may take the slot.
+  unlockSlot(state, entry);
   // A copy: the entry may serve another frame before the host has read the queue.
   const queued = u32At(state, L.RECEIVER_DONE_COUNT);
   const done = <usize>u32At(state, L.RECEIVER_DONE_AT) + <usize>queued * L.FRAME_ENTRY_BITMAP;

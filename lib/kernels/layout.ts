@@ -114,6 +114,7 @@ export const FRAME_ENTRY = defineLayout("FRAME_ENTRY", {
   image_id: ["u64", "kernel", "image it belongs to"],
   first_ns: ["u64", "kernel", "first packet seen"],
   last_ns: ["u64", "kernel", "last packet seen"],
+  slot_lock: ["u64", "kernel", "value of the slot's lock when the frame was closed, even"],
   slot: ["u32", "kernel", "slot in the frame ring"],
   state: ["u32", "kernel", "0 free, 1 announced by a damaged packet only, 2 open, 3 closed"],
   received: ["u32", "kernel", "packets accepted"],

@@ -177,6 +177,7 @@ export class ModuleReceiver implements Disposable {
       entry.completeNs = dv.getBigUint64(at + FRAME_ENTRY.last_ns, true);
       entry.frameIndex = dv.getBigUint64(at + FRAME_ENTRY.frame, true);
       entry.payloadBytes = ring.slotBytes;
+      entry.slotLock = dv.getBigUint64(at + FRAME_ENTRY.slot_lock, true);
       entry.epoch = dv.getUint32(at + FRAME_ENTRY.epoch, true);
       this.#options.writeMessage(this.#messageView, {
         header: dv,

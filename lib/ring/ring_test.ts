@@ -136,6 +136,24 @@ Deno.test("RingWriter.publish() tells readers of the slot even if it was never l
   assert.equal(reader.isIntact(second), false);
 });
 
+Deno.test("RingWriter.publish() of a slot that was taken again in the meantime gives no intact entry", () => {
+  using ring = new TestName();
+  using writer = RingWriter.create(indexMemory(), tinyRing(ring.name));
+  using reader = RingReader.open(indexMemory(), ring.name);
+  const { u64 } = writer.index.memory;
+  writer.lockSlot(3);
+  const slotLock = Atomics.add(u64, writer.index.lockIndex(3), 1n) + 1n; // finished
+  writer.lockSlot(3); // and taken by another
+  writer.publish(entryOf(3n, 16, { slotLock }));
+  const record = new RingRecord();
+  assert.equal(reader.read(0n, record), "ok");
+  assert.equal(reader.isIntact(record), false);
+  writer.publish(entryOf(19n, 16));
+  assert.equal(reader.isIntact(record), false);
+  reader.read(1n, record);
+  assert.equal(reader.isIntact(record), true);
+});
+
 Deno.test("RingWriter.publish() refuses a slot that is not there and metadata that do not fit", () => {
   using ring = new TestName();
   using writer = RingWriter.create(indexMemory(), tinyRing(ring.name));

@@ -22,7 +22,9 @@ import { dataBytes, dataPath, indexPath, planIndex, type RingSpec, SHM_FOLDER } 
 
 /** What is published with an entry; `metadata` is the public message, at most 128 bytes. */
 export interface RingEntry {
+  /** The detector's number of the image. */
   imageId: bigint;
+  /** Slot of the data file that holds it. */
   slot: number;
   /** 1 good, 2 missing packets, 3 id mismatch. */
   status: number;
@@ -34,6 +36,7 @@ export interface RingEntry {
   frameIndex: bigint;
   /** Bytes used in the slot. */
   payloadBytes: number;
+  /** Packets that are missing; their pixels are 0. */
   missingPackets: number;
   /** Missing packets that did arrive, but malformed. */
   damagedPackets: number;
@@ -45,6 +48,11 @@ export interface RingEntry {
   maskHigh: bigint;
   /** The public message. */
   metadata: Uint8Array;
+  /**
+   * Value of the slot's lock when the slot was finished, for writers that unlock slots themselves,
+   * before they publish; left out, {@link RingWriter.publish} unlocks the slot.
+   */
+  slotLock?: bigint;
 }
 
 /** Room for the public message in a record, bytes. */
@@ -61,7 +69,9 @@ export interface RingWriterOptions {
  * writer is possible: it holds the lock of the index file, which the kernel drops when it dies.
  */
 export class RingWriter implements Disposable {
+  /** What the ring was made from. */
   readonly spec: RingSpec;
+  /** Its index. */
   readonly index: RingIndex;
   /** Open data file, to be mapped by {@link mapSlots}. */
   readonly data: File;
@@ -78,6 +88,8 @@ export class RingWriter implements Disposable {
   }
 
   /**
+   * Makes the ring, or takes it over from a writer that died.
+   *
    * @param memory Memory to map the index into, see {@link indexMemoryBytes}.
    * @throws {RingBusyError} If a live process writes the ring.
    * @throws {RingSpaceError} If the ring does not fit into /dev/shm.
@@ -133,7 +145,8 @@ export class RingWriter implements Disposable {
     const at = index.recordAt(number);
     const stable = 2n * (number + 1n);
     const lockAt = index.lockIndex(entry.slot);
-    const slotLock = (Atomics.load(u64, lockAt) | 1n) + 1n; // even, and new to all readers
+    // Even, and new to all readers.
+    const slotLock = entry.slotLock ?? (Atomics.load(u64, lockAt) | 1n) + 1n;
     const R = RING_RECORD;
 
     Atomics.store(u64, (at + R.sequence) / 8, stable - 1n);
@@ -155,7 +168,7 @@ export class RingWriter implements Disposable {
     dv.setUint32(at + R.metadata_bytes, entry.metadata.byteLength, true);
     u8.set(entry.metadata, at + R.metadata);
 
-    Atomics.store(u64, lockAt, slotLock);
+    if (entry.slotLock === undefined) Atomics.store(u64, lockAt, slotLock);
     Atomics.store(u64, (at + R.sequence) / 8, stable);
     this.#head = number + 1n;
     index.setHeader64(RING_HEADER.head, this.#head);

@@ -1,0 +1,231 @@
+/**
+ * A module receiver without a socket, for tests: datagrams are put where the vector says, as recvmmsg
+ * would. Everything outside the receiver's own tables and slots is filled with canaries.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { IOVEC, MMSGHDR, unlink } from "../os/mod.ts";
+import { type FrameRingCounts, ModuleReceiver, readFrameCounts } from "../receive/mod.ts";
+import {
+  dataPath,
+  indexMemoryBytes,
+  indexPath,
+  RingReader,
+  RingRecord,
+  SharedMemory,
+} from "../ring/mod.ts";
+import { FRAME_ENTRY, HEADER_BYTES, RECEIVER, RING_HEADER } from "./layout.ts";
+
+const CANARY = 0xa5;
+const MSG_TRUNC = 0x20;
+
+/** What a fake receiver is. */
+export interface FakeReceiverOptions {
+  packetsPerFrame: number;
+  payloadBytes: number;
+  slots: number;
+  window: number;
+  batch: number;
+  idleNs: bigint;
+  imageIdField?: "frame_number" | "bunch_id";
+}
+
+/** A published frame, read through the ring in the moment of its publication. */
+export interface PublishedFrame {
+  frame: bigint;
+  imageId: bigint;
+  epoch: number;
+  missing: number;
+  damaged: number;
+  entry: bigint;
+  /** The slot's bytes; undefined when another frame had taken the slot already. */
+  pixels: Uint8Array | undefined;
+}
+
+/** Header version of the test's packets. */
+export const VERSION = 2;
+/** Detector type of the test's packets. */
+export const DETECTOR_TYPE = 3;
+
+/** The receiver of one module, fed by {@link FakeReceiver.deliver}. */
+export class FakeReceiver implements Disposable {
+  readonly receiver: ModuleReceiver;
+  readonly reader: RingReader;
+  readonly published: PublishedFrame[] = [];
+  readonly #options: FakeReceiverOptions;
+  readonly #name = `receive_test-${Deno.pid}-${crypto.randomUUID().slice(0, 8)}`;
+  readonly #slotsAt: number;
+  readonly #canaries: [from: number, to: number][];
+  readonly #record = new RingRecord();
+
+  constructor(options: FakeReceiverOptions) {
+    const { packetsPerFrame, payloadBytes, slots, window, batch, idleNs } = options;
+    this.#options = options;
+    const slotBytes = packetsPerFrame * payloadBytes;
+    this.receiver = new ModuleReceiver({
+      format: {
+        headerBytes: HEADER_BYTES,
+        payloadBytes,
+        packetsPerFrame,
+        headerVersion: VERSION,
+        detectorType: DETECTOR_TYPE,
+        imageIdField: options.imageIdField ?? "frame_number",
+      },
+      ring: { name: this.#name, slotBytes, slots, dtype: 2, height: 1, width: 1, geometry: 0n },
+      window,
+      batch,
+      idleNs,
+      writeMessage: (message, frame) => message.setBigUint64(0, frame.imageId, true),
+      onFrame: () => this.#keep(),
+    });
+    this.reader = RingReader.open(new SharedMemory(indexMemoryBytes(slots)), this.#name);
+    this.#slotsAt = this.#field("frames_at");
+    this.#canaries = this.#placeCanaries();
+  }
+
+  /** Receives `datagrams` in as many calls as it takes. */
+  deliver(datagrams: readonly Uint8Array[], now: bigint): void {
+    for (let next = 0; next < datagrams.length;) {
+      const room = Math.min(this.receiver.arm(), datagrams.length - next);
+      assert.ok(room > 0, "arm() left no room: the receiver would never go on");
+      for (let i = 0; i < room; i++) this.#put(i, datagrams[next + i]!);
+      this.receiver.handle(room, now);
+      next += room;
+    }
+  }
+
+  /** The receiver's counters. */
+  get counts(): FrameRingCounts {
+    return readFrameCounts(this.receiver.ring.index);
+  }
+
+  /** The pixels of a published frame as they are now; undefined when they were overwritten. */
+  pixelsOf(entry: bigint): Uint8Array | undefined {
+    if (this.reader.read(entry, this.#record) !== "ok") return undefined;
+    const { packetsPerFrame, payloadBytes } = this.#options;
+    const bytes = packetsPerFrame * payloadBytes;
+    const at = this.#slotsAt + this.#record.slot * bytes;
+    const pixels = this.receiver.memory.u8.slice(at, at + bytes);
+    return this.reader.isIntact(this.#record) ? pixels : undefined;
+  }
+
+  /** Fails if a byte was written that belongs to nobody, or a setting was changed. */
+  checkCanaries(): void {
+    const { u8 } = this.receiver.memory;
+    for (const [from, to] of this.#canaries) {
+      const part = Buffer.from(u8.buffer, from, to - from);
+      const bad = part.findIndex((byte) => byte !== CANARY);
+      assert.equal(bad, -1, `byte ${from + bad} of the memory was written`);
+    }
+    const { index } = this.receiver.ring;
+    assert.equal(index.header32(RING_HEADER.slots), this.#options.slots);
+    assert.equal(index.header32(RING_HEADER.state), 1);
+    assert.equal(index.head, BigInt(this.published.length));
+    assert.equal(this.#field("frames_at"), this.#slotsAt);
+  }
+
+  [Symbol.dispose](): void {
+    this.reader.close();
+    this.receiver[Symbol.dispose]();
+    unlink(dataPath(this.#name));
+    unlink(indexPath(this.#name));
+  }
+
+  #field(name: keyof typeof RECEIVER): number {
+    return this.receiver.memory.dv.getUint32(this.receiver.state + RECEIVER[name], true);
+  }
+
+  /** Does what recvmmsg does with one datagram. */
+  #put(i: number, datagram: Uint8Array): void {
+    const { dv, u8, base } = this.receiver.memory;
+    const message = this.#field("messages_at") + i * MMSGHDR.bytes;
+    const iovecs = Number(dv.getBigUint64(message + MMSGHDR.iov, true) - base);
+    assert.equal(dv.getBigUint64(message + MMSGHDR.iovCount, true), 2n);
+    let taken = 0;
+    for (let part = 0; part < 2; part++) {
+      const iovec = iovecs + part * IOVEC.bytes;
+      const at = Number(dv.getBigUint64(iovec + IOVEC.base, true) - base);
+      const room = Number(dv.getBigUint64(iovec + IOVEC.length, true));
+      assert.equal(room, part === 0 ? HEADER_BYTES : this.#options.payloadBytes);
+      const bytes = datagram.subarray(taken, taken + room);
+      u8.set(bytes, at);
+      taken += bytes.byteLength;
+    }
+    dv.setUint32(message + MMSGHDR.length, taken, true);
+    dv.setUint32(message + MMSGHDR.flags, taken < datagram.byteLength ? MSG_TRUNC : 0, true);
+  }
+
+  #keep(): void {
+    const entry = BigInt(this.published.length);
+    const pixels = this.pixelsOf(entry);
+    const { imageId, frameIndex, epoch, missingPackets, damagedPackets } = this.#record;
+    this.published.push({
+      frame: frameIndex,
+      imageId,
+      epoch,
+      missing: missingPackets,
+      damaged: damagedPackets,
+      entry,
+      pixels,
+    });
+  }
+
+  /** Fills what belongs to nobody: below, between and after the tables, and after the last slot. */
+  #placeCanaries(): [number, number][] {
+    const { memory, state, ring } = this.receiver;
+    const { batch, payloadBytes, packetsPerFrame, slots } = this.#options;
+    const dv = memory.dv;
+    const index = ring.index.at;
+    const used: [number, number][] = [
+      [index, ring.index.plan.bytes],
+      [this.#slotsAt, slots * packetsPerFrame * payloadBytes],
+      [state, RECEIVER.$bytes],
+      [this.#field("headers_at"), batch * HEADER_BYTES],
+      [this.#field("messages_at"), batch * MMSGHDR.bytes],
+      [this.#field("iovecs_at"), 2 * batch * IOVEC.bytes],
+      [this.#field("stage_at"), 2 * batch * payloadBytes],
+      [this.#field("hold_at"), this.#field("hold_limit") * (HEADER_BYTES + payloadBytes)],
+      [this.#field("table_at"), (this.#field("table_mask") + 1) * this.#field("entry_bytes")],
+      [this.#field("done_at"), 512 * FRAME_ENTRY.bitmap],
+    ];
+    used.sort(([a], [b]) => a - b);
+    const free: [number, number][] = [];
+    let at = 0;
+    for (const [from, bytes] of used) {
+      assert.ok(from >= at, "two tables overlap");
+      free.push([at, from]);
+      at = from + bytes;
+    }
+    free.push([at, dv.byteLength]);
+    for (const [from, to] of free) memory.u8.fill(CANARY, from, to);
+    return free;
+  }
+}
+
+/** A packet as the detector sends it; `payload` numbers its content. */
+export function makePacket(
+  options: { payloadBytes: number },
+  frame: bigint,
+  packet: number,
+  changes: { version?: number; type?: number; module?: number; bunchId?: number; nonce?: number } =
+    {},
+): Uint8Array {
+  const bytes = new Uint8Array(HEADER_BYTES + options.payloadBytes);
+  const dv = new DataView(bytes.buffer);
+  dv.setBigUint64(0, frame, true);
+  dv.setUint32(12, packet, true);
+  dv.setFloat64(16, changes.bunchId ?? 0, true);
+  dv.setUint16(32, changes.module ?? 7, true);
+  dv.setUint16(34, 1, true);
+  dv.setUint16(36, 2, true);
+  dv.setUint8(46, changes.type ?? DETECTOR_TYPE);
+  dv.setUint8(47, changes.version ?? VERSION);
+  let x = Number(BigInt.asUintN(32, frame * 2654435761n)) ^ (packet * 40503) ^ (changes.nonce ?? 0);
+  for (let i = HEADER_BYTES; i < bytes.byteLength; i++) {
+    x = (Math.imul(x, 1664525) + 1013904223) >>> 0;
+    bytes[i] = (x >>> 24) | 1; // never zero: zero means "missing"
+  }
+  return bytes;
+}

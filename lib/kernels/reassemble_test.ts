@@ -1,0 +1,410 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import {
+  DETECTOR_TYPE,
+  FakeReceiver,
+  type FakeReceiverOptions,
+  makePacket,
+  VERSION,
+} from "./_fake_receiver.ts";
+import { ReassemblyModel } from "./_reassembly_model.ts";
+
+const SECOND = 1_000_000_000n;
+const TABLE_ENTRIES = 256;
+
+/** Datagrams counted so far, of every kind. */
+function counted(receiver: FakeReceiver): bigint {
+  const { accepted, duplicate, late, malformed, foreign } = receiver.counts;
+  return accepted + duplicate + late + malformed + foreign;
+}
+
+/** Whether a frame published after frame `i` lies in its slot. */
+function slotTakenAfter({ published }: FakeReceiver, i: number, slots: number): boolean {
+  const slot = published[i]!.imageId % BigInt(slots);
+  return published.slice(i + 1).some(({ imageId }) => imageId % BigInt(slots) === slot);
+}
+
+/** What a detector and a network may do. */
+type Step =
+  | { do: "send"; packets: number }
+  | { do: "drop"; packets: number }
+  | { do: "repeat"; back: number }
+  | { do: "overtake"; ahead: number }
+  | { do: "short"; bytes: number }
+  | { do: "long"; bytes: number }
+  | { do: "version"; version: number }
+  | { do: "packet_number"; past: number }
+  | { do: "type"; type: number }
+  | { do: "module"; module: number; packets: number }
+  | { do: "jump"; frames: number }
+  | { do: "restart"; frame: number }
+  | { do: "batch" }
+  | { do: "wait"; ns: number }
+  | { do: "expire"; ns: number };
+
+const n = (max: number, min = 1): fc.Arbitrary<number> => fc.integer({ min, max });
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 12, arbitrary: fc.record({ do: fc.constant("send" as const), packets: n(40) }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant("drop" as const), packets: n(9) }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant("repeat" as const), back: n(60, 0) }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant("overtake" as const), ahead: n(30) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("short" as const), bytes: n(200, 0) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("long" as const), bytes: n(50) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("version" as const), version: n(255, 0) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("packet_number" as const), past: n(9, 0) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("type" as const), type: n(255, 0) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant("module" as const), module: n(9), packets: n(40) }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("jump" as const), frames: n(60) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("restart" as const), frame: n(500, 0) }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant("batch" as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("wait" as const), ns: n(3000) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("expire" as const), ns: n(500, 0) }) },
+);
+
+const settings: fc.Arbitrary<FakeReceiverOptions> = fc.record({
+  packetsPerFrame: fc.constantFrom(1, 2, 3, 4, 5, 8, 16, 63, 64, 65, 128),
+  payloadBytes: fc.constantFrom(8, 24, 64),
+  slots: n(40, 16),
+  window: n(8),
+  batch: n(32),
+  idleNs: fc.constant(2000n),
+});
+
+/** Turns steps into batches of datagrams, and plays them to the receiver and to the model. */
+function play(steps: readonly Step[], options: FakeReceiverOptions): void {
+  const { packetsPerFrame, payloadBytes, idleNs, window } = options;
+  using receiver = new FakeReceiver(options);
+  const model = new ReassemblyModel({
+    packetsPerFrame,
+    payloadBytes,
+    window,
+    idleNs,
+    holdLimit: Math.max(2, Math.min(32, Math.floor(packetsPerFrame / 2))),
+    tableEntries: TABLE_ENTRIES,
+    version: VERSION,
+    detectorType: DETECTOR_TYPE,
+  });
+  let now = SECOND;
+  let frame = 100n, packet = 0;
+  let sent = 0;
+  let queue: Uint8Array[] = [];
+  const history: Uint8Array[] = [];
+  const overtaken = new Set<string>();
+  const at = (ahead: number): [bigint, number] => {
+    const place = packet + ahead;
+    return [frame + BigInt(Math.floor(place / packetsPerFrame)), place % packetsPerFrame];
+  };
+  const put = (datagram: Uint8Array): void => {
+    queue.push(datagram);
+    sent++;
+  };
+  const flush = (): void => {
+    now += 10n;
+    receiver.deliver(queue, now);
+    for (const datagram of queue) model.receive(datagram, now);
+    queue = [];
+  };
+  const damaged = (change: (datagram: Uint8Array) => Uint8Array): void => {
+    put(change(makePacket(options, frame, packet)));
+    [frame, packet] = at(1);
+  };
+  for (const s of steps) {
+    switch (s.do) {
+      case "send":
+      case "drop":
+        for (let i = 0; i < s.packets; i++, [frame, packet] = at(1)) {
+          if (overtaken.delete(`${frame} ${packet}`)) continue;
+          const datagram = makePacket(options, frame, packet);
+          history.push(datagram);
+          if (s.do === "send") put(datagram);
+        }
+        break;
+      case "repeat": {
+        const datagram = history.at(-1 - s.back);
+        if (datagram !== undefined) put(datagram);
+        break;
+      }
+      case "overtake": {
+        const [f, p] = at(s.ahead);
+        overtaken.add(`${f} ${p}`);
+        put(makePacket(options, f, p));
+        break;
+      }
+      case "short":
+        damaged((d) => d.subarray(0, Math.min(s.bytes, d.byteLength - 1)));
+        break;
+      case "long":
+        damaged((d) => {
+          const longer = new Uint8Array(d.byteLength + s.bytes);
+          longer.set(d);
+          return longer;
+        });
+        break;
+      case "version":
+        damaged((d) => d.with(47, s.version === VERSION ? 9 : s.version));
+        break;
+      case "packet_number":
+        put(makePacket(options, frame, packetsPerFrame + s.past));
+        break;
+      case "type":
+        put(makePacket(options, frame, packet, { type: s.type === DETECTOR_TYPE ? 9 : s.type }));
+        break;
+      case "module":
+        for (let i = 0; i < s.packets; i++) {
+          put(makePacket(options, ...at(i), { module: 100 + s.module, nonce: 1 }));
+        }
+        break;
+      case "jump":
+        frame += BigInt(s.frames);
+        packet = 0;
+        break;
+      case "restart":
+        frame = BigInt(s.frame);
+        packet = 0;
+        break;
+      case "batch":
+        flush();
+        break;
+      case "wait":
+        flush();
+        now += BigInt(s.ns);
+        break;
+      case "expire":
+        flush();
+        now += BigInt(s.ns);
+        receiver.receiver.expire(now, 300n);
+        model.expire(now, 300n);
+        break;
+    }
+  }
+  flush();
+  now += 10_000n;
+  receiver.receiver.expire(now, 300n);
+  model.expire(now, 300n);
+
+  assert.equal(counted(receiver), BigInt(sent), "every datagram is counted exactly once");
+  const { moved: _, kernel_drops: __, ...counts } = receiver.counts;
+  assert.deepEqual(
+    counts,
+    Object.fromEntries(Object.entries(model.counts).map(([k, v]) => [k, BigInt(v)])),
+  );
+  assert.equal(receiver.published.length, model.delivered.length);
+  let last = { frame: -1n, epoch: 0 };
+  model.delivered.forEach((expected, i) => {
+    const { pixels, entry, ...found } = receiver.published[i]!;
+    const { pixels: expectedPixels, ...fields } = expected;
+    assert.deepEqual(found, { ...fields, imageId: expected.frame });
+    assert.ok(found.epoch > last.epoch || (found.epoch === last.epoch && found.frame > last.frame));
+    last = found;
+    if (pixels !== undefined) assert.deepEqual(pixels, expectedPixels, `frame ${found.frame}`);
+    else assert.ok(slotTakenAfter(receiver, i, options.slots), `frame ${found.frame} was lost`);
+    const later = receiver.pixelsOf(entry);
+    if (later !== undefined) assert.deepEqual(later, expectedPixels, `frame ${found.frame} later`);
+  });
+  receiver.checkCanaries();
+}
+
+Deno.test("the receiver does what the model says, whatever detector and network do", () => {
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 1, maxLength: 60 }), settings, play),
+    { numRuns: Number(Deno.env.get("PROPERTY_RUNS") ?? 200) },
+  );
+});
+
+const small: FakeReceiverOptions = {
+  packetsPerFrame: 4,
+  payloadBytes: 16,
+  slots: 16,
+  window: 4,
+  batch: 32,
+  idleNs: SECOND,
+};
+
+/** Packets `from` … `to` − 1 of a frame. */
+function packets(frame: number, from = 0, to = small.packetsPerFrame): Uint8Array[] {
+  return Array.from({ length: to - from }, (_, i) => makePacket(small, BigInt(frame), from + i));
+}
+
+/** A whole frame's pixels. */
+function pixelsOf(frame: number, missing: number[] = []): Uint8Array {
+  return new Uint8Array(
+    packets(frame).flatMap((packet, i) => [
+      ...(missing.includes(i) ? new Uint8Array(small.payloadBytes) : packet.subarray(48)),
+    ]),
+  );
+}
+
+Deno.test("the receiver never publishes a frame with the pixels of one that took its slot", () => {
+  using receiver = new FakeReceiver(small);
+  // Frame 17 lies in the slot of frame 1, with which the restarted counter goes on.
+  receiver.deliver([...packets(17, 0, 3), ...packets(1), ...packets(2)], SECOND);
+  receiver.receiver.expire(3n * SECOND, 1n);
+  const [closed, restarted] = receiver.published;
+  assert.deepEqual([closed!.frame, closed!.missing, closed!.epoch], [17n, 1, 1]);
+  assert.deepEqual([restarted!.frame, restarted!.missing, restarted!.epoch], [1n, 0, 2]);
+  assert.equal(closed!.pixels, undefined);
+  assert.deepEqual(restarted!.pixels, pixelsOf(1));
+  receiver.deliver(packets(3), 4n * SECOND);
+  assert.deepEqual(receiver.pixelsOf(restarted!.entry), pixelsOf(1));
+});
+
+Deno.test("the receiver leaves a frame that it gave up to its readers when the next packets come", () => {
+  using receiver = new FakeReceiver(small);
+  receiver.deliver([...packets(20), ...packets(21, 0, 3)], SECOND);
+  receiver.receiver.expire(2n * SECOND, 1n);
+  assert.equal(receiver.published.length, 2);
+  receiver.deliver(packets(21, 3), 2n * SECOND); // too late
+  receiver.deliver(packets(22), 2n * SECOND);
+  assert.equal(receiver.published.length, 3);
+  assert.equal(receiver.counts.late, 1n);
+  assert.deepEqual(receiver.pixelsOf(0n), pixelsOf(20));
+  assert.deepEqual(receiver.pixelsOf(1n), pixelsOf(21, [3]));
+  assert.deepEqual(receiver.pixelsOf(2n), pixelsOf(22));
+});
+
+Deno.test("the receiver publishes a frame whose packets come in reverse, batch by batch", () => {
+  using receiver = new FakeReceiver(small);
+  for (const packet of packets(5).reverse()) receiver.deliver([packet], SECOND);
+  assert.deepEqual(receiver.published[0]!.pixels, pixelsOf(5));
+  receiver.deliver(packets(6), SECOND);
+  assert.deepEqual(receiver.published[1]!.pixels, pixelsOf(6));
+  assert.equal(receiver.counts.accepted, 8n);
+});
+
+for (const frame of [2n ** 62n + 1n, 2n ** 63n, 2n ** 64n - 2n, 2n ** 64n - 1n]) {
+  Deno.test(`the receiver counts frame number ${frame} as malformed, first or later`, () => {
+    using receiver = new FakeReceiver(small);
+    for (let round = 1; round <= 2; round++) {
+      receiver.deliver([0, 1, 2, 3].map((p) => makePacket(small, frame, p)), SECOND);
+      receiver.deliver(packets(round), SECOND);
+      receiver.receiver.expire(SECOND, SECOND);
+      assert.equal(receiver.counts.malformed, BigInt(4 * round));
+      assert.equal(receiver.published.length, round);
+    }
+    receiver.checkCanaries();
+  });
+}
+
+const bunchId = fc.oneof(
+  fc.integer({ min: 0, max: 2 ** 32 }),
+  fc.double(),
+  fc.constantFrom(NaN, Infinity, -Infinity, -1, -0, 2 ** 53, 1.8446744073709552e19, 1e300, 0.5),
+);
+
+Deno.test("the receiver takes bunch ids of any value and step without mixing frames", () => {
+  const wide = { ...small, imageIdField: "bunch_id" as const };
+  const image = fc.record({ bunchId, packets: n(4), copies: n(2) });
+  fc.assert(
+    fc.property(fc.array(image, { minLength: 1, maxLength: 40 }), n(64), (images, chunk) => {
+      using receiver = new FakeReceiver(wide);
+      const datagrams = images.flatMap((image, i) =>
+        Array.from(
+          { length: image.packets * image.copies },
+          (_, p) =>
+            makePacket(small, BigInt(50 + i), p % image.packets, { bunchId: image.bunchId }),
+        )
+      );
+      let now = SECOND;
+      for (let i = 0; i < datagrams.length; i += chunk) {
+        receiver.deliver(datagrams.slice(i, i + chunk), now++);
+      }
+      receiver.receiver.expire(2n * SECOND, 1n);
+      assert.equal(counted(receiver), BigInt(datagrams.length));
+      for (const { frame, imageId, pixels, entry } of receiver.published) {
+        const { bunchId, packets } = images[Number(frame) - 50]!;
+        assert.equal(imageId, saturated(bunchId));
+        const missing = [0, 1, 2, 3].filter((p) => p >= packets);
+        for (const seen of [pixels, receiver.pixelsOf(entry)]) {
+          // A frame may have been closed early, because another one took its slot.
+          if (seen && receiver.counts.late === 0n && receiver.counts.foreign === 0n) {
+            assert.deepEqual(seen, pixelsOf(Number(frame), missing));
+          }
+        }
+      }
+      receiver.checkCanaries();
+    }),
+    { numRuns: 300 },
+  );
+});
+
+/** A double as a u64: what does not fit becomes the nearest that does, NaN becomes 0. */
+function saturated(value: number): bigint {
+  if (Number.isNaN(value) || value <= 0) return 0n;
+  return value >= 2 ** 64 ? 2n ** 64n - 1n : BigInt(Math.trunc(value));
+}
+
+/** Datagrams cut from random bytes. */
+function* randomDatagrams(count: number, lengths: number): Generator<Uint8Array> {
+  let pool = new Uint8Array(0);
+  let at = 0;
+  for (let i = 0; i < count; i++) {
+    if (at + 256 > pool.byteLength) {
+      pool = crypto.getRandomValues(new Uint8Array(65536));
+      at = 0;
+    }
+    const bytes = i % 2 === 0 ? 64 : pool[at]! % lengths;
+    yield pool.subarray(at, at + bytes);
+    at += 64 + (pool[at]! & 63);
+  }
+}
+
+Deno.test("a million random datagrams make no frame, and each is counted", () => {
+  const count = 1_000_000;
+  using receiver = new FakeReceiver({ ...small, batch: 128 });
+  receiver.deliver(packets(10), SECOND); // a detector is running
+  let batch: Uint8Array[] = [];
+  for (const datagram of randomDatagrams(count, 128)) {
+    if (batch.push(datagram) < 128) continue;
+    receiver.deliver(batch, SECOND);
+    batch = [];
+  }
+  receiver.deliver(batch, SECOND);
+  receiver.receiver.expire(2n * SECOND, 1n);
+  const { accepted, malformed, foreign, late, duplicate } = receiver.counts;
+  assert.equal(counted(receiver), BigInt(count + 4));
+  assert.equal(accepted, 4n);
+  assert.equal(malformed + foreign, BigInt(count));
+  assert.equal(late + duplicate, 0n);
+  assert.equal(receiver.published.length, 1);
+  receiver.checkCanaries();
+});
+
+Deno.test("packets that differ from good ones in random numbers only are all counted, none mixed up", () => {
+  fc.assert(
+    fc.property(
+      fc.array(
+        fc.record({
+          frame: fc.oneof(
+            fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+            fc.bigInt({ min: 2n ** 62n - 3n, max: 2n ** 62n + 3n }),
+            fc.bigInt({ min: 0n, max: 40n }),
+          ),
+          packet: fc.oneof(n(3, 0), n(2 ** 32 - 1, 0)),
+          module: n(8, 7),
+          wait: n(2 ** 31, 0),
+        }),
+        { maxLength: 200 },
+      ),
+      (all) => {
+        using receiver = new FakeReceiver(small);
+        let now = SECOND;
+        for (const { frame, packet, module, wait } of all) {
+          now += BigInt(wait) & 0x7000_0000n; // mostly shorter than the silence, at times longer
+          receiver.deliver([makePacket(small, frame, packet, { module })], now);
+        }
+        receiver.receiver.expire(now + 2n * SECOND, 1n);
+        assert.equal(counted(receiver), BigInt(all.length));
+        const { frames_good, frames_incomplete, accepted, missing_packets } = receiver.counts;
+        const frames = BigInt(receiver.published.length);
+        assert.equal(frames_good + frames_incomplete, frames);
+        assert.equal(accepted + missing_packets, 4n * frames);
+        receiver.checkCanaries();
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
