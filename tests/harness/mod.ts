@@ -12,6 +12,8 @@ export * from "./pipeline.ts";
 export * from "./process.ts";
 export * from "./ring_entries.ts";
 export * from "./simulate.ts";
+export * from "./small_disk.ts";
 export * from "./stream_listener.ts";
+export * from "./writer_driver.ts";
 export * from "./udp_source.ts";
 export * from "./until.ts";

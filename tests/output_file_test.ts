@@ -1,0 +1,155 @@
+/** Where files may be written, and what happens when the disk is full. */
+import assert from "node:assert/strict";
+import { DaqApiError } from "../lib/http/mod.ts";
+import { simulateImage } from "../lib/simulate/mod.ts";
+import {
+  imageIds,
+  jungfrauConfig,
+  Pipeline,
+  readWithH5py,
+  sha256,
+  simulate,
+  SmallDisk,
+  startSimulator,
+  WriterDriver,
+} from "./harness/mod.ts";
+
+Deno.test("an existing file, and a path that is not allowed, are refused with a clear error", async (t) => {
+  await using pipeline = await Pipeline.start(jungfrauConfig(1));
+  const { dataRoot } = pipeline;
+  const outside = `${dataRoot}-outside`;
+  Deno.mkdirSync(outside);
+  Deno.writeTextFileSync(`${dataRoot}/there.h5`, "precious");
+  Deno.mkdirSync(`${dataRoot}/sub`);
+  Deno.symlinkSync(outside, `${dataRoot}/link`);
+  Deno.symlinkSync(`${outside}/new.h5`, `${dataRoot}/dangling.h5`);
+
+  const refusals: [what: string, path: string, status: number, says: RegExp][] = [
+    ["an existing file", `${dataRoot}/there.h5`, 409, /there\.h5 exists already.*another name/],
+    [
+      "a path outside the roots",
+      `${outside}/run.h5`,
+      403,
+      /outside the allowed folders: .*--data-root/,
+    ],
+    ["a system path", "/etc/run.h5", 403, /outside the allowed folders/],
+    ["a relative path", "run.h5", 400, /"run\.h5" is not an absolute path/],
+    ["a path with ..", `${dataRoot}/sub/../run.h5`, 400, /contains \.\./],
+    ["a path with .. that leads out", `${dataRoot}/../run.h5`, 400, /contains \.\./],
+    ["a path through a link", `${dataRoot}/link/run.h5`, 403, /link is a symbolic link/],
+    ["a path that is a link", `${dataRoot}/dangling.h5`, 403, /dangling\.h5 is a symbolic link/],
+    ["a path in no folder", `${dataRoot}/nowhere/run.h5`, 400, /nowhere does not exist.*Create/],
+    ["another suffix", `${dataRoot}/run.txt`, 400, /does not end with \.h5 or \.hdf5/],
+  ];
+  for (const [what, path, status, says] of refusals) {
+    await t.step(`the agent refuses ${what}`, async () => {
+      await assert.rejects(
+        pipeline.client.writeAsync({ n_images: 1, output_file: path }),
+        (error) => {
+          assert.ok(error instanceof DaqApiError);
+          assert.equal(error.status, status);
+          assert.match(error.message, says);
+          return true;
+        },
+      );
+    });
+  }
+
+  assert.equal(Deno.readTextFileSync(`${dataRoot}/there.h5`), "precious");
+  assert.deepEqual([...Deno.readDirSync(outside)], []);
+  assert.equal((await pipeline.client.status()).state, "READY");
+  Deno.removeSync(outside);
+});
+
+Deno.test("the file writer itself refuses such paths, whoever asks", async (t) => {
+  await using pipeline = await Pipeline.start(jungfrauConfig(1), {
+    services: ["std_udp_recv", "std_assembler", "std_h5_writer"],
+  });
+  const { dataRoot } = pipeline;
+  const outside = `${dataRoot}-outside`;
+  Deno.mkdirSync(outside);
+  Deno.writeTextFileSync(`${dataRoot}/there.h5`, "precious");
+  Deno.symlinkSync(outside, `${dataRoot}/link`);
+  Deno.symlinkSync(`${outside}/new.h5`, `${dataRoot}/dangling.h5`);
+  using driver = new WriterDriver(pipeline.name);
+
+  const refusals: [what: string, path: string, says: RegExp][] = [
+    ["an existing file", `${dataRoot}/there.h5`, /EEXIST/],
+    ["a path outside the roots", `${outside}/run.h5`, /outside the folders.*--data-root/],
+    ["a system path", "/etc/run.h5", /outside the folders/],
+    ["a relative path", "run.h5", /outside the folders/],
+    ["a path with .. that leads out", `${dataRoot}/../run.h5`, /EXDEV/],
+    ["a path through a link that leads out", `${dataRoot}/link/run.h5`, /EXDEV|ELOOP/],
+    ["a path that is a link", `${dataRoot}/dangling.h5`, /EEXIST|ELOOP|EXDEV/],
+  ];
+  for (const [what, path, says] of refusals) {
+    await t.step(`the writer refuses ${what}`, async () => {
+      const { code, reason } = await driver.create(path);
+      assert.equal(code, "failure");
+      assert.match(reason, says);
+    });
+  }
+  assert.equal(Deno.readTextFileSync(`${dataRoot}/there.h5`), "precious");
+  assert.deepEqual([...Deno.readDirSync(outside)], []);
+  Deno.removeSync(outside);
+
+  await t.step("and still takes one that is allowed", async () => {
+    assert.equal((await driver.create(`${dataRoot}/run.h5`)).code, "success");
+    assert.equal((await driver.ask({ action: "close_file" })).code, "success");
+    assert.deepEqual(imageIds(await readWithH5py(`${dataRoot}/run.h5`)), []);
+  });
+});
+
+Deno.test("a full disk fails the acquisition with that reason, and the file stays readable up to the last published image", async () => {
+  using disk = SmallDisk.mount(20 * 2 ** 20);
+  await using pipeline = await Pipeline.start(
+    jungfrauConfig(1),
+    disk === undefined ? {} : { dataRoot: disk.path },
+  );
+  if (disk === undefined) limitFiles(pipeline, 20 * 2 ** 20);
+  const { path } = await pipeline.write("full.h5", 200);
+  await using simulator = startSimulator(pipeline, "--pattern", "ramp", "--rate", "20");
+
+  const { state, acquisition } = await pipeline.ended();
+  assert.equal(acquisition.state, "FAILED");
+  assert.match(acquisition.message, disk === undefined ? /EFBIG/ : /ENOSPC/);
+  assert.equal(state, "READY");
+  await simulator.stop();
+
+  const file = await readWithH5py(path);
+  assertSimulated(pipeline, file, acquisition.stats.n_write_completed);
+  assert.ok(
+    file.data.sha256.length >= 10,
+    `${file.data.sha256.length} images of 1 MiB are on 20 MiB`,
+  );
+
+  // Room again: the next acquisition works.
+  Deno.removeSync(path);
+  const next = await pipeline.write("next.h5", 3);
+  await simulate(pipeline, "--pattern", "ramp", "--images", "3", "--start-id", "100000");
+  await pipeline.finished();
+  assert.deepEqual(imageIds(await readWithH5py(next.path)), [100_000, 100_001, 100_002]);
+});
+
+/** Every image in the file is the one that was simulated. */
+function assertSimulated(
+  { config }: Pipeline,
+  file: Awaited<ReturnType<typeof readWithH5py>>,
+  images: number,
+): void {
+  assert.equal(file.data.sha256.length, images);
+  const last = imageIds(file).at(-1) ?? 0;
+  file.data.sha256.forEach((hash, i) => {
+    const id = imageIds(file)[i]!;
+    const { buffer } = simulateImage(config, { pattern: "ramp", images: last + 8 }, BigInt(id));
+    assert.equal(hash, sha256(new Uint8Array(buffer)), `image ${id}`);
+  });
+}
+
+/** Where no small disk can be made, the writer may not write beyond a size: EFBIG in place of ENOSPC. */
+function limitFiles(pipeline: Pipeline, bytes: number): void {
+  const pid = pipeline.service("std_h5_writer").pid;
+  const { success } = new Deno.Command("prlimit", { args: [`--pid=${pid}`, `--fsize=${bytes}`] })
+    .outputSync();
+  assert.ok(success, "prlimit");
+}
