@@ -66,6 +66,7 @@ export class AccountingReader implements Disposable {
   readonly #image: RingCounters;
   readonly #packetsPerImage: bigint;
 
+  /** Counts from what the rings hold. */
   constructor(rings: AccountingRings) {
     this.#frames = rings.frames.map((name) => new RingCounters(name, FRAME_RING_COUNTERS.length));
     this.#image = new RingCounters(rings.image, IMAGE_RING_COUNTERS.length);

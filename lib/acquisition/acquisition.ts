@@ -23,6 +23,7 @@ import { REASON_FILE_OPEN, REASON_NO_FILE, REASON_OVERWRITTEN } from "./writer_r
 
 /** What an event did. */
 export interface Transition {
+  /** The state after the event. */
   readonly state: AcquisitionState;
   /** To be carried out in order. */
   readonly effects: readonly AcquisitionEffect[];

@@ -18,11 +18,14 @@ export type OutputPathProblem =
 
 /** A path that is refused; the message names it, what is allowed and what to do. */
 export class OutputPathError extends Error {
+  /** The class's name. */
   override readonly name = "OutputPathError";
+  /** Which rule it breaks. */
   readonly problem: OutputPathProblem;
   /** The refused path. */
   readonly path: string;
 
+  /** Carries the path and the rule it breaks. */
   constructor(problem: OutputPathProblem, path: string, message: string, options?: ErrorOptions) {
     super(message, options);
     this.problem = problem;
@@ -32,12 +35,15 @@ export class OutputPathError extends Error {
 
 /** What the check needs to know of a file. */
 export interface FileKind {
+  /** Whether it is a folder. */
   readonly isDirectory: boolean;
+  /** Whether it is a symbolic link. */
   readonly isSymlink: boolean;
 }
 
 /** A path that passed. */
 export interface OutputPath {
+  /** The path, absolute. */
   readonly path: string;
   /** The allowed folder it is in, as given. */
   readonly root: string;

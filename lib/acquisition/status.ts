@@ -18,10 +18,13 @@ export type AcquisitionStateName =
 
 /** Status of the current acquisition, or of the last one. */
 export interface AcquisitionStatus {
+  /** Where it is. */
   readonly state: AcquisitionStateName;
   /** "Completed.", "Interrupted." or "ERROR: …" once it ended. */
   readonly message: string;
+  /** What was asked for. */
   readonly info: { readonly nImages: number; readonly outputFile: string; readonly runId: bigint };
+  /** How far it is. */
   readonly stats: {
     readonly nWriteRequested: number;
     readonly nWriteCompleted: number;
@@ -36,7 +39,9 @@ export interface AcquisitionStatus {
 
 /** Status of the writer and its acquisition. */
 export interface WriterStatus {
+  /** Whether the writer is free, writing or lost. */
   readonly state: WriterStateName;
+  /** The current acquisition, or the last one. */
   readonly acquisition: AcquisitionStatus;
 }
 

@@ -31,6 +31,7 @@ export interface RingImage {
   readonly entry?: bigint;
   /** Images published before this one that were overwritten before they could be looked at. */
   readonly skipped: number;
+  /** What the assembler says of the image. */
   readonly metadata: ImageMetadata;
 }
 
@@ -44,12 +45,14 @@ export type WriterCommand =
 
 /** An answer of the file writer. */
 export interface WriterAnswer {
+  /** Whether the action succeeded. */
   readonly ok: boolean;
   /** Why it failed; empty on success. */
   readonly reason: string;
   /** Which action is answered; absent from the original writer, which answers in order and does
    * not answer record_image. */
   readonly action?: WriterActionName;
+  /** The image the answer speaks of. */
   readonly imageId?: bigint;
   /** Images in the current file so far. */
   readonly nWritten?: number;
@@ -114,7 +117,9 @@ export type Phase =
 
 /** One acquisition: what was asked and what came of it. */
 export interface Run {
+  /** What was asked for. */
   readonly request: StartRequest;
+  /** Epoch s. */
   readonly startTime: number;
   /** Epoch s; absent while it runs. */
   readonly stopTime?: number;
@@ -140,6 +145,7 @@ export interface Run {
 
 /** The whole state; never changed in place. */
 export interface AcquisitionState {
+  /** What the machine is doing. */
   readonly phase: Phase;
   /** The current run, or the last one; absent until the first. */
   readonly run?: Run;

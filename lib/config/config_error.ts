@@ -19,6 +19,7 @@ export interface ConfigErrorOptions extends ErrorOptions {
  * (path, value found, what is allowed) and ends with what to do.
  */
 export class ConfigError extends Error {
+  /** The class's name. */
   override readonly name = "ConfigError";
   /** Every wrong field, in the order of the file's schema. */
   readonly issues: readonly ConfigIssue[];
@@ -26,6 +27,8 @@ export class ConfigError extends Error {
   readonly source: string;
 
   /**
+   * Composes the message.
+   *
    * @param source Where the config came from, for the message; may be empty.
    * @param issues The wrong fields; at least one.
    * @param options `cause`, when another error is behind it, and `warnings`, shown below the issues.

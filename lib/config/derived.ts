@@ -7,6 +7,8 @@ const PIXEL_BYTES: Record<PixelType, number> = { uint8: 1, uint16: 2, uint32: 4,
 const GB = 1e9;
 
 /**
+ * The type of the image's pixels.
+ *
  * @param config A config from `parseConfig`.
  * @returns Type of the image's pixels: by `bit_depth`, but float32 for converted Jungfrau images.
  */
@@ -16,6 +18,8 @@ export function pixelType(config: DetectorConfig): PixelType {
 }
 
 /**
+ * The size of the image.
+ *
  * @param config A config from `parseConfig`.
  * @returns `[height, width]` of the image, in px.
  */
@@ -24,6 +28,8 @@ export function imageShape(config: DetectorConfig): [height: number, width: numb
 }
 
 /**
+ * The memory one image takes.
+ *
  * @param config A config from `parseConfig`.
  * @returns Size of one uncompressed image, in bytes.
  */
@@ -33,6 +39,8 @@ export function imageBytes(config: DetectorConfig): number {
 }
 
 /**
+ * The length of each module's frame ring.
+ *
  * @param config A config from `parseConfig`.
  * @returns Slots of each module's frame ring: `frame_slots`, or the reference's 1000.
  */
@@ -41,6 +49,8 @@ export function frameSlots(config: DetectorConfig): number {
 }
 
 /**
+ * The length of the image ring.
+ *
  * @param config A config from `parseConfig`.
  * @returns Slots of the image ring: `image_slots`, or as the reference has it what fits into
  * `ram_buffer_gb` (of 10^9 bytes) and never fewer than 1000.
@@ -52,6 +62,8 @@ export function imageSlots(config: DetectorConfig): number {
 }
 
 /**
+ * The UDP port of a module.
+ *
  * @param config A config from `parseConfig`.
  * @param module Index of the module.
  * @returns UDP port the module sends to: the one `submodule_info` gives it, or `start_udp_port + module`.

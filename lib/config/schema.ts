@@ -106,7 +106,11 @@ const DETECTOR_NAME_EXPECTED =
 const MODULE_KEY = /^(0|[1-9][0-9]{0,2})$/;
 const SHM_GROUP = /^[a-z_][a-z0-9_-]{0,31}$/;
 
-/** The whole config. Parse with `parseConfig`, which also checks what depends on several fields. */
+/**
+ * The whole config. Parse with `parseConfig`, which also checks what depends on several fields.
+ *
+ * @ignore Its inferred type is no documentation: see docs/reference/configuration.md.
+ */
 export const detectorConfigSchema = z.object({
   detector_name: z.string(DETECTOR_NAME_EXPECTED).regex(DETECTOR_NAME, DETECTOR_NAME_EXPECTED).meta(
     notes(
@@ -252,15 +256,28 @@ export const detectorConfigSchema = z.object({
   ),
 }, "a JSON object");
 
+/**
+ * What a schema makes of its input.
+ *
+ * @ignore
+ */
+type Output<Schema extends z.ZodType> = z.output<Schema>;
+/**
+ * What a schema takes.
+ *
+ * @ignore
+ */
+type Input<Schema extends z.ZodType> = z.input<Schema>;
+
 /** A checked config with its defaults filled in. */
-export type DetectorConfig = z.output<typeof detectorConfigSchema>;
+export type DetectorConfig = Output<typeof detectorConfigSchema>;
 /** What a config file may hold: as `DetectorConfig`, with every field that has a default optional. */
-export type DetectorConfigInput = z.input<typeof detectorConfigSchema>;
+export type DetectorConfigInput = Input<typeof detectorConfigSchema>;
 /** One of the detectors a config can describe. */
 export type DetectorType = DetectorConfig["detector_type"];
 /** One entry of `submodule_info`. */
-export type Submodule = z.output<typeof submoduleSchema>;
+export type Submodule = NonNullable<DetectorConfig["submodule_info"]>[number];
 /** One entry of `live_stream_configs`. */
-export type LiveStreamConfig = z.output<typeof liveStreamSchema>;
+export type LiveStreamConfig = DetectorConfig["live_stream_configs"][string];
 /** `[x0, y0, x1, y1]`, inclusive corners in px. */
-export type ModulePosition = z.output<typeof modulePositionSchema>;
+export type ModulePosition = DetectorConfig["module_positions"][string];

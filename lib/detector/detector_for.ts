@@ -14,9 +14,14 @@ const DETECTORS: Partial<Record<DetectorType, Detector>> = {
  * `ConfigError` about `detector_type`.
  */
 export class UnsupportedDetectorError extends Error {
+  /** The class's name. */
   override readonly name = "UnsupportedDetectorError";
 
-  /** @param detectorType The config's `detector_type`. */
+  /**
+   * Names the type and what there is.
+   *
+   * @param detectorType The config's `detector_type`.
+   */
   constructor(readonly detectorType: string) {
     const supported = Object.keys(DETECTORS).map((name) => `"${name}"`).join(", ");
     const expected = `one of ${supported}`;

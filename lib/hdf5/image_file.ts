@@ -47,6 +47,7 @@ export interface ImageFileOptions {
 
 /** Thrown when an image file is asked for something it cannot do. */
 export class ImageFileError extends Error {
+  /** The class's name. */
   override name = "ImageFileError";
 }
 

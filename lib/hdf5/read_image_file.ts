@@ -11,6 +11,7 @@ import { PIXEL_BYTES, type PixelArray, type PixelType } from "./pixel_type.ts";
 
 /** Thrown when a file is not an image file. */
 export class NotAnImageFileError extends Error {
+  /** The class's name. */
   override name = "NotAnImageFileError";
 }
 

@@ -26,6 +26,7 @@ const POLL_INTERVAL_MS = 200;
 
 /** The agent answered no. */
 export class DaqApiError extends Error {
+  /** The class's name. */
   override readonly name = "DaqApiError";
   /** HTTP status; 200 from servers that report errors in the body only. */
   readonly status: number;
@@ -34,6 +35,7 @@ export class DaqApiError extends Error {
   /** The writer's state, when the answer had it. */
   readonly writer: Writer | undefined;
 
+  /** Carries what the answer said. */
   constructor(
     message: string,
     details: { status: number; issues?: readonly RequestIssue[]; writer?: Writer | undefined },
@@ -47,6 +49,7 @@ export class DaqApiError extends Error {
 
 /** Nothing usable came back: no agent there, or not one that speaks this interface. */
 export class DaqUnreachableError extends Error {
+  /** The class's name. */
   override readonly name = "DaqUnreachableError";
 }
 
@@ -60,6 +63,7 @@ export interface DaqClientOptions {
 
 /** How to wait for the end of an acquisition. */
 export interface WaitForEndOptions {
+  /** Ends the wait, not the acquisition. */
   signal?: AbortSignal;
   /** Called with every status seen, the last one included. */
   onProgress?: (writer: Writer) => void;
@@ -87,7 +91,11 @@ export class DaqClient {
   readonly baseUrl: string;
   readonly #fetch: typeof fetch;
 
-  /** @throws {TypeError} If the base URL is no http(s) URL. */
+  /**
+   * A client of one agent; connects at the first request.
+   *
+   * @throws {TypeError} If the base URL is no http(s) URL.
+   */
   constructor(options: DaqClientOptions = {}) {
     const { baseUrl = DEFAULT_API } = options;
     if (!URL.canParse(baseUrl) || !/^https?:$/.test(new URL(baseUrl).protocol)) {

@@ -20,7 +20,11 @@ const uint64 = z
 
 const count = z.int().nonnegative();
 
-/** Body of write_sync and write_async; further members are kept and stored in the file. */
+/**
+ * Body of write_sync and write_async; further members are kept and stored in the file.
+ *
+ * @ignore Documented as the type of its values.
+ */
 export const writeRequestSchema = z.looseObject({
   n_images: z.int().min(1).meta({ description: "Images to write.", example: 100 }),
   output_file: z.string().min(1).meta({
@@ -35,12 +39,20 @@ export const writeRequestSchema = z.looseObject({
   }),
 }).meta({ id: "WriteRequest" });
 
-/** States of the writer. */
+/**
+ * States of the writer.
+ *
+ * @ignore Documented as the type of its values.
+ */
 export const writerStateSchema = z.enum(["READY", "WRITING", "UNKNOWN"]).meta({
   description: "READY takes a request; UNKNOWN: the file writer does not answer.",
 });
 
-/** States of an acquisition. */
+/**
+ * States of an acquisition.
+ *
+ * @ignore Documented as the type of its values.
+ */
 export const acquisitionStateSchema = z.enum([
   "WAITING_IMAGES",
   "ACQUIRING_IMAGES",
@@ -49,7 +61,11 @@ export const acquisitionStateSchema = z.enum([
   "FAILED",
 ]).meta({ description: "FINISHED and FAILED are final." });
 
-/** The current acquisition or the last one. */
+/**
+ * The current acquisition or the last one.
+ *
+ * @ignore Documented as the type of its values.
+ */
 export const acquisitionSchema = z.object({
   state: acquisitionStateSchema,
   message: z.string().meta({ description: '"Completed.", "Interrupted." or "ERROR: …".' }),
@@ -66,42 +82,70 @@ export const acquisitionSchema = z.object({
   reports: z.array(z.unknown()).default([]),
 }).meta({ id: "Acquisition" });
 
-/** The writer and its acquisition. */
+/**
+ * The writer and its acquisition.
+ *
+ * @ignore Documented as the type of its values.
+ */
 export const writerSchema = z.object({
   state: writerStateSchema,
   acquisition: acquisitionSchema,
 }).meta({ id: "Writer" });
 
-/** Every answer: how it went, and in words. */
+/**
+ * Every answer: how it went, and in words.
+ *
+ * @ignore Documented as the type of its values.
+ */
 export const envelopeSchema = z.object({
   status: z.enum(["ok", "error"]),
   message: z.string(),
 });
 
-/** One thing that is wrong with a request; ours. */
+/**
+ * One thing that is wrong with a request; ours.
+ *
+ * @ignore Documented as the type of its values.
+ */
 export const issueSchema = z.object({
   path: z.string().meta({ description: "Member of the request.", example: "n_images" }),
   message: z.string(),
 });
 
-/** An answer that says no. */
+/**
+ * An answer that says no.
+ *
+ * @ignore Documented as the type of its values.
+ */
 export const errorAnswerSchema = envelopeSchema.extend({
   status: z.literal("error"),
   issues: z.array(issueSchema).optional().meta({ description: "Ours: every wrong member." }),
   writer: writerSchema.optional(),
 }).meta({ id: "ErrorAnswer" });
 
-/** Answer of the `/writer/…` routes. */
+/**
+ * Answer of the `/writer/…` routes.
+ *
+ * @ignore Documented as the type of its values.
+ */
 export const writerAnswerSchema = envelopeSchema.extend({ writer: writerSchema })
   .meta({ id: "WriterAnswer" });
 
-/** Throughput over the last second or so. */
+/**
+ * Throughput over the last second or so.
+ *
+ * @ignore Documented as the type of its values.
+ */
 export const rateSchema = z.object({
   bytes_per_second: z.number(),
   images_per_second: z.number(),
 });
 
-/** Answer of `/daq/stats`. */
+/**
+ * Answer of `/daq/stats`.
+ *
+ * @ignore Documented as the type of its values.
+ */
 export const statsAnswerSchema = envelopeSchema.extend({
   stats: z.object({ detector: rateSchema, writer: rateSchema }),
   accounting: z.record(z.string(), uint64).meta({
@@ -109,7 +153,11 @@ export const statsAnswerSchema = envelopeSchema.extend({
   }),
 }).meta({ id: "StatsAnswer" });
 
-/** Answer of `/health`; ours. */
+/**
+ * Answer of `/health`; ours.
+ *
+ * @ignore Documented as the type of its values.
+ */
 export const healthAnswerSchema = envelopeSchema.extend({
   service: z.string(),
   writer_state: writerStateSchema,
@@ -127,17 +175,24 @@ export interface WriteRequest {
   [member: string]: unknown;
 }
 
+/**
+ * What a schema makes of its input.
+ *
+ * @ignore
+ */
+type Output<Schema extends z.ZodType> = z.output<Schema>;
+
 /** The writer and its acquisition. */
-export type Writer = z.output<typeof writerSchema>;
+export type Writer = Output<typeof writerSchema>;
 /** The current acquisition or the last one. */
-export type AcquisitionAnswer = z.output<typeof acquisitionSchema>;
+export type AcquisitionAnswer = Output<typeof acquisitionSchema>;
 /** Answer of the `/writer/…` routes. */
-export type WriterAnswerBody = z.output<typeof writerAnswerSchema>;
+export type WriterAnswerBody = Output<typeof writerAnswerSchema>;
 /** Answer of `/daq/stats`. */
-export type StatsAnswer = z.output<typeof statsAnswerSchema>;
+export type StatsAnswer = Output<typeof statsAnswerSchema>;
 /** Answer of `/health`. */
-export type HealthAnswer = z.output<typeof healthAnswerSchema>;
+export type HealthAnswer = Output<typeof healthAnswerSchema>;
 /** An answer that says no. */
-export type ErrorAnswer = z.output<typeof errorAnswerSchema>;
+export type ErrorAnswer = Output<typeof errorAnswerSchema>;
 /** One thing that is wrong with a request. */
-export type RequestIssue = z.output<typeof issueSchema>;
+export type RequestIssue = Output<typeof issueSchema>;

@@ -11,7 +11,7 @@
  * @module
  */
 import { ProtocolError } from "./protocol_error.ts";
-import { defineWireStruct, viewOf, type WireRow } from "./wire_struct.ts";
+import { defineWireStruct, viewOf, type WireRow, type WireStruct } from "./wire_struct.ts";
 
 /** Bytes of every frame message. */
 export const FRAME_BYTES = 64;
@@ -65,6 +65,7 @@ export interface GigafrostFrame extends CommonFrame {
   rpf: number;
   /** 1 when the image is not to be stored. */
   doNotStore: number;
+  /** Number of the scan. */
   scanId: number;
   /** Columns of the quadrant, px. */
   sizeX: number;
@@ -87,7 +88,7 @@ const COMMON = {
 } as const satisfies Record<keyof CommonFrame, WireRow>;
 
 /** Layout of {@link EigerFrame}. */
-export const EIGER_FRAME = defineWireStruct<keyof EigerFrame>("EGFrame", FRAME_BYTES, {
+export const EIGER_FRAME: WireStruct<keyof EigerFrame> = defineWireStruct("EGFrame", FRAME_BYTES, {
   ...COMMON,
   bitDepth: ["u16", "bits", "bits per pixel"],
   posY: ["u16", "number", "column of the packet header"],
@@ -95,31 +96,39 @@ export const EIGER_FRAME = defineWireStruct<keyof EigerFrame>("EGFrame", FRAME_B
 });
 
 /** Layout of {@link JungfrauFrame}. */
-export const JUNGFRAU_FRAME = defineWireStruct<keyof JungfrauFrame>("JFFrame", FRAME_BYTES, {
-  ...COMMON,
-  id: ["u64", "id", "left 0 by the original"],
-  frameIndex: ["u64", "number", "frameNumber of the packet header"],
-  daqRec: ["u64", "bits", "detSpec3 of the packet header"],
-  wideModuleId: ["u64", "number", "module number again"],
-});
+export const JUNGFRAU_FRAME: WireStruct<keyof JungfrauFrame> = defineWireStruct(
+  "JFFrame",
+  FRAME_BYTES,
+  {
+    ...COMMON,
+    id: ["u64", "id", "left 0 by the original"],
+    frameIndex: ["u64", "number", "frameNumber of the packet header"],
+    daqRec: ["u64", "bits", "detSpec3 of the packet header"],
+    wideModuleId: ["u64", "number", "module number again"],
+  },
+);
 
 /** Layout of {@link GigafrostFrame}. */
-export const GIGAFROST_FRAME = defineWireStruct<keyof GigafrostFrame>("GFFrame", FRAME_BYTES, {
-  ...COMMON,
-  swappedRows: ["u8", "flag", "rows run from the last to the first"],
-  linkId: ["u8", "number", "link within the quadrant"],
-  corrMode: ["u8", "number", "correction mode of the camera"],
-  quadrantId: ["u8", "number", "quadrant of the image"],
-  rpf: ["u8", "number", "rpf of the original's struct"],
-  doNotStore: ["u8", "flag", "the image is not to be stored"],
-  scanId: ["u32", "id", "scan"],
-  sizeX: ["u32", "px", "columns of the quadrant"],
-  sizeY: ["u32", "px", "rows of one link"],
-  scanTime: ["u32", "ticks", "scan time"],
-  syncTime: ["u32", "ticks", "sync time"],
-  frameTimestamp: ["u64", "ticks", "time of the frame"],
-  exposureTime: ["u64", "ticks", "exposure time"],
-});
+export const GIGAFROST_FRAME: WireStruct<keyof GigafrostFrame> = defineWireStruct(
+  "GFFrame",
+  FRAME_BYTES,
+  {
+    ...COMMON,
+    swappedRows: ["u8", "flag", "rows run from the last to the first"],
+    linkId: ["u8", "number", "link within the quadrant"],
+    corrMode: ["u8", "number", "correction mode of the camera"],
+    quadrantId: ["u8", "number", "quadrant of the image"],
+    rpf: ["u8", "number", "rpf of the original's struct"],
+    doNotStore: ["u8", "flag", "the image is not to be stored"],
+    scanId: ["u32", "id", "scan"],
+    sizeX: ["u32", "px", "columns of the quadrant"],
+    sizeY: ["u32", "px", "rows of one link"],
+    scanTime: ["u32", "ticks", "scan time"],
+    syncTime: ["u32", "ticks", "sync time"],
+    frameTimestamp: ["u64", "ticks", "time of the frame"],
+    exposureTime: ["u64", "ticks", "exposure time"],
+  },
+);
 
 /**
  * Writes all 64 bytes of an Eiger frame message at `offset` of `view`.

@@ -16,33 +16,54 @@ import { decodeMessage, encodeMessage, numberOf, uint64Of } from "./_message.ts"
 import { ProtocolError } from "./protocol_error.ts";
 
 /** Pixel type. */
-export type Dtype = Exclude<keyof typeof ImageMetadataDtype, "dtype_undefined">;
+export type Dtype =
+  | "uint8"
+  | "uint16"
+  | "uint32"
+  | "uint64"
+  | "int8"
+  | "int16"
+  | "int32"
+  | "int64"
+  | "float16"
+  | "float32"
+  | "float64";
 
 /** What is known of the image's pixels; `id_missmatch` is the original's spelling. */
-export type ImageStatus = keyof typeof ImageMetadataStatus;
+export type ImageStatus = "status_undefined" | "good_image" | "missing_packets" | "id_missmatch";
 
 /** How the bytes in the ring are compressed. */
-export type ImageCompression = keyof typeof ImageMetadataCompression;
+export type ImageCompression = "none" | "h5bitshuffle_lz4" | "blosc2";
 
 /** GigaFRoST's part of the metadata. Times are camera ticks. */
 export interface GigafrostImageMetadata {
+  /** GigaFRoST. */
   readonly kind: "gf";
+  /** Number of the scan. */
   readonly scanId: number;
+  /** Scan time. */
   readonly scanTime: number;
+  /** Synchronisation time. */
   readonly syncTime: number;
+  /** When the frame was taken. */
   readonly frameTimestamp: bigint;
+  /** How long it was exposed. */
   readonly exposureTime: bigint;
+  /** Whether the image is to go into files. */
   readonly storeImage: boolean;
 }
 
 /** Jungfrau's part of the metadata. */
 export interface JungfrauImageMetadata {
+  /** Jungfrau. */
   readonly kind: "jf";
+  /** detSpec3 of the packet headers. */
   readonly daqRec: bigint;
 }
 
 /** Eiger's part of the metadata. */
 export interface EigerImageMetadata {
+  /** Eiger. */
   readonly kind: "eg";
   /** Exposure time, 100 ns; the original leaves it 0. */
   readonly exptime: bigint;
@@ -50,11 +71,13 @@ export interface EigerImageMetadata {
 
 /** Part of the metadata of a camera that is not read by UDP (PCO, bsread). */
 export interface PcoImageMetadata {
+  /** Cameras without UDP. */
   readonly kind: "pco";
   /** s since the epoch. */
   readonly globalTimestampSec: bigint;
   /** ns within the second. */
   readonly globalTimestampNs: bigint;
+  /** Name of the image's bsread channel. */
   readonly bsreadName: string;
 }
 
@@ -67,6 +90,7 @@ export type DetectorImageMetadata =
 
 /** Metadata of one image. */
 export interface ImageMetadata {
+  /** The detector's number of the image: pulse id, bunch id or frame number. */
   readonly imageId: bigint;
   /** px */
   readonly height: number;
@@ -74,8 +98,11 @@ export interface ImageMetadata {
   readonly width: number;
   /** Bytes of the image in the ring, after compression. */
   readonly size: number;
+  /** Type of a pixel. */
   readonly dtype: Dtype;
+  /** Whether the image is whole. */
   readonly status: ImageStatus;
+  /** How the bytes in the ring are compressed. */
   readonly compression: ImageCompression;
   /** Left out when the sender knows nothing more of the image. */
   readonly detector?: DetectorImageMetadata;

@@ -5,5 +5,6 @@
  * decoder's own error where there is one.
  */
 export class ProtocolError extends Error {
+  /** The class's name. */
   override readonly name = "ProtocolError";
 }

@@ -7,7 +7,7 @@
  * @module
  */
 import { ProtocolError } from "./protocol_error.ts";
-import { defineWireStruct, viewOf } from "./wire_struct.ts";
+import { defineWireStruct, viewOf, type WireStruct } from "./wire_struct.ts";
 
 /** Bytes of the header: the pixels of the packet follow. */
 export const SLS_HEADER_BYTES = 48;
@@ -20,6 +20,7 @@ export const SLS_DETECTOR_TYPE = { eiger: 1, jungfrau: 3 } as const;
 
 /** The header's fields, under the names of the detectors' manual. */
 export interface SlsHeader {
+  /** Frames since the start of the acquisition. */
   frameNumber: bigint;
   /** Exposure time, 100 ns. */
   expLength: number;
@@ -29,9 +30,13 @@ export interface SlsHeader {
   detSpec1: bigint;
   /** 100 ns. */
   timestamp: bigint;
+  /** Serial number of the module. */
   modId: number;
+  /** Row of the module in the detector. */
   row: number;
+  /** Column of the module in the detector. */
   column: number;
+  /** Depends on the detector; see its manual. */
   detSpec2: number;
   /** Jungfrau: daq_rec. */
   detSpec3: number;
@@ -39,11 +44,12 @@ export interface SlsHeader {
   detSpec4: number;
   /** See {@link SLS_DETECTOR_TYPE}. */
   detType: number;
+  /** Version of the header, see {@link SLS_HEADER_VERSION}. */
   version: number;
 }
 
 /** Layout of {@link SlsHeader}. */
-export const SLS_HEADER = defineWireStruct<keyof SlsHeader>("sls_detector_header", 48, {
+export const SLS_HEADER: WireStruct<keyof SlsHeader> = defineWireStruct("sls_detector_header", 48, {
   frameNumber: ["u64", "number", "frame since the start of the acquisition"],
   expLength: ["u32", "100 ns", "exposure time"],
   packetNumber: ["u32", "number", "packet within the frame"],

@@ -3,19 +3,23 @@ export type WireType = "u8" | "u16" | "u32" | "u64";
 
 /** One field of a packed struct. */
 export interface WireField {
+  /** The field's name in TypeScript. */
   readonly name: string;
   /** Bytes from the start of the struct. */
   readonly offset: number;
   /** Bytes. */
   readonly size: number;
+  /** Width; every field is unsigned, little endian. */
   readonly type: WireType;
   /** Unit of the value: "px", "bytes", "ns", "id", "number", "bits", … */
   readonly unit: string;
+  /** What it says. */
   readonly meaning: string;
 }
 
 /** A packed, little-endian struct: its one table of offsets. */
 export interface WireStruct<Name extends string> {
+  /** The struct's name in the original. */
   readonly name: string;
   /** Bytes on the wire, padding included. */
   readonly bytes: number;
@@ -23,6 +27,7 @@ export interface WireStruct<Name extends string> {
   readonly usedBytes: number;
   /** Offset of each field, bytes. */
   readonly at: Readonly<Record<Name, number>>;
+  /** Its fields in order. */
   readonly fields: readonly WireField[];
 }
 

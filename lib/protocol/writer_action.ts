@@ -21,6 +21,7 @@ export type WriterActionName = WriterAction["action"];
 
 /** Open a file and get ready to record. */
 export interface CreateFileAction {
+  /** Which action this is. */
   readonly action: "create_file";
   /** Absolute path. */
   readonly path: string;
@@ -38,7 +39,9 @@ export interface CreateFileAction {
 
 /** Write one image of the ring to the file. */
 export interface RecordImageAction {
+  /** Which action this is. */
   readonly action: "record_image";
+  /** The image. */
   readonly metadata: ImageMetadata;
   /** Ours: number of the image's entry in the ring's index; left out by an original. */
   readonly entry?: bigint;
@@ -46,11 +49,13 @@ export interface RecordImageAction {
 
 /** Finish and close the file. */
 export interface CloseFileAction {
+  /** Which action this is. */
   readonly action: "close_file";
 }
 
 /** Answer once all images sent so far are written. */
 export interface ConfirmLastImageAction {
+  /** Which action this is. */
   readonly action: "confirm_last_image";
 }
 

@@ -16,6 +16,7 @@ export type WriterResponseCode = "unknown" | "success" | "failure";
 
 /** Answer of a file writer to one action. */
 export interface WriterResponse {
+  /** How it ended. */
   readonly code: WriterResponseCode;
   /** Why it failed; empty on success. */
   readonly reason: string;

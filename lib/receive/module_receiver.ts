@@ -49,8 +49,10 @@ export interface ModuleReceiverOptions {
   ring: RingSpec;
   /** Group of the ring's files. */
   gid?: number | undefined;
-  /** Packets per receive call. */
-  batch?: number;
+  /** Messages per receive call; default 128, or 64 where a message may bring several packets. */
+  batch?: number | undefined;
+  /** Most packets the kernel may bring in one message (UDP GRO); default 1, no GRO. */
+  segments?: number | undefined;
   /** Frames kept open at once. */
   window: number;
   /** Silence after which any frame number is believed, ns. */

@@ -28,7 +28,9 @@ export interface RingNeeds {
 
 /** Slots of the rings of one detector. */
 export interface RingFit {
+  /** Slots of each frame ring. */
   frameSlots: number;
+  /** Slots of the image ring. */
   imageSlots: number;
   /** Memory that all rings take, bytes. */
   bytes: number;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+export type { File } from "../os/mod.ts";
 export * from "./errors.ts";
 export * from "./fit_rings.ts";
 export * from "./remove_rings.ts";

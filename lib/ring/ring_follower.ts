@@ -10,6 +10,7 @@ import { type RingReader, RingRecord } from "./ring_reader.ts";
  * lapped goes on with the oldest entry it can still trust, and counts what it missed.
  */
 export class RingFollower {
+  /** The ring that is followed. */
   readonly reader: RingReader;
   /** The entry last returned by {@link next}. */
   readonly record: RingRecord = new RingRecord();
@@ -17,7 +18,11 @@ export class RingFollower {
   overruns = 0n;
   #next: bigint;
 
-  /** @param from First entry to return; default: the next one published. */
+  /**
+   * Nothing is read before {@link next}.
+   *
+   * @param from First entry to return; default: the next one published.
+   */
   constructor(reader: RingReader, from: bigint = reader.head) {
     this.reader = reader;
     this.#next = from;

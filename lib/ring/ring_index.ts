@@ -23,11 +23,16 @@ export function barrier(): void {
 
 /** The index file of one ring, mapped at `at`. */
 export class RingIndex {
+  /** Memory that the index is mapped into. */
   readonly memory: SharedMemory;
+  /** Where in it, bytes. */
   readonly at: number;
+  /** Slots of the ring. */
   readonly slots: number;
+  /** Layout of the index. */
   readonly plan: IndexPlan;
 
+  /** A view of the index mapped at `at`. */
   constructor(memory: SharedMemory, at: number, slots: number) {
     this.memory = memory;
     this.at = at;

@@ -12,20 +12,35 @@ import { dataBytes, dataPath, indexPath, planIndex } from "./spec.ts";
 
 /** One entry as read from the index; reused from read to read, so nothing is allocated per entry. */
 export class RingRecord {
+  /** Number of the entry, from 0. */
   entry = 0n;
+  /** The detector's number of the image. */
   imageId = 0n;
+  /** State of the slot when it was published; see {@link RingReader.isIntact}. */
   slotLock = 0n;
+  /** First packet, ns since 1970. */
   firstNs = 0n;
+  /** Last packet, or the end of waiting, ns since 1970. */
   completeNs = 0n;
+  /** When the entry was published, ns since 1970. */
   publishedNs = 0n;
+  /** The detector's own frame number. */
   frameIndex = 0n;
+  /** Bytes used in the slot. */
   payloadBytes = 0;
+  /** Slot of the data file. */
   slot = 0;
+  /** 1 good, 2 missing packets, 3 id mismatch. */
   status = 0;
+  /** Packets that are missing; their pixels are 0. */
   missingPackets = 0;
+  /** Missing packets that did arrive, but malformed. */
   damagedPackets = 0;
+  /** Counter restarts of the detector so far. */
   epoch = 0;
+  /** Modules 0–63 that contributed, a bit each. */
   maskLow = 0n;
+  /** Modules 64–127 that contributed. */
   maskHigh = 0n;
   /** The public message's bytes; a view into this record's own buffer. */
   metadata: Uint8Array = new Uint8Array(0);
@@ -35,17 +50,25 @@ export class RingRecord {
 
 /** What a ring must be for a reader to attach; fields left out are not checked. */
 export interface RingExpectation {
+  /** Size of a slot, bytes. */
   slotBytes?: number;
+  /** Number of the pixel type on the wire. */
   dtype?: number;
+  /** Rows, px. */
   height?: number;
+  /** Columns, px. */
   width?: number;
 }
 
 /** A ring attached for reading: its index, and its data file if asked for. */
 export class RingReader implements Disposable {
+  /** The ring's name. */
   readonly name: string;
+  /** Its index. */
   readonly index: RingIndex;
+  /** Size of a slot, bytes. */
   readonly slotBytes: number;
+  /** Number of slots. */
   readonly slots: number;
   /** Open data file. */
   readonly data: File;

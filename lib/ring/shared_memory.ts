@@ -40,6 +40,8 @@ export class SharedMemory {
   #next = WASM_PAGE; // low addresses stay unused, so that 0 is never a valid address
 
   /**
+   * Reserves the address space; pages are taken when they are used.
+   *
    * @param bytes Room for everything that will be allocated and mapped, alignment included.
    * @throws {RangeError} If more than 4 GiB are asked for.
    */

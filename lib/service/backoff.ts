@@ -13,6 +13,7 @@ export class Backoff {
   readonly #options: Required<BackoffOptions>;
   #next: number;
 
+  /** Starts with the shortest pause. */
   constructor(options: BackoffOptions = {}) {
     this.#options = { firstMs: 100, maxMs: 5_000, resetAfterMs: 10_000, ...options };
     this.#next = this.#options.firstMs;

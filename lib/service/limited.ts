@@ -1,4 +1,4 @@
-import type { Logger, LogLevel } from "@logtape/logtape";
+import type { Logger, LogLevel } from "./logging.ts";
 
 /** A logger that lets only so many lines a second through. */
 export interface LimitedLogger {

@@ -3,13 +3,20 @@ import {
   configureSync,
   getLogger,
   isLogLevel,
-  type Logger,
-  type LogLevel,
+  type Logger as LogTapeLogger,
   type LogRecord,
 } from "@logtape/logtape";
 import { describeError } from "./describe_error.ts";
 
-export type { Logger, LogLevel };
+/**
+ * A log: LogTape's, with a method for each {@link LogLevel}.
+ *
+ * @ignore Documented by LogTape.
+ */
+export type Logger = LogTapeLogger;
+
+/** How important a log line is. */
+export type LogLevel = "trace" | "debug" | "info" | "warning" | "error" | "fatal";
 
 /** Values of `--log-level` and of the config's `log_level`, from most lines to fewest. */
 export const LOG_LEVELS = ["debug", "info", "warning", "error", "off"] as const;

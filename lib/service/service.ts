@@ -1,4 +1,4 @@
-import type { Command, OptionValues } from "@commander-js/extra-typings";
+import type * as commander from "@commander-js/extra-typings";
 import { type DetectorConfig, loadConfig } from "../config/mod.ts";
 import { describeError } from "./describe_error.ts";
 import { readEnv } from "./env.ts";
@@ -25,11 +25,13 @@ export type Stats = Record<string, number | bigint | string>;
 
 /** The line on stdout that tells a supervisor that a service is ready; more members as the service gives. */
 export interface ReadyLine {
+  /** What the line says. */
   event: "ready";
   /** The service's name. */
   service: string;
   /** Its process. */
   pid: number;
+  /** What the service gave to `ready()`. */
   [info: string]: unknown;
 }
 
@@ -72,7 +74,25 @@ export interface DetectorServiceContext<Args, Options> extends ServiceContext<Ar
   readonly configPath: string;
 }
 
-interface SpecBase {
+/**
+ * Options that commander parsed, by name.
+ *
+ * @ignore
+ */
+type OptionValues = commander.OptionValues;
+
+/**
+ * commander's command line with its arguments and options.
+ *
+ * @ignore
+ */
+type Command<Args extends unknown[], Options extends OptionValues> = commander.Command<
+  Args,
+  Options
+>;
+
+/** What every service says of itself. */
+export interface SpecBase {
   /** The executable's name, e.g. `std_udp_recv`. */
   name: string;
   /** One sentence for `--help`. */
@@ -82,6 +102,7 @@ interface SpecBase {
 /** A service of a detector: its first argument is the detector config. */
 export interface DetectorServiceSpec<Args extends unknown[], Options extends OptionValues>
   extends SpecBase {
+  /** It has a detector config. */
   config: "detector";
   /** Adds the service's own arguments and options. */
   arguments(program: DetectorServiceProgram): Command<Args, Options>;
@@ -92,6 +113,7 @@ export interface DetectorServiceSpec<Args extends unknown[], Options extends Opt
 /** A service without a detector config. */
 export interface PlainServiceSpec<Args extends unknown[], Options extends OptionValues>
   extends SpecBase {
+  /** It has no detector config. */
   config: "none";
   /** Adds the service's own arguments and options. */
   arguments(program: ServiceProgram): Command<Args, Options>;

@@ -22,7 +22,9 @@ export interface Runtime {
 
 /** A program and its arguments. */
 export interface ProgramCall {
+  /** Path of the program. */
   program: string;
+  /** Its arguments. */
   args: string[];
 }
 

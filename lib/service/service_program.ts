@@ -7,6 +7,7 @@ import { LOG_LEVELS } from "./logging.ts";
  * It touches neither the environment nor the terminal's size beyond what Deno gives without permission, and
  * throws instead of exiting.
  *
+ * @ignore Its type is the one commander infers.
  * @param name The service.
  * @param summary One sentence for `--help`.
  */
@@ -32,7 +33,11 @@ export type ServiceProgram = ReturnType<typeof serviceProgram>;
 /** The same with `<config>` as first argument. */
 export type DetectorServiceProgram = ReturnType<typeof withConfigArgument>;
 
-/** The command line with the detector config as its first argument. */
+/**
+ * The command line with the detector config as its first argument.
+ *
+ * @ignore Its type is the one commander infers.
+ */
 // deno-lint-ignore explicit-function-return-type
 export function withConfigArgument(program: ServiceProgram) {
   return program.argument("<config>", "detector config, a JSON file");

@@ -1,5 +1,6 @@
 /** A child service that ended before it was ready, or cannot be restarted. */
 export class ServiceStartError extends Error {
+  /** The class's name. */
   override readonly name = "ServiceStartError";
   /** The child's name. */
   readonly service: string;
@@ -7,6 +8,8 @@ export class ServiceStartError extends Error {
   readonly exitCode: number | undefined;
 
   /**
+   * Names the service and why.
+   *
    * @param reason The last thing it said, or what kept it from starting.
    */
   constructor(service: string, exitCode: number | undefined, reason: string) {

@@ -16,7 +16,11 @@ export class StopStack {
   readonly #steps: { name: string; callback: StopCallback }[] = [];
   readonly #limitMs: number;
 
-  /** @param limitMs Longest time one step may take, ms. */
+  /**
+   * An empty stack.
+   *
+   * @param limitMs Longest time one step may take, ms.
+   */
   constructor(limitMs = 5_000) {
     this.#limitMs = limitMs;
   }

@@ -64,6 +64,7 @@ export class Supervisor implements AsyncDisposable {
   readonly #giveUp: (error: ServiceStartError) => void;
   #stopping: Promise<void> | undefined;
 
+  /** Nothing runs before a service is added. */
   constructor(options: SupervisorOptions = {}) {
     const { promise, reject } = Promise.withResolvers<never>();
     promise.catch(() => {}); // whoever cares awaits it

@@ -12,8 +12,15 @@ export interface Datagram {
   readonly argument: number;
 }
 
+/**
+ * Names of the kinds of datagrams, as the kernels have them.
+ *
+ * @ignore
+ */
+type Kind = typeof SIMULATOR_KINDS[number];
+
 /** Numbers of the kinds of datagrams. */
-export const KIND: Readonly<Record<typeof SIMULATOR_KINDS[number], number>> = {
+export const KIND: Readonly<Record<Kind, number>> = {
   plain: 0,
   truncated: 1,
   version: 2,

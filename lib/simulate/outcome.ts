@@ -53,7 +53,11 @@ export class OutcomeCounter {
   #framesIncomplete = 0;
   #imagesGood = 0;
 
-  /** @param rules The receiver's rules. Default: std_udp_recv's with the same config. */
+  /**
+   * Nothing counted yet.
+   *
+   * @param rules The receiver's rules. Default: std_udp_recv's with the same config.
+   */
   constructor(
     simulation: Simulation,
     rules: ReceiverRules = receiverRules(simulation.config, simulation.format),

@@ -55,7 +55,11 @@ export class ReassemblyModel {
   #oldest = 0;
   #newest = -1; // no packet yet
 
-  /** @param onClose Told of every frame that closes, in order. */
+  /**
+   * A receiver that has seen nothing.
+   *
+   * @param onClose Told of every frame that closes, in order.
+   */
   constructor(rules: ReceiverRules, onClose: (frame: ModelFrame) => void) {
     this.#rules = rules;
     this.#onClose = onClose;

@@ -59,10 +59,15 @@ export interface SimulationOptions {
 
 /** A checked simulation: the options with their defaults, and what follows from the config. */
 export interface Simulation extends Required<Omit<SimulationOptions, "faults">> {
+  /** The detector's config. */
   readonly config: DetectorConfig;
+  /** Its kind. */
   readonly detector: Detector;
+  /** Its packets. */
   readonly format: PacketFormat;
+  /** Its modules. */
   readonly layout: ModuleLayout;
+  /** What goes wrong, how often. */
   readonly faults: FaultRates;
   /** Image id of the first image. */
   readonly firstImageId: bigint;
@@ -70,6 +75,7 @@ export interface Simulation extends Required<Omit<SimulationOptions, "faults">> 
 
 /** Options that describe no possible simulation. The message says which, and what is allowed. */
 export class SimulationError extends Error {
+  /** The class's name. */
   override readonly name = "SimulationError";
 }
 

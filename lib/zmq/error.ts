@@ -35,6 +35,7 @@ const ADVICE: Readonly<Record<string, string>> = {
 
 /** A ZeroMQ call that failed: which call, on which address, and the name of its error. */
 export class ZmqError extends Error {
+  /** The class's name. */
   override name = "ZmqError";
   /** The operation, e.g. `bind`. */
   readonly call: string;
@@ -44,6 +45,8 @@ export class ZmqError extends Error {
   readonly address: string;
 
   /**
+   * Composes the message.
+   *
    * @param call The operation that failed.
    * @param code Name of its error.
    * @param address Address or option concerned.

@@ -23,7 +23,11 @@ export class Message implements Disposable {
   /** Whether another part of the same message follows: receive it next. */
   readonly more: boolean;
 
-  /** @param struct A `zmq_msg_t` that holds a message part of `size` bytes; it becomes this object's. */
+  /**
+   * Takes over a received part.
+   *
+   * @param struct A `zmq_msg_t` that holds a message part of `size` bytes; it becomes this object's.
+   */
   constructor(struct: Uint8Array<ArrayBuffer>, size: number) {
     this.#struct = struct;
     this.address = BigInt(zmq.zmq_msg_data(struct));

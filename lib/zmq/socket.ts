@@ -22,7 +22,7 @@ const TYPES = {
   ROUTER: 6,
   PULL: 7,
   PUSH: 8,
-} as const;
+} as const satisfies Record<SocketType, number>;
 const OPTION = {
   ROUTING_ID: 5,
   SUBSCRIBE: 6,
@@ -61,7 +61,16 @@ const KEEPALIVE_IDLE_S = 30;
 const KEEPALIVE_INTERVAL_S = 10;
 
 /** ZeroMQ's messaging patterns. */
-export type SocketType = keyof typeof TYPES;
+export type SocketType =
+  | "PAIR"
+  | "PUB"
+  | "SUB"
+  | "REQ"
+  | "REP"
+  | "DEALER"
+  | "ROUTER"
+  | "PULL"
+  | "PUSH";
 
 /** A message to send: one part or several; text travels as UTF-8. */
 export type Parts = string | Uint8Array | readonly (string | Uint8Array)[];
@@ -154,6 +163,8 @@ export class Socket implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer>
   #messagesThisTurn = 0;
 
   /**
+   * Opens a socket of the process's context.
+   *
    * @throws {RangeError} If `lingerMs` is not between 0 and 60 000.
    * @throws {ZmqError} EINVAL for a wrong option value, EMFILE, …
    */
