@@ -33,6 +33,8 @@ export interface PipelineOptions {
   services?: readonly PipelineService[];
   /** Further arguments of single services. */
   args?: Partial<Record<PipelineService, readonly string[]>>;
+  /** Programs and arguments put before single services' own, such as `nice -n 5`. */
+  wrap?: Partial<Record<PipelineService, readonly string[]>>;
   /** Folder for files instead of a new one below /tmp; not removed. */
   dataRoot?: string;
 }
@@ -117,7 +119,8 @@ export class Pipeline implements AsyncDisposable {
         apiPort: this.apiPort,
       }),
     });
-    const process = new TestProcess(name, program, args);
+    const [first = program, ...rest] = [...(this.#options.wrap?.[name] ?? []), program, ...args];
+    const process = new TestProcess(name, first, rest);
     this.#running.set(name, process);
     this.#all.push(process);
     return process;
