@@ -33,6 +33,10 @@ export interface PipelineOptions {
   services?: readonly PipelineService[];
   /** Further arguments of single services. */
   args?: Partial<Record<PipelineService, readonly string[]>>;
+  /** Permission flags of the services; default: what `daq run` gives them. */
+  permissions?: (service: PipelineService) => readonly string[];
+  /** Folder for the config instead of a new one below /tmp; not removed. */
+  configFolder?: string;
   /** Programs and arguments put before single services' own, such as `nice -n 5`. */
   wrap?: Partial<Record<PipelineService, readonly string[]>>;
   /** Folder for files instead of a new one below /tmp; not removed. */
@@ -64,7 +68,7 @@ export class Pipeline implements AsyncDisposable {
     this.config = parseConfig(json).config;
     this.#options = options;
     this.#folder = Deno.makeTempDirSync({ prefix: `${json.detector_name}_files_` });
-    this.configPath = `${this.#folder}/config.json`;
+    this.configPath = `${options.configFolder ?? this.#folder}/config.json`;
     this.dataRoot = options.dataRoot ?? `${this.#folder}/data`;
     this.apiPort = freeTcpPort();
     this.client = new DaqClient({ baseUrl: `http://127.0.0.1:${this.apiPort}` });
@@ -112,7 +116,7 @@ export class Pipeline implements AsyncDisposable {
       name,
       main: new URL(`../../services/${name}/main.ts`, import.meta.url),
       args: this.#arguments(name),
-      permissions: permissionsFor(name, this.config, {
+      permissions: this.#options.permissions?.(name) ?? permissionsFor(name, this.config, {
         root: ROOT,
         configPath: this.configPath,
         dataRoots: [this.dataRoot],

@@ -29,14 +29,22 @@ export interface SimulatorReport {
   };
 }
 
-/** Starts the simulator, with its own permissions, on the detector of a pipeline. */
+/**
+ * Starts the simulator on the detector of a pipeline.
+ *
+ * @param options Its options; a `-P=…` among them replaces the permissions that `daq simulate` gives it.
+ */
 export function startSimulator(pipeline: Pipeline, ...options: string[]): TestProcess {
   const { config, configPath } = pipeline;
+  const named = options.filter((option) => option.startsWith("-P="));
+  const own = options.filter((option) => !option.startsWith("-P="));
   const { program, args } = programCall({
     name: "udp_simulator",
     main: new URL("../../services/udp_simulator/main.ts", import.meta.url),
-    args: [configPath, "--json", ...options],
-    permissions: permissionsFor("udp_simulator", config, { root: ROOT, configPath }),
+    args: [configPath, "--json", ...own],
+    permissions: named.length > 0
+      ? named
+      : permissionsFor("udp_simulator", config, { root: ROOT, configPath }),
   });
   return new TestProcess("udp_simulator", program, args);
 }
