@@ -34,10 +34,18 @@ const CLOSED: u32 = 3;
 const MESSAGE_BYTES: usize = 64;
 const MESSAGE_IOV: usize = 16;
 const MESSAGE_IOV_COUNT: usize = 24;
+const MESSAGE_CONTROL: usize = 32;
+const MESSAGE_CONTROL_LENGTH: usize = 40;
 const MESSAGE_FLAGS: usize = 48;
 const MESSAGE_LENGTH: usize = 56;
 const IOVEC_BYTES: usize = 16;
 const MSG_TRUNC: u32 = 0x20;
+// struct cmsghdr with UDP_GRO's i32: the size of the datagrams that were put together
+const CONTROL_BYTES: usize = 32;
+const CONTROL_SEGMENT: usize = 16;
+const CONTROL_USED: u64 = 20;
+const EXPECTED_BYTES: usize = 16;
+const NOTHING_EXPECTED: u64 = 0xffffffffffffffff;
 
 // SLS header
 const HEADER_FRAME: usize = 0;
@@ -103,17 +111,22 @@ export function resetReceiver(state: usize): void {
   store<u64>(state + L.RECEIVER_NEXT_FRAME, 0);
   store<u32>(state + L.RECEIVER_NEXT_PACKET, 0);
   store<u64>(state + L.RECEIVER_IMAGE_STEP, 1);
-  const batch = u32At(state, L.RECEIVER_BATCH);
+  store<u32>(state + L.RECEIVER_COALESCED, 0);
+  const messages = u32At(state, L.RECEIVER_MESSAGES);
+  const segments = u32At(state, L.RECEIVER_SEGMENTS);
   const host = load<u64>(state + L.RECEIVER_HOST_BASE);
-  const headers = u32At(state, L.RECEIVER_HEADERS_AT);
-  const iovecs = u32At(state, L.RECEIVER_IOVECS_AT);
-  const messages = u32At(state, L.RECEIVER_MESSAGES_AT);
-  for (let i: u32 = 0; i < batch; i++) {
-    const iovec = <usize>iovecs + <usize>i * 2 * IOVEC_BYTES;
-    const message = <usize>messages + <usize>i * MESSAGE_BYTES;
+  const headers = <usize>u32At(state, L.RECEIVER_HEADERS_AT);
+  const iovecs = <usize>u32At(state, L.RECEIVER_IOVECS_AT);
+  const controls = <usize>u32At(state, L.RECEIVER_CONTROLS_AT);
+  for (let m: u32 = 0; m < messages; m++) {
+    const message = <usize>u32At(state, L.RECEIVER_MESSAGES_AT) + <usize>m * MESSAGE_BYTES;
     memory.fill(message, 0, MESSAGE_BYTES);
-    store<u64>(message + MESSAGE_IOV, host + <u64>iovec);
-    store<u64>(message + MESSAGE_IOV_COUNT, 2);
+    store<u64>(message + MESSAGE_IOV, host + <u64>iovecs + <u64>m * segments * 2 * IOVEC_BYTES);
+    store<u64>(message + MESSAGE_IOV_COUNT, 2 * segments);
+    if (controls != 0) store<u64>(message + MESSAGE_CONTROL, host + <u64>controls + <u64>m * CONTROL_BYTES);
+  }
+  for (let i: u32 = 0; i < messages * segments; i++) {
+    const iovec = iovecs + <usize>i * 2 * IOVEC_BYTES;
     store<u64>(iovec, host + <u64>headers + <u64>i * L.HEADER_BYTES);
     store<u64>(iovec + 8, L.HEADER_BYTES);
     store<u64>(iovec + 24, u32At(state, L.RECEIVER_PAYLOAD_BYTES));
@@ -147,32 +160,56 @@ function openFrameInSlot(state: usize, slot: u32): usize {
   return 0;
 }
 
-/** Prepares the vector for the packets predicted next; returns how many it can take. */
+/**
+ * Prepares the vector for the packets predicted next; returns how many messages it can take.
+ *
+ * Each message has room for `segments` packets. Where the last messages brought one packet each, the
+ * first place of every message is the predicted one, and the others lead to the stage; where they
+ * brought several, the places are predicted one after the other.
+ */
 export function armReceive(state: usize): u32 {
-  const batch = u32At(state, L.RECEIVER_BATCH);
+  const messages = u32At(state, L.RECEIVER_MESSAGES);
+  const segments = u32At(state, L.RECEIVER_SEGMENTS);
+  const controls = <usize>u32At(state, L.RECEIVER_CONTROLS_AT);
+  if (controls != 0) {
+    for (let m: u32 = 0; m < messages; m++) {
+      const message = <usize>u32At(state, L.RECEIVER_MESSAGES_AT) + <usize>m * MESSAGE_BYTES;
+      store<u64>(message + MESSAGE_CONTROL_LENGTH, CONTROL_BYTES);
+    }
+  }
+  // Before the first packet nothing can be predicted, and a ring taken over still has readers.
+  if (u32At(state, L.RECEIVER_EPOCH) == 0) return armStage(state);
+  if (segments > 1) armStage(state);
+  const step: u32 = u32At(state, L.RECEIVER_COALESCED) != 0 ? 1 : segments;
+  const armed = armPlaces(state, messages * segments / step, step);
+  // A frame whose slot is not free yet ends the prediction: what follows lands in the stage.
+  if (armed == 0) return armStage(state);
+  return step == segments ? armed : max(armed / segments, 1);
+}
+
+/** Points every `step`-th place at its predicted packet, `count` of them; returns how many it could. */
+function armPlaces(state: usize, count: u32, step: u32): u32 {
   const perFrame = u32At(state, L.RECEIVER_PACKETS_PER_FRAME);
   const payload = <u64>u32At(state, L.RECEIVER_PAYLOAD_BYTES);
   const slots = <u64>u32At(state, L.RECEIVER_SLOTS);
-  const host = load<u64>(state + L.RECEIVER_HOST_BASE);
-  const frames = host + <u64>u32At(state, L.RECEIVER_FRAMES_AT);
+  const frames = load<u64>(state + L.RECEIVER_HOST_BASE) + <u64>u32At(state, L.RECEIVER_FRAMES_AT);
   const slotBytes = <u64>u32At(state, L.RECEIVER_SLOT_BYTES);
   const newest = load<u64>(state + L.RECEIVER_NEWEST);
+  const iovecStep = <usize>step * 2 * IOVEC_BYTES;
+  const expectedStep = <usize>step * EXPECTED_BYTES;
   let frame = load<u64>(state + L.RECEIVER_NEXT_FRAME);
   let packet = u32At(state, L.RECEIVER_NEXT_PACKET);
-  let at = <usize>u32At(state, L.RECEIVER_IOVECS_AT) + 16;
-  // Before the first packet nothing can be predicted, and a ring taken over still has readers.
-  if (u32At(state, L.RECEIVER_EPOCH) == 0) return armStage(state);
+  let iovec = <usize>u32At(state, L.RECEIVER_IOVECS_AT) + 16;
+  let expected = <usize>u32At(state, L.RECEIVER_EXPECTED_AT);
   // What is closed is in its readers' hands: the rest of it is not waited for.
   const oldest = load<u64>(state + L.RECEIVER_OLDEST);
   if (frame < oldest) {
     frame = oldest;
     packet = 0;
   }
-  store<u64>(state + L.RECEIVER_ARMED_FRAME, frame);
-  store<u32>(state + L.RECEIVER_ARMED_PACKET, packet);
   let armed: u32 = 0;
   let first: u32 = <u32>-1; // slot of the first frame that is not open yet
-  while (armed < batch) {
+  while (armed < count) {
     const entry = entryOf(state, frame);
     let target: u64;
     if (load<u64>(entry + L.FRAME_ENTRY_FRAME) == frame && load<u32>(entry + L.FRAME_ENTRY_STATE) == OPEN) {
@@ -183,17 +220,17 @@ export function armReceive(state: usize): u32 {
       const slot = <u32>(imageId % slots);
       if (slot == first) break; // frames come in even steps: the first slot is the first to repeat
       if (first == <u32>-1) first = slot;
-      if (openFrameInSlot(state, slot) != 0) {
-        if (armed > 0) break; // that frame has to close first
-        return armStage(state);
-      }
+      if (openFrameInSlot(state, slot) != 0) break; // that frame has to close first
       lockSlot(state, slot);
       target = frames + <u64>slot * slotBytes;
     }
-    const end = <u32>min(<u64>perFrame, <u64>packet + (batch - armed));
+    const end = <u32>min(<u64>perFrame, <u64>packet + (count - armed));
     for (; packet < end; packet++) {
-      store<u64>(at, target + <u64>packet * payload);
-      at += 2 * IOVEC_BYTES;
+      store<u64>(iovec, target + <u64>packet * payload);
+      store<u64>(expected, frame);
+      store<u64>(expected, packet, 8);
+      iovec += iovecStep;
+      expected += expectedStep;
       armed++;
     }
     if (packet == perFrame) {
@@ -204,75 +241,128 @@ export function armReceive(state: usize): u32 {
   return armed;
 }
 
-/** Prepares the vector with places in the upper half of the stage: all packets are then moved. */
+/** Points all places at the second half of the stage: what lands there is moved; returns the messages. */
 function armStage(state: usize): u32 {
-  const batch = u32At(state, L.RECEIVER_BATCH);
+  const messages = u32At(state, L.RECEIVER_MESSAGES);
+  const places = messages * u32At(state, L.RECEIVER_SEGMENTS);
   const payload = u32At(state, L.RECEIVER_PAYLOAD_BYTES);
-  const base = load<u64>(state + L.RECEIVER_HOST_BASE) + <u64>u32At(state, L.RECEIVER_STAGE_AT) + <u64>batch * payload;
+  const base = load<u64>(state + L.RECEIVER_HOST_BASE) + <u64>u32At(state, L.RECEIVER_STAGE_AT) + <u64>places * payload;
   const iovecs = <usize>u32At(state, L.RECEIVER_IOVECS_AT) + 16;
-  for (let i: u32 = 0; i < batch; i++) {
+  const expected = <usize>u32At(state, L.RECEIVER_EXPECTED_AT);
+  for (let i: u32 = 0; i < places; i++) {
     store<u64>(iovecs + <usize>i * 2 * IOVEC_BYTES, base + <u64>i * payload);
+    store<u64>(expected + <usize>i * EXPECTED_BYTES, NOTHING_EXPECTED, 8);
   }
-  store<u32>(state + L.RECEIVER_ARMED_PACKET, <u32>-1);
-  return batch;
+  return messages;
 }
 
-/** Handles `n` received packets; returns how many frames wait in the queue of closed ones. */
+/** Size of the datagrams in a message, bytes: all but the last are as long. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function segmentBytes(state: usize, m: u32): u32 {
+  const message = <usize>u32At(state, L.RECEIVER_MESSAGES_AT) + <usize>m * MESSAGE_BYTES;
+  const controls = <usize>u32At(state, L.RECEIVER_CONTROLS_AT);
+  if (controls == 0 || load<u64>(message + MESSAGE_CONTROL_LENGTH) < CONTROL_USED) {
+    return load<u32>(message + MESSAGE_LENGTH);
+  }
+  return load<u32>(controls + <usize>m * CONTROL_BYTES + CONTROL_SEGMENT);
+}
+
+/** Handles `n` received messages; returns how many frames wait in the queue of closed ones. */
 export function receiveBatch(state: usize, n: u32, now: u64): u32 {
-  const headers = <usize>u32At(state, L.RECEIVER_HEADERS_AT);
   const messages = <usize>u32At(state, L.RECEIVER_MESSAGES_AT);
-  const iovecs = <usize>u32At(state, L.RECEIVER_IOVECS_AT) + 16;
-  const payload = u32At(state, L.RECEIVER_PAYLOAD_BYTES);
-  const perFrame = u32At(state, L.RECEIVER_PACKETS_PER_FRAME);
-  const host = load<u64>(state + L.RECEIVER_HOST_BASE);
-  const length = <u32>L.HEADER_BYTES + payload;
+  const segments = u32At(state, L.RECEIVER_SEGMENTS);
+  const length = <u32>L.HEADER_BYTES + u32At(state, L.RECEIVER_PAYLOAD_BYTES);
   // Type and version lie side by side: one comparison for both.
   const kind = <u32>(u32At(state, L.RECEIVER_VERSION) << 8 | u32At(state, L.RECEIVER_DETECTOR_TYPE));
-  let staged: u32 = n; // packets from this index on have been copied to the stage
-  let expectedFrame = load<u64>(state + L.RECEIVER_ARMED_FRAME);
-  let expectedPacket = u32At(state, L.RECEIVER_ARMED_PACKET);
-  for (let i: u32 = 0; i < n; i++) {
-    const header = headers + <usize>i * L.HEADER_BYTES;
-    const message = messages + <usize>i * MESSAGE_BYTES;
-    const frame = load<u64>(header + HEADER_FRAME);
-    const packet = load<u32>(header + HEADER_PACKET);
-    const predicted = frame == expectedFrame && packet == expectedPacket;
-    if (++expectedPacket == perFrame) {
-      expectedPacket = 0;
-      expectedFrame++;
-    }
-    if (
-      load<u32>(message + MESSAGE_LENGTH) != length || (load<u32>(message + MESSAGE_FLAGS) & MSG_TRUNC) != 0 ||
-      load<u16>(header + HEADER_TYPE) != <u16>kind || packet >= perFrame || frame > LARGEST_FRAME
-    ) {
-      reject(state, header, load<u32>(message + MESSAGE_LENGTH), length, kind);
-      continue;
-    }
-    // From the first surprise on, everything may be overwritten by moves and by zeroing; a silence may
-    // end an epoch, and its frames, even with the packet that was predicted.
-    if (staged == n && (!predicted || silent(state, now))) staged = stage(state, i, n);
-    const entry = admit(state, header, now);
-    let from = i >= staged
-      ? stageOf(state, i, payload)
-      : <usize>(load<u64>(iovecs + <usize>i * 2 * IOVEC_BYTES) - host);
-    if (entry == 0) {
-      if (hold(state, header, from, now)) restart(state, now);
-      continue;
-    }
-    if (u32At(state, L.RECEIVER_HOLD_COUNT) != 0) dropHeld(state);
-    if (!accept(state, entry, header, packet, now)) continue;
-    const to = placeOf(state, entry, packet);
-    if (to != from) {
-      if (staged == n) {
-        staged = stage(state, i, n);
-        from = stageOf(state, i, payload);
+  let staged = n * segments; // places from this one on have been copied to the stage
+  let packets: u32 = 0;
+  for (let m: u32 = 0; m < n; m++) {
+    const message = messages + <usize>m * MESSAGE_BYTES;
+    const received = load<u32>(message + MESSAGE_LENGTH);
+    const truncated = (load<u32>(message + MESSAGE_FLAGS) & MSG_TRUNC) != 0;
+    const segment = segmentBytes(state, m);
+    if (segment == length && !truncated && received <= segments * length) {
+      let left = received;
+      for (let i = m * segments; left > 0; i++) {
+        staged = handlePacket(state, i, min(left, length), length, kind, now, staged, n);
+        left -= min(left, length);
+        packets++;
       }
-      memory.copy(to, from, payload);
-      count(state, L.COUNT_MOVED, 1);
+    } else {
+      // Not our datagrams, whatever they look like where they landed.
+      const datagrams = segment == 0 ? 1 : (received + segment - 1) / segment;
+      if (datagrams <= 1) reject(state, headerAt(state, m * segments), received, length, kind);
+      else count(state, L.COUNT_MALFORMED, datagrams);
+      packets += max(datagrams, 1);
     }
-    if (load<u32>(entry + L.FRAME_ENTRY_RECEIVED) == perFrame) closeComplete(state);
   }
+  if (segments > 1) store<u32>(state + L.RECEIVER_COALESCED, packets >= 2 * n ? 1 : 0);
   return u32At(state, L.RECEIVER_DONE_COUNT);
+}
+
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function headerAt(state: usize, i: u32): usize {
+  return <usize>u32At(state, L.RECEIVER_HEADERS_AT) + <usize>i * L.HEADER_BYTES;
+}
+
+/** Handles the packet at place `i`; returns the first staged place, which a surprise makes this one. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function handlePacket(
+  state: usize,
+  i: u32,
+  received: u32,
+  length: u32,
+  kind: u32,
+  now: u64,
+  stagedBefore: u32,
+  n: u32,
+): u32 {
+  let staged = stagedBefore;
+  const perFrame = u32At(state, L.RECEIVER_PACKETS_PER_FRAME);
+  const payload = u32At(state, L.RECEIVER_PAYLOAD_BYTES);
+  const header = headerAt(state, i);
+  const packet = load<u32>(header + HEADER_PACKET);
+  const frame = load<u64>(header + HEADER_FRAME);
+  if (
+    received != length || load<u16>(header + HEADER_TYPE) != <u16>kind || packet >= perFrame || frame > LARGEST_FRAME
+  ) {
+    reject(state, header, received, length, kind);
+    return staged;
+  }
+  const expected = <usize>u32At(state, L.RECEIVER_EXPECTED_AT) + <usize>i * EXPECTED_BYTES;
+  const predicted = frame == load<u64>(expected) && <u64>packet == load<u64>(expected, 8);
+  // From the first surprise on, everything may be overwritten by moves and by zeroing; a silence may
+  // end an epoch, and its frames, even with the packet that was predicted.
+  if (i < staged && (!predicted || silent(state, now))) staged = stage(state, i, n);
+  const entry = admit(state, header, now);
+  let from = i >= staged ? stageOf(state, i, payload) : landedAt(state, i);
+  if (entry == 0) {
+    if (hold(state, header, from, now)) restart(state, now);
+    return staged;
+  }
+  if (u32At(state, L.RECEIVER_HOLD_COUNT) != 0) dropHeld(state);
+  if (!accept(state, entry, header, packet, now)) return staged;
+  const to = placeOf(state, entry, packet);
+  if (to != from) {
+    if (i < staged) {
+      staged = stage(state, i, n);
+      from = stageOf(state, i, payload);
+    }
+    memory.copy(to, from, payload);
+    count(state, L.COUNT_MOVED, 1);
+  }
+  if (load<u32>(entry + L.FRAME_ENTRY_RECEIVED) == perFrame) closeComplete(state);
+  return staged;
+}
+
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function landedAt(state: usize, i: u32): usize {
+  const iovec = <usize>u32At(state, L.RECEIVER_IOVECS_AT) + <usize>i * 2 * IOVEC_BYTES + 16;
+  return <usize>(load<u64>(iovec) - load<u64>(state + L.RECEIVER_HOST_BASE));
 }
 
 // @ts-ignore: decorator of AssemblyScript
@@ -289,16 +379,18 @@ function stageOf(state: usize, i: u32, payload: u32): usize {
   return <usize>u32At(state, L.RECEIVER_STAGE_AT) + <usize>i * payload;
 }
 
-/** Copies the payloads of packets `from`…`n` − 1 to the stage, before moves overwrite them. */
-function stage(state: usize, from: u32, n: u32): u32 {
+/** Copies the payloads from place `first` on to the stage, before moves overwrite them. */
+function stage(state: usize, first: u32, n: u32): u32 {
   const payload = u32At(state, L.RECEIVER_PAYLOAD_BYTES);
-  const host = load<u64>(state + L.RECEIVER_HOST_BASE);
-  const iovecs = <usize>u32At(state, L.RECEIVER_IOVECS_AT) + 16;
-  for (let i = from; i < n; i++) {
-    const landed = <usize>(load<u64>(iovecs + <usize>i * 2 * IOVEC_BYTES) - host);
-    memory.copy(stageOf(state, i, payload), landed, payload);
+  const segments = u32At(state, L.RECEIVER_SEGMENTS);
+  const length = <u32>L.HEADER_BYTES + payload;
+  for (let i = first; i < n * segments; i++) {
+    const m = i / segments;
+    const message = <usize>u32At(state, L.RECEIVER_MESSAGES_AT) + <usize>m * MESSAGE_BYTES;
+    if ((i - m * segments) * length >= load<u32>(message + MESSAGE_LENGTH)) continue; // nothing landed here
+    memory.copy(stageOf(state, i, payload), landedAt(state, i), payload);
   }
-  return from;
+  return first;
 }
 
 /** Counts a packet that is no packet of this detector. */

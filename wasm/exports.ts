@@ -16,9 +16,9 @@ export interface KernelExports extends WebAssembly.Exports {
   packetiseSchedule(state: number, first: number, n: number): number;
   /** Forgets everything but the settings and the counters. */
   resetReceiver(state: number): void;
-  /** Prepares the vector for the packets predicted next; returns how many it can take. */
+  /** Prepares the vector for the packets predicted next; returns how many messages it can take. */
   armReceive(state: number): number;
-  /** Handles `n` received packets; returns how many frames wait in the queue of closed ones. */
+  /** Handles `n` received messages; returns how many frames wait in the queue of closed ones. */
   receiveBatch(state: number, n: number, now: bigint): number;
   /** Closes frames that wait too long, gives up held packets; returns the length of the queue. */
   expireFrames(state: number, now: bigint, timeout: bigint): number;

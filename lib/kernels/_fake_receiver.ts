@@ -30,6 +30,8 @@ export interface FakeReceiverOptions {
   batch: number;
   idleNs: bigint;
   imageIdField?: "frame_number" | "bunch_id";
+  /** Datagrams that a message may bring together; default 1. */
+  segments?: number;
 }
 
 /** A published frame, read through the ring in the moment of its publication. */
@@ -76,6 +78,7 @@ export class FakeReceiver implements Disposable {
       ring: { name: this.#name, slotBytes, slots, dtype: 2, height: 1, width: 1, geometry: 0n },
       window,
       batch,
+      segments: options.segments,
       idleNs,
       writeMessage: (message, frame) => message.setBigUint64(0, frame.imageId, true),
       onFrame: () => this.#keep(),
@@ -88,13 +91,33 @@ export class FakeReceiver implements Disposable {
   /** Receives `datagrams` in as many calls as it takes. */
   deliver(datagrams: readonly Uint8Array[], now: bigint): void {
     for (let next = 0; next < datagrams.length;) {
-      const room = Math.min(this.receiver.arm(), datagrams.length - next);
+      const room = this.receiver.arm();
       assert.ok(room > 0, "arm() left no room: the receiver would never go on");
-      for (let i = 0; i < room; i++) this.#put(i, datagrams[next + i]!);
-      this.receiver.handle(room, now);
-      next += room;
+      let message = 0;
+      for (; message < room && next < datagrams.length; message++) {
+        const together = this.#bundle(datagrams, next);
+        this.putTogether(message, datagrams.slice(next, next + together));
+        next += together;
+      }
+      this.receiver.handle(message, now);
     }
   }
+
+  /** How many datagrams the kernel brings together from `next` on: equal ones, and one shorter at the end. */
+  #bundle(datagrams: readonly Uint8Array[], next: number): number {
+    const size = HEADER_BYTES + this.#options.payloadBytes;
+    const most = this.bundleLimit ?? this.#options.segments ?? 1;
+    let n = 1;
+    if (datagrams[next]!.byteLength !== size) return n;
+    while (n < most && datagrams[next + n]?.byteLength === size) n++;
+    const last = datagrams[next + n];
+    return n < most && last !== undefined && last.byteLength > 0 && last.byteLength < size
+      ? n + 1
+      : n;
+  }
+
+  /** Brings fewer datagrams together than there is room for, as a slow network does. */
+  bundleLimit: number | undefined;
 
   /** The receiver's counters. */
   get counts(): FrameRingCounts {
@@ -137,24 +160,40 @@ export class FakeReceiver implements Disposable {
     return this.receiver.memory.dv.getUint32(this.receiver.state + RECEIVER[name], true);
   }
 
-  /** Does what recvmmsg does with one datagram. */
-  #put(i: number, datagram: Uint8Array): void {
+  /** Does what recvmmsg does with datagrams that the kernel has put together to one message. */
+  putTogether(i: number, datagrams: readonly Uint8Array[]): void {
     const { dv, u8, base } = this.receiver.memory;
+    const segments = this.#options.segments ?? 1;
     const message = this.#field("messages_at") + i * MMSGHDR.bytes;
     const iovecs = Number(dv.getBigUint64(message + MMSGHDR.iov, true) - base);
-    assert.equal(dv.getBigUint64(message + MMSGHDR.iovCount, true), 2n);
+    assert.equal(dv.getBigUint64(message + MMSGHDR.iovCount, true), BigInt(2 * segments));
+    const whole = Buffer.concat(datagrams);
     let taken = 0;
-    for (let part = 0; part < 2; part++) {
+    for (let part = 0; part < 2 * segments; part++) {
       const iovec = iovecs + part * IOVEC.bytes;
       const at = Number(dv.getBigUint64(iovec + IOVEC.base, true) - base);
       const room = Number(dv.getBigUint64(iovec + IOVEC.length, true));
-      assert.equal(room, part === 0 ? HEADER_BYTES : this.#options.payloadBytes);
-      const bytes = datagram.subarray(taken, taken + room);
+      assert.equal(room, part % 2 === 0 ? HEADER_BYTES : this.#options.payloadBytes);
+      const bytes = whole.subarray(taken, taken + room);
       u8.set(bytes, at);
       taken += bytes.byteLength;
     }
     dv.setUint32(message + MMSGHDR.length, taken, true);
-    dv.setUint32(message + MMSGHDR.flags, taken < datagram.byteLength ? MSG_TRUNC : 0, true);
+    dv.setUint32(message + MMSGHDR.flags, taken < whole.byteLength ? MSG_TRUNC : 0, true);
+    if (segments === 1) return;
+    assert.equal(
+      dv.getBigUint64(message + MMSGHDR.controlLength, true),
+      32n,
+      "room for control data",
+    );
+    const control = Number(dv.getBigUint64(message + MMSGHDR.control, true) - base);
+    const together = datagrams.length > 1;
+    dv.setBigUint64(message + MMSGHDR.controlLength, together ? 24n : 0n, true);
+    if (!together) return;
+    dv.setBigUint64(control, 20n, true);
+    dv.setInt32(control + 8, 17, true);
+    dv.setInt32(control + 12, 104, true);
+    dv.setInt32(control + 16, datagrams[0]!.byteLength, true);
   }
 
   #keep(): void {
@@ -175,21 +214,24 @@ export class FakeReceiver implements Disposable {
   /** Fills what belongs to nobody: below, between and after the tables, and after the last slot. */
   #placeCanaries(): [number, number][] {
     const { memory, state, ring } = this.receiver;
-    const { batch, payloadBytes, packetsPerFrame, slots } = this.#options;
+    const { batch, payloadBytes, packetsPerFrame, slots, segments = 1 } = this.#options;
+    const places = batch * segments;
     const dv = memory.dv;
     const index = ring.index.at;
     const used: [number, number][] = [
       [index, ring.index.plan.bytes],
       [this.#slotsAt, slots * packetsPerFrame * payloadBytes],
       [state, RECEIVER.$bytes],
-      [this.#field("headers_at"), batch * HEADER_BYTES],
+      [this.#field("headers_at"), places * HEADER_BYTES],
       [this.#field("messages_at"), batch * MMSGHDR.bytes],
-      [this.#field("iovecs_at"), 2 * batch * IOVEC.bytes],
-      [this.#field("stage_at"), 2 * batch * payloadBytes],
+      [this.#field("iovecs_at"), 2 * places * IOVEC.bytes],
+      [this.#field("expected_at"), places * 16],
+      [this.#field("stage_at"), 2 * places * payloadBytes],
       [this.#field("hold_at"), this.#field("hold_limit") * (HEADER_BYTES + payloadBytes)],
       [this.#field("table_at"), (this.#field("table_mask") + 1) * this.#field("entry_bytes")],
       [this.#field("done_at"), 512 * FRAME_ENTRY.bitmap],
     ];
+    if (segments > 1) used.push([this.#field("controls_at"), batch * 32]);
     used.sort(([a], [b]) => a - b);
     const free: [number, number][] = [];
     let at = 0;

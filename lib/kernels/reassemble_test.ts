@@ -215,6 +215,18 @@ Deno.test("the receiver does what the model says, whatever detector and network 
   );
 });
 
+Deno.test("the receiver does the same when the kernel brings packets together", () => {
+  fc.assert(
+    fc.property(
+      fc.array(step, { minLength: 1, maxLength: 60 }),
+      settings,
+      fc.integer({ min: 2, max: 7 }),
+      (steps, options, segments) => play(steps, { ...options, segments }),
+    ),
+    { numRuns: Number(Deno.env.get("PROPERTY_RUNS") ?? 200) },
+  );
+});
+
 const small: FakeReceiverOptions = {
   packetsPerFrame: 4,
   payloadBytes: 16,
@@ -407,4 +419,51 @@ Deno.test("packets that differ from good ones in random numbers only are all cou
     ),
     { numRuns: 200 },
   );
+});
+
+Deno.test("the receiver predicts again after the kernel began or ceased to bring packets together", () => {
+  const options = { ...small, segments: 4, batch: 8 };
+  using receiver = new FakeReceiver(options);
+  for (
+    const [limit, frames] of [[1, [1, 2, 3, 4]], [4, [5, 6, 7, 8]], [1, [9, 10]], [3, [
+      11,
+      12,
+    ]]] as const
+  ) {
+    receiver.bundleLimit = limit;
+    for (const frame of frames) receiver.deliver(packets(frame), SECOND);
+  }
+  assert.deepEqual(receiver.published.map((f) => f.frame), [
+    1n,
+    2n,
+    3n,
+    4n,
+    5n,
+    6n,
+    7n,
+    8n,
+    9n,
+    10n,
+    11n,
+    12n,
+  ]);
+  for (const { frame, pixels } of receiver.published) {
+    assert.deepEqual(pixels, pixelsOf(Number(frame)));
+  }
+  const { moved } = receiver.counts;
+  // The first frame, and those in which the number of packets a message changed.
+  assert.ok(moved <= 20n, `${moved} of 48 packets were moved`);
+  receiver.checkCanaries();
+});
+
+Deno.test("the receiver counts each of several strange datagrams that came together", () => {
+  using receiver = new FakeReceiver({ ...small, segments: 4, batch: 8 });
+  receiver.deliver(packets(1), SECOND);
+  receiver.receiver.arm();
+  receiver.putTogether(0, [100, 100, 40].map((n) => new Uint8Array(n)));
+  receiver.receiver.handle(1, SECOND);
+  assert.equal(receiver.counts.malformed, 3n);
+  receiver.deliver(packets(2), SECOND);
+  assert.deepEqual(receiver.published.map((f) => f.pixels), [pixelsOf(1), pixelsOf(2)]);
+  receiver.checkCanaries();
 });

@@ -28,6 +28,10 @@ const TABLE_ENTRIES = 256;
 /** Room in the queue of closed frames: more than one call can close. */
 const DONE_ENTRIES = 512;
 
+/** Bytes of a message's control data, and of a prediction; see `assembly/reassemble.ts`. */
+const CONTROL_BYTES = 32;
+const EXPECTED_BYTES = 16;
+
 /** Most consecutive packets asked for as proof of a counter restart. */
 const HOLD_LIMIT = 32;
 
@@ -88,9 +92,11 @@ export class ModuleReceiver implements Disposable {
    * @throws {RingBusyError | RingSpaceError | OsError} If the ring cannot be made.
    */
   constructor(options: ModuleReceiverOptions) {
-    const { format, ring, batch = 128 } = options;
+    const { format, ring, segments = 1 } = options;
+    const messages = options.batch ?? (segments === 1 ? 128 : 64);
+    const places = messages * segments;
     this.#options = options;
-    const memory = this.memory = new SharedMemory(memoryBytes(options, batch));
+    const memory = this.memory = new SharedMemory(memoryBytes(options, messages, places));
     this.ring = RingWriter.create(memory, ring, { gid: options.gid });
     const framesAt = mapSlots(memory, this.ring.data, ring.slotBytes, 0, ring.slots, {
       writable: true,
@@ -98,10 +104,11 @@ export class ModuleReceiver implements Disposable {
     const state = this.state = memory.allocate(RECEIVER.$bytes);
     const entryBytes = frameEntryBytes(format);
     this.#doneAt = memory.allocate(DONE_ENTRIES * FRAME_ENTRY.bitmap);
-    const messagesAt = memory.allocate(batch * MMSGHDR.bytes);
+    const messagesAt = memory.allocate(messages * MMSGHDR.bytes);
     const { index } = this.ring;
     const settings: Partial<Record<keyof typeof RECEIVER, number>> = {
-      batch,
+      messages,
+      segments,
       payload_bytes: format.payloadBytes,
       packets_per_frame: format.packetsPerFrame,
       slot_bytes: ring.slotBytes,
@@ -109,10 +116,12 @@ export class ModuleReceiver implements Disposable {
       frames_at: framesAt,
       locks_at: index.lockIndex(0) * 8,
       counters_at: index.counterAt(0),
-      headers_at: memory.allocate(batch * HEADER_BYTES),
+      headers_at: memory.allocate(places * HEADER_BYTES),
       messages_at: messagesAt,
-      iovecs_at: memory.allocate(batch * 2 * IOVEC.bytes),
-      stage_at: memory.allocate(2 * batch * format.payloadBytes),
+      iovecs_at: memory.allocate(places * 2 * IOVEC.bytes),
+      controls_at: segments === 1 ? 0 : memory.allocate(messages * CONTROL_BYTES),
+      expected_at: memory.allocate(places * EXPECTED_BYTES),
+      stage_at: memory.allocate(2 * places * format.payloadBytes),
       hold_at: memory.allocate(HOLD_LIMIT * (HEADER_BYTES + format.payloadBytes)),
       table_at: memory.allocate(TABLE_ENTRIES * entryBytes),
       table_mask: TABLE_ENTRIES - 1,
@@ -136,19 +145,19 @@ export class ModuleReceiver implements Disposable {
     this.#entry = emptyEntry(this.#message);
   }
 
-  /** Prepares the vector; returns how many packets it can take. */
+  /** Prepares the vector; returns how many messages it can take. */
   arm(): number {
     return this.#kernels.armReceive(this.state);
   }
 
   /**
-   * Handles packets that were received into the vector since the last {@link arm}, and publishes
+   * Handles messages that were received into the vector since the last {@link arm}, and publishes
    * the frames that they close.
    *
    * @param now Time, ns since 1970; must not step back.
    */
-  handle(packets: number, now: bigint): void {
-    const closed = this.#kernels.receiveBatch(this.state, packets, now);
+  handle(messages: number, now: bigint): void {
+    const closed = this.#kernels.receiveBatch(this.state, messages, now);
     if (closed > 0) this.#publish(closed);
   }
 
@@ -194,15 +203,25 @@ export class ModuleReceiver implements Disposable {
   }
 }
 
+/** Most datagrams that the kernel may bring in one message: it puts no more than 64 KiB together. */
+export function groSegments(format: PacketFormat): number {
+  return Math.floor(65_507 / (HEADER_BYTES + format.payloadBytes));
+}
+
 /** Bytes of a frame table's entry, bitmap included. */
 function frameEntryBytes(format: PacketFormat): number {
   return FRAME_ENTRY.bitmap + Math.ceil(format.packetsPerFrame / 64) * 8;
 }
 
-function memoryBytes({ format, ring }: ModuleReceiverOptions, batch: number): number {
+function memoryBytes(
+  { format, ring }: ModuleReceiverOptions,
+  messages: number,
+  places: number,
+): number {
   const packet = HEADER_BYTES + format.payloadBytes;
   const tables = RECEIVER.$bytes + DONE_ENTRIES * FRAME_ENTRY.bitmap +
-    batch * (MMSGHDR.bytes + 2 * IOVEC.bytes + HEADER_BYTES + 2 * format.payloadBytes) +
+    messages * (MMSGHDR.bytes + CONTROL_BYTES) +
+    places * (2 * IOVEC.bytes + HEADER_BYTES + EXPECTED_BYTES + 2 * format.payloadBytes) +
     HOLD_LIMIT * packet + TABLE_ENTRIES * frameEntryBytes(format);
   return indexMemoryBytes(ring.slots) + slotMemoryBytes(ring.slotBytes, ring.slots) + tables + 4096;
 }

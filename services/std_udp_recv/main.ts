@@ -32,7 +32,15 @@ await runService({
         parseInteger(1),
       )
       .option("--workers <n>", "threads; each takes its share of the modules", parseInteger(1))
-      .option("--batch <n>", "packets per receive call", parseInteger(1), 128)
+      .option(
+        "--batch <n>",
+        "messages per receive call (default: 128, with --gro 64)",
+        parseInteger(1),
+      )
+      .option(
+        "--gro",
+        "have the kernel bring packets together (UDP GRO), where card and path offer it",
+      )
       .option(
         "--socket-buffer <bytes>",
         "receive buffer of each socket",
@@ -61,6 +69,7 @@ await runService({
         ipcFolder: ipcFolder(),
         socketBufferBytes: options.socketBuffer,
         batch: options.batch,
+        gro: options.gro ?? false,
         cpu: cpus.length > 0 ? cpus[w % cpus.length] : undefined,
       };
       return startWorker(new URL("worker.ts", import.meta.url), {

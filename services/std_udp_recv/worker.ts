@@ -9,6 +9,7 @@ import { pinThread, UdpSocket } from "../../lib/os/mod.ts";
 import { frameRingName, frameStreamAddress } from "../../lib/protocol/mod.ts";
 import {
   frameRingSpec,
+  groSegments,
   ModuleReceiver,
   type ReceiveLane,
   runReceiveLoop,
@@ -30,8 +31,10 @@ export interface ReceiveWorkerInit {
   ipcFolder: string;
   /** Wanted socket buffer, bytes. */
   socketBufferBytes: number;
-  /** Packets per receive call. */
-  batch: number;
+  /** Messages per receive call; the receiver's own choice if left out. */
+  batch: number | undefined;
+  /** Have the kernel bring packets together. */
+  gro: boolean;
   /** CPU to stay on. */
   cpu: number | undefined;
 }
@@ -64,6 +67,7 @@ runDataWorker<ReceiveWorkerInit>((init, control) => {
         }),
         gid,
         batch: init.batch,
+        segments: init.gro ? groSegments(format) : 1,
         window: config.frame_window,
         idleNs: frameTimeoutNs,
         writeMessage: (message, frame) =>
@@ -75,6 +79,7 @@ runDataWorker<ReceiveWorkerInit>((init, control) => {
       new UdpSocket({
         bind: { address: config.udp_bind_address, port: modulePort(config, module) },
         receiveBufferBytes: init.socketBufferBytes,
+        gro: init.gro,
       }),
     );
     if (socket.warning !== undefined) control.log("warning", socket.warning, { module });
