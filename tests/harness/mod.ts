@@ -4,6 +4,7 @@
  * @module
  */
 export * from "./configs.ts";
+export * from "./daq.ts";
 export * from "./data.ts";
 export * from "./free_ports.ts";
 export * from "./h5py.ts";
