@@ -10,6 +10,7 @@ import { frameRingName, imageRingName } from "../lib/protocol/mod.ts";
 import { removeRings } from "../lib/ring/mod.ts";
 import { permissionsFor, programCall, type ServiceName } from "../lib/service/mod.ts";
 import { benchConfigJson, type BenchDetector } from "./_config.ts";
+import { benchFolder, benchName } from "./_names.ts";
 import { readyLine, type Running, start } from "./_run.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
@@ -30,8 +31,8 @@ export class Pipeline implements AsyncDisposable {
 
   /** Writes the config of a detector with a name of this run alone. */
   static async make(detector: Omit<BenchDetector, "detector">): Promise<Pipeline> {
-    const folder = await Deno.makeTempDir({ prefix: "std-daq-bench-" });
-    const name = `bench-${Deno.pid}-${Math.random().toString(36).slice(2, 7)}`;
+    const folder = await benchFolder();
+    const name = benchName(Math.random().toString(36).slice(2, 7));
     const json = {
       ...benchConfigJson({ ...detector, detector: name }),
       log_level: "warning",

@@ -7,6 +7,7 @@ import { File, unlink } from "../lib/os/mod.ts";
 import { dataPath } from "../lib/ring/mod.ts";
 import { assemblyPlan } from "./_assembly.ts";
 import { compare, type Figure, type Floor } from "./_figure.ts";
+import { benchName } from "./_names.ts";
 import { MEASURED_CPU, native, type Program, run, script } from "./_run.ts";
 
 const CASES: readonly { pixel: number; name: string; floor?: Floor }[] = [
@@ -20,7 +21,7 @@ const RUN_MS = 250;
 export async function kernels(rounds: number): Promise<Figure[]> {
   const figures: Figure[] = [];
   for (const { pixel, name, floor } of CASES) {
-    const path = dataPath(`bench-${Deno.pid}-assemble`);
+    const path = dataPath(benchName("assemble"));
     const { bytes } = assemblyPlan(pixel);
     try {
       using file = File.open(path, { write: true, create: "exclusive" });

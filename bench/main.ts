@@ -10,6 +10,7 @@
  */
 import { type Figure, type RowName, ROWS, table, verdict } from "./_figure.ts";
 import { describeMachine } from "./_machine.ts";
+import { removeAll } from "./_names.ts";
 import { compileNative } from "./_run.ts";
 import { kernels } from "./kernels.ts";
 import { latency } from "./latency.ts";
@@ -30,6 +31,11 @@ if (navigator.hardwareConcurrency < 2) {
   print("The bench needs two CPUs: one sends, the other receives.");
   Deno.exit(2);
 }
+
+Deno.addSignalListener("SIGINT", () => {
+  removeAll(); // the programs that were started have had the signal too
+  Deno.exit(130);
+});
 
 const MEASURE: Record<RowName, () => Promise<Figure[]>> = {
   receive: () => receive(quick ? 3 : 7),

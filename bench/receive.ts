@@ -6,6 +6,7 @@
 import { unlink } from "../lib/os/mod.ts";
 import { dataPath, indexPath } from "../lib/ring/mod.ts";
 import { compare, type Figure, median } from "./_figure.ts";
+import { benchName } from "./_names.ts";
 import {
   freePort,
   MEASURED_CPU,
@@ -53,7 +54,7 @@ export async function receive(rounds: number): Promise<Figure[]> {
   for (const { type, label, sender, payload, perFrame } of DETECTORS) {
     const slots = RING_BYTES / (payload * perFrame);
     const places = slots * perFrame;
-    const name = `bench-${Deno.pid}-receive`;
+    const name = benchName("receive");
     /** A run; again when packets were lost, because then something else had the CPU. */
     const one = async (make: (port: number) => Program): Promise<Cost> => {
       const frames = Math.ceil((WARM_UP + packets) / perFrame) + 20;

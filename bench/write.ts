@@ -6,6 +6,7 @@
 import { unlink } from "../lib/os/mod.ts";
 import { dataPath, indexPath } from "../lib/ring/mod.ts";
 import { compare, type Figure, median } from "./_figure.ts";
+import { benchFolder, benchName } from "./_names.ts";
 import { MEASURED_CPU, native, readyLine, run, script, start } from "./_run.ts";
 
 const MIB = 2 ** 20;
@@ -13,7 +14,7 @@ const MIB = 2 ** 20;
 /** Measures; `rounds` files of each side in turn. */
 export async function write(rounds: number): Promise<Figure[]> {
   const figures: Figure[] = [];
-  const disk = await Deno.makeTempDir({ prefix: "std-daq-bench-" });
+  const disk = await benchFolder();
   try {
     for (const [where, folder] of [["/dev/shm", "/dev/shm"], ["disk, fdatasync", disk]] as const) {
       for (const mib of [1, 8]) {
@@ -32,7 +33,7 @@ async function writeOne(
   folder: string,
   mib: number,
 ): Promise<Figure> {
-  const name = `bench-${Deno.pid}-write`;
+  const name = benchName("write");
   const slots = 64 / mib, images = 512 / mib, bytes = mib * MIB;
   const onDisk = folder !== "/dev/shm";
   const sync = onDisk ? ["sync"] : [];

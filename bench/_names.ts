@@ -1,0 +1,29 @@
+/**
+ * Names of what a bench run leaves in shared memory and in the temporary folder while it is at work.
+ *
+ * @module
+ */
+
+const PREFIX = `bench-${Deno.pid}-`;
+const FOLDER_PREFIX = `std-daq-${PREFIX}`;
+const SHM = "/dev/shm";
+
+/** A name in shared memory, of this run alone. */
+export function benchName(what: string): string {
+  return PREFIX + what;
+}
+
+/** A new temporary folder. */
+export async function benchFolder(): Promise<string> {
+  return await Deno.makeTempDir({ prefix: FOLDER_PREFIX });
+}
+
+/** Removes everything of this run: for one that is interrupted. */
+export function removeAll(): void {
+  const temporary = Deno.env.get("TMPDIR") ?? "/tmp";
+  for (const [folder, prefix] of [[SHM, PREFIX], [temporary, FOLDER_PREFIX]] as const) {
+    for (const { name } of Deno.readDirSync(folder)) {
+      if (name.startsWith(prefix)) Deno.removeSync(`${folder}/${name}`, { recursive: true });
+    }
+  }
+}
