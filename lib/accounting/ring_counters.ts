@@ -20,6 +20,8 @@ export class RingCounters implements Disposable {
   #head = 0n;
 
   /**
+   * Attaches at the first reading.
+   *
    * @param name Name of the ring.
    * @param count Counters it has.
    */
@@ -75,7 +77,7 @@ export class RingCounters implements Disposable {
     if (this.#file.readAt(bytes, 0) < bytes.length) return false;
     const state = this.#header.getUint32(RING_HEADER.state, true);
     // The last values of a ring that has just ended count, too.
-    if (state === RingState.CLOSED) {
+    if (state === RingState.CLOSED || state === RingState.REPLACED) {
       for (let i = 0; i < this.#values.length; i++) {
         this.#values[i] = this.#header.getBigUint64(RING_HEADER.counters + 8 * i, true);
       }

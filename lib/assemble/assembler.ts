@@ -15,6 +15,9 @@ const IMAGE_MISSING_PACKETS = 2;
 /** A larger jump of the detector's frame number is a restart, not that many lost images. */
 const LARGEST_GAP = 1_000_000n;
 
+/** Frames taken per {@link Assembler.pump}: under load, too, its caller notices a stop and the time. */
+const FRAMES_PER_PUMP = 256;
+
 /** What an assembler works with. */
 export interface AssemblerOptions {
   /** Frames of each module. */
@@ -93,26 +96,28 @@ export class Assembler {
   }
 
   /**
-   * Takes the frames that are there, one of each module in turn, and publishes the images that are due.
+   * Takes frames that are there, one of each module in turn, and publishes the images that are due.
    *
    * @param now Time, ns; must not step back.
    * @returns Whether there was anything to do.
    */
   pump(now: bigint): boolean {
-    let busy = false;
-    for (let again = true; again;) {
+    const { sources, converters } = this.#options;
+    let taken = 0;
+    for (let again = true; again && taken < FRAMES_PER_PUMP;) {
       again = false;
-      for (const [module, source] of this.#options.sources.entries()) {
+      for (const [module, source] of sources.entries()) {
         const frame = source.next(now);
-        this.#add("frames_overrun", source.takeOverruns());
+        this.#countOverruns(source.takeOverruns());
         if (frame === undefined) continue;
         this.#take(module, frame, now);
-        again = busy = true;
+        taken++;
+        again = true;
       }
-      this.#options.converters.poll();
+      converters.poll();
       this.#release(now);
     }
-    return busy || this.#released.length > 0;
+    return taken > 0 || this.#released.length > 0;
   }
 
   /** Waits for the work on released images to end; for the end of the service. */
@@ -127,11 +132,10 @@ export class Assembler {
       restarted: frame.restarted,
     }, now);
     if (image === "late" || image === "duplicate") {
-      this.#add("frames_late", 1n);
-      this.#add("dropped_packets", BigInt(this.#options.packetsPerFrame - frame.missingPackets));
-      return;
+      return this.#drop("frames_late", frame.missingPackets);
     }
     const work = this.#inWork.get(image) ?? this.#begin(image);
+    if (work === undefined) return this.#drop("frames_late", frame.missingPackets);
     work.note(module, frame);
     work.pending++;
     const { slot, slotLock, missingPackets, damagedPackets } = frame;
@@ -149,21 +153,20 @@ export class Assembler {
           return;
         }
         // Overwritten while it was copied: as good as missing. #finish blanks it.
-        this.#add("frames_overrun", 1n);
-        this.#add("dropped_packets", BigInt(this.#options.packetsPerFrame - missingPackets));
+        this.#drop("frames_overrun", missingPackets);
       },
     });
   }
 
-  #begin(image: OpenImage): ImageInWork {
+  /** Gives an image its slot; undefined when one that comes after it is there already. */
+  #begin(image: OpenImage): ImageInWork | undefined {
     const { ring, sources } = this.#options;
     const slot = Number(image.imageId % BigInt(ring.spec.slots));
     // Another image in this slot (a restart, or ids in large steps) has to leave first.
-    for (
-      let standing = this.#bySlot.get(slot);
-      standing !== undefined;
-      standing = this.#bySlot.get(slot)
-    ) {
+    const standing = this.#bySlot.get(slot);
+    if (standing !== undefined) {
+      const { open } = this.#synchroniser;
+      if (open.indexOf(standing.image) > open.indexOf(image)) return undefined;
       this.#expel(standing);
     }
     ring.lockSlot(slot);
@@ -271,6 +274,18 @@ export class Assembler {
       if (gap > 0n && gap < LARGEST_GAP) this.#add("images_skipped", gap);
     } else if (this.#last !== undefined) this.#add("restarts", 1n);
     this.#last = { epoch, frameIndex: work.frameIndex };
+  }
+
+  /** Counts a frame that gets into no image. */
+  #drop(why: "frames_late" | "frames_overrun", missingPackets: number): void {
+    this.#add(why, 1n);
+    this.#add("dropped_packets", BigInt(this.#options.packetsPerFrame - missingPackets));
+  }
+
+  /** Counts frames that were overwritten unread; nobody knows any more what they lacked. */
+  #countOverruns(frames: bigint): void {
+    this.#add("frames_overrun", frames);
+    this.#add("dropped_packets", frames * BigInt(this.#options.packetsPerFrame));
   }
 
   #add(counter: ImageRingCounter, n: bigint): void {

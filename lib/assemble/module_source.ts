@@ -7,6 +7,7 @@ import { Errno, File, OsError } from "../os/mod.ts";
 import {
   dataBytes,
   dataPath,
+  indexPath,
   RingFollower,
   RingMismatchError,
   RingMissingError,
@@ -62,7 +63,10 @@ export class ModuleSource implements Disposable {
   #epoch = 0;
   #session = 0n;
   #overruns = 0n;
-  #attachedBefore = false;
+  /** The next frame is the first of another ring. */
+  #reattached = false;
+  /** The ring was seen missing, or attached: one that appears now is new. */
+  #known = false;
   #unindexed = false;
   readonly #offered: SourceFrame[] = [];
 
@@ -82,9 +86,9 @@ export class ModuleSource implements Disposable {
 
   /** Frames that were overwritten before they could be read, since the last call. */
   takeOverruns(): bigint {
-    const now = this.#follower?.overruns ?? 0n;
-    const news = now - this.#overruns;
-    this.#overruns = now;
+    const news = this.#overruns + (this.#follower?.overruns ?? 0n);
+    this.#overruns = 0n;
+    if (this.#follower !== undefined) this.#follower.overruns = 0n;
     return news;
   }
 
@@ -106,7 +110,8 @@ export class ModuleSource implements Disposable {
     }
     const session = this.#reader.session;
     const restarted = this.#epoch !== 0 &&
-      (record.epoch !== this.#epoch || session !== this.#session);
+      (this.#reattached || record.epoch !== this.#epoch || session !== this.#session);
+    this.#reattached = false;
     this.#epoch = record.epoch;
     this.#session = session;
     return {
@@ -156,8 +161,9 @@ export class ModuleSource implements Disposable {
     try {
       reader = RingReader.open(memory, name, { slotBytes }, this.#indexAt);
     } catch (error) {
-      if (error instanceof RingMissingError) return;
-      throw error;
+      if (!(error instanceof RingMissingError)) throw error;
+      this.#known = true;
+      return;
     }
     if (reader.slots !== this.#options.slots) {
       reader.close();
@@ -167,16 +173,17 @@ export class ModuleSource implements Disposable {
       );
     }
     this.#reader = reader;
+    this.#reattached = this.#indexAt !== undefined;
     this.#indexAt = reader.index.at;
     this.#unindexed = false;
     onAttach();
-    // A ring that appears while we run is new: none of its frames is to be missed.
+    // A ring that appears while we run is new: none of its frames is to be missed. Old frames of one
+    // that was there before us are of use only when we go on for a former assembler.
     const oldest = reader.head > BigInt(reader.slots) ? reader.head - BigInt(reader.slots) : 0n;
-    const fromStart = this.#attachedBefore || resumeAfter !== undefined;
+    const fromStart = this.#known || resumeAfter !== undefined;
     this.#follower = new RingFollower(reader, fromStart ? oldest : reader.head);
-    this.#overruns = 0n;
-    if (!this.#attachedBefore && resumeAfter !== undefined) this.#skipUsed(resumeAfter);
-    this.#attachedBefore = true;
+    if (!this.#known && resumeAfter !== undefined) this.#skipUsed(resumeAfter);
+    this.#known = true;
   }
 
   /** Skips the frames that a former assembler has put into images. */
@@ -196,6 +203,7 @@ export class ModuleSource implements Disposable {
   #attachUnindexed(): boolean {
     if (this.#unindexed) return true;
     const { name, slotBytes, slots, onAttach } = this.#options;
+    if (isThere(indexPath(name))) return false; // one with an index, being made or removed
     try {
       using file = File.open(dataPath(name));
       if (file.size() < dataBytes({ slotBytes, slots })) return false;
@@ -209,8 +217,19 @@ export class ModuleSource implements Disposable {
   }
 
   #detach(): void {
+    this.#overruns = this.takeOverruns();
     this.#reader?.close();
     this.#reader = undefined;
     this.#follower = undefined;
+  }
+}
+
+function isThere(path: string): boolean {
+  try {
+    File.open(path).close();
+    return true;
+  } catch (error) {
+    if (error instanceof OsError && error.errno === Errno.ENOENT) return false;
+    throw error;
   }
 }

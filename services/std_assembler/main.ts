@@ -117,5 +117,6 @@ await runService({
     logger.info("assembling", { modules: modules.length, ...slots, workers });
     ready(slots);
     await stopped;
+    await assemble.stop(); // before the converters, which it may be waiting for
   },
 });
