@@ -1,7 +1,7 @@
 // deno-lint-ignore-file no-console -- a script talks to whoever runs it
 /**
- * All tests: installs what they need, runs the unit tests beside the code in parallel, then the
- * end-to-end tests, and sums up.
+ * All tests: installs what they need, runs the unit tests beside the code in parallel, the examples
+ * in the documentation of the API, then the end-to-end tests, and sums up.
  *
  *   deno task test                     everything
  *   deno task test lib/ring tests/x    only these files or folders
@@ -18,10 +18,12 @@ interface Outcome {
 
 const UNITS = ["lib", "services", "scripts"];
 const END_TO_END = ["tests"];
+// The examples' imports of everything their file exports would fail the check for unused names.
+const EXAMPLES = ["--doc", "--no-check", ...filesWithExamples()];
 
 await installTestTools();
 const chosen = Deno.args;
-const runs = chosen.length > 0 ? [chosen] : [UNITS, END_TO_END];
+const runs = chosen.length > 0 ? [chosen] : [UNITS, EXAMPLES, END_TO_END];
 const outcomes: Outcome[] = [];
 for (const paths of runs) outcomes.push(await runTests(paths));
 const total = outcomes.reduce((a, b) => ({
@@ -35,6 +37,17 @@ const failed = total.failed === 0 && total.code !== 0 ? 1 : total.failed;
 const skipped = total.ignored > 0 ? `, ${total.ignored} skipped` : "";
 console.log(`${total.passed} passed, ${failed} failed${skipped}`);
 Deno.exit(total.code);
+
+/** The modules of the public API that show how to use them. */
+function filesWithExamples(): string[] {
+  const folders = [...Deno.readDirSync("lib")].map((entry) => `lib/${entry.name}`);
+  return [
+    "mod.ts",
+    ...folders.flatMap((folder) =>
+      [...Deno.readDirSync(folder)].map((entry) => `${folder}/${entry.name}`)
+    ),
+  ].filter((path) => path.endsWith(".ts") && Deno.readTextFileSync(path).includes("@example"));
+}
 
 /** Runs `deno test` on some paths, showing what it prints. */
 async function runTests(paths: readonly string[]): Promise<Outcome> {

@@ -18,6 +18,13 @@ export interface ParsedConfig {
  * @param json The config as parsed from JSON. Unknown fields are ignored with a warning.
  * @param source Where it came from, for the error's message; may be left out.
  * @returns The config and its warnings.
+ * @example
+ * ```ts
+ * import { ConfigError, parseConfig } from "@std-daq/std-daq";
+ * import { throws } from "node:assert/strict";
+ *
+ * throws(() => parseConfig({ detector_name: "JF", detector_type: "pilatus" }), ConfigError);
+ * ```
  * @throws {ConfigError} If any field is wrong; it lists every wrong field. The geometry is checked once
  * all fields are right in themselves.
  */

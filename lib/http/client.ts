@@ -78,8 +78,8 @@ export interface WaitForEndOptions {
  * DaqUnreachableError} when there is no usable answer, and the signal's reason when aborted.
  *
  * @example
- * ```ts no-eval
- * import { DaqClient } from "./client.ts";
+ * ```ts ignore
+ * import { DaqClient } from "@std-daq/std-daq";
  *
  * const daq = new DaqClient();
  * await daq.writeAsync({ n_images: 100, output_file: "/data/run_1.h5" });

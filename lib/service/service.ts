@@ -126,7 +126,7 @@ export interface PlainServiceSpec<Args extends unknown[], Options extends Option
  * itself but `read` for the config; never asks for one.
  *
  * @example
- * ```ts no-eval
+ * ```ts ignore
  * await runService({
  *   name: "std_example",
  *   summary: "Counts images.",

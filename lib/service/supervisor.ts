@@ -50,7 +50,7 @@ export interface SupervisorOptions {
  * Needs `--allow-run` for Deno (or for the sibling binaries).
  *
  * @example
- * ```ts no-eval
+ * ```ts ignore
  * await using supervisor = new Supervisor({ onLog: (line) => logs.push(line) });
  * await supervisor.start({ name: "recv", main, args: ["JF.json"], permissions: ["--allow-read=JF.json"] });
  * await Promise.race([stopped, supervisor.failed]);
