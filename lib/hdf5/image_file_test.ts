@@ -297,3 +297,22 @@ Deno.test("a failed publication loses no record: it is repeated before the next 
   images.close();
   assertTestImages(folder.file(), SMALL, 30);
 });
+
+Deno.test("appendImage() does not take an image that was not whole all the time", () => {
+  using folder = new TestFolder();
+  using file = createFile(folder.file());
+  const images = ImageFile.create(file, SMALL);
+  const append = (id: number, isIntact: () => boolean): boolean => {
+    const bytes = new Uint8Array(testImage(id, 15).buffer);
+    return images.appendImage(BigInt(id), 1 + id % 3, addressOf(bytes), bytes.byteLength, isIntact);
+  };
+  let asked = 0;
+  for (let id = 0; id < 40; id++) {
+    assert.equal(append(99, () => ++asked < 0), false);
+    assert.equal(images.appendedImages, id);
+    assert.equal(append(id, () => true), true);
+  }
+  assert.equal(asked, 40);
+  images.close();
+  assertTestImages(folder.file(), SMALL, 40);
+});

@@ -1,0 +1,303 @@
+import assert from "node:assert/strict";
+import { AccountingReader } from "../accounting/mod.ts";
+import { IMAGE_RING_COUNTERS } from "../assemble/mod.ts";
+import { readImageFile } from "../hdf5/mod.ts";
+import { TestFolder } from "../hdf5/_testing.ts";
+import { Errno, File, OsError } from "../os/mod.ts";
+import type { ImageStatus, WriterAction, WriterResponse } from "../protocol/mod.ts";
+import {
+  dataBytes,
+  dataPath,
+  indexMemoryBytes,
+  mapSlots,
+  RingWriter,
+  SharedMemory,
+  slotMemoryBytes,
+} from "../ring/mod.ts";
+import { entryOf, TestName, tinyRing } from "../ring/_test_ring.ts";
+import { createBeneathRoots } from "./data_roots.ts";
+import { FileWriter } from "./file_writer.ts";
+import { ImageLocator } from "./image_locator.ts";
+
+/** A ring of 16 images of 4 × 8 u16 pixels, and a writer of files. */
+class Bench implements Disposable {
+  readonly ring: RingWriter;
+  readonly folder: TestFolder;
+  readonly writer: FileWriter;
+  readonly name: string;
+  /** Called before a file is handed over. */
+  onCreate: (file: File) => void = () => {};
+  readonly #stack = new DisposableStack();
+  readonly #pixels: Uint8Array;
+  #memory: SharedMemory;
+
+  constructor() {
+    const stack = this.#stack;
+    this.folder = stack.use(new TestFolder());
+    this.name = stack.use(new TestName()).name;
+    this.#memory = new SharedMemory(2 * indexMemoryBytes(16) + slotMemoryBytes(64, 16));
+    this.ring = stack.use(RingWriter.create(this.#memory, tinyRing(this.name)));
+    const at = mapSlots(this.#memory, this.ring.data, 64, 0, 16, { writable: true });
+    this.#pixels = this.#memory.u8.subarray(at, at + 16 * 64);
+    const accounting = stack.use(
+      new AccountingReader({ frames: [], image: this.name, packetsPerFrame: 8 }),
+    );
+    this.writer = stack.use(
+      new FileWriter({
+        detector: "DET",
+        height: 4,
+        width: 8,
+        pixelType: "uint16",
+        images: stack.use(new ImageLocator({ name: this.name, slotBytes: 64, slots: 16 })),
+        createFile: (path) => {
+          const file = createBeneathRoots(path, [this.folder.path]);
+          this.onCreate(file);
+          return file;
+        },
+        readAccounting: () => accounting.read(),
+        attributes: { software: "test" },
+        clock: () => 1234.5,
+      }),
+    );
+  }
+
+  /** Publishes an image whose bytes are all `id`; returns its entry. */
+  publish(id: number, missingPackets = 0): bigint {
+    const slot = id % 16;
+    this.ring.lockSlot(slot);
+    this.#pixels.fill(id, slot * 64, slot * 64 + 64);
+    return this.ring.publish(entryOf(BigInt(id), 16, { missingPackets }));
+  }
+
+  create(changes: Partial<WriterAction & { action: "create_file" }> = {}): WriterResponse {
+    return this.writer.handle({
+      action: "create_file",
+      path: this.folder.file(),
+      writerId: 0,
+      nImages: 10,
+      acknowledgeImages: true,
+      runId: 42n,
+      request: '{"n_images":10}',
+      ...changes,
+    })!;
+  }
+
+  record(
+    id: number,
+    entry?: bigint,
+    status: ImageStatus = "good_image",
+  ): WriterResponse | undefined {
+    return this.writer.handle({
+      action: "record_image",
+      metadata: {
+        imageId: BigInt(id),
+        height: 4,
+        width: 8,
+        size: 64,
+        dtype: "uint16",
+        status,
+        compression: "none",
+      },
+      ...(entry === undefined ? {} : { entry }),
+    });
+  }
+
+  close(): WriterResponse {
+    return this.writer.handle({ action: "close_file" })!;
+  }
+
+  /** Image ids in the file, after a check of their pixels; and its attributes. */
+  read(): { ids: number[]; attributes: Record<string, unknown> } {
+    using file = readImageFile(this.folder.file());
+    const ids = [...file.imageIds()].map(Number);
+    ids.forEach((id, i) =>
+      assert.ok([...file.image(i)].every((pixel) => pixel === id * 257), `pixels of image ${id}`)
+    );
+    return { ids, attributes: file.attributes() };
+  }
+
+  [Symbol.dispose](): void {
+    this.#stack.dispose();
+  }
+}
+
+Deno.test("handle() writes images of the ring to a file, with the account of the run", () => {
+  using bench = new Bench();
+  bench.ring.index.setCounter(IMAGE_RING_COUNTERS.indexOf("images_good"), 100n); // before the run
+  assert.equal(bench.create().code, "success");
+  bench.ring.index.addCounter(IMAGE_RING_COUNTERS.indexOf("images_good"), 2n);
+  for (const id of [5, 6]) {
+    const answer = bench.record(id, bench.publish(id));
+    assert.deepEqual([answer?.code, answer?.imageId], ["success", BigInt(id)]);
+  }
+  const answer = bench.record(7, bench.publish(7, 3), "missing_packets");
+  assert.equal(answer?.nWritten, 3);
+  assert.equal(bench.writer.handle({ action: "confirm_last_image" })?.code, "success");
+  assert.deepEqual(bench.read().ids, [5, 6, 7]);
+  assert.equal(bench.close().code, "success");
+  const { attributes } = bench.read();
+  assert.equal(attributes.images_written, 3n);
+  assert.equal(attributes.images_written_incomplete, 1n);
+  assert.equal(attributes.packets_missing, 3n);
+  assert.equal(attributes.images_overwritten, 0n);
+  assert.equal(attributes.images_good, 2n);
+  assert.equal(attributes.run_id, 42n);
+  assert.equal(attributes.images_requested, 10n);
+  assert.equal(attributes.request, '{"n_images":10}');
+  assert.equal(attributes.software, "test");
+  assert.equal(attributes.end_time, 1234.5);
+  assert.equal(bench.writer.imagesWritten, 3n);
+  assert.equal(bench.writer.bytesWritten, 192n);
+});
+
+Deno.test("handle() finds an image without its entry, as an original driver tells of it", () => {
+  using bench = new Bench();
+  bench.create();
+  for (let id = 1; id <= 10; id++) bench.publish(id);
+  assert.equal(bench.record(4)?.code, "success");
+  assert.match(bench.record(11)!.reason, /^image was overwritten/);
+  bench.close();
+  assert.deepEqual(bench.read().ids, [4]);
+});
+
+Deno.test("handle() does not answer each image when its driver does not ask for it", () => {
+  using bench = new Bench();
+  bench.create({ acknowledgeImages: false });
+  assert.equal(bench.record(1, bench.publish(1)), undefined);
+  assert.equal(bench.close().code, "success");
+  assert.deepEqual(bench.read().ids, [1]);
+});
+
+Deno.test("an image that was overwritten is left out, counted, and harms no later one", () => {
+  using bench = new Bench();
+  bench.create();
+  const entry = bench.publish(1);
+  bench.publish(17); // the same slot
+  assert.match(bench.record(1, entry)!.reason, /^image was overwritten.*--ram/);
+  assert.equal(bench.record(2, bench.publish(2))?.code, "success");
+  bench.close();
+  const { ids, attributes } = bench.read();
+  assert.deepEqual(ids, [2]);
+  assert.equal(attributes.images_overwritten, 1n);
+});
+
+Deno.test("an image that is overwritten while it is written is not in the file", () => {
+  using bench = new Bench();
+  let torn = false;
+  bench.onCreate = (file): void => {
+    const { writeFrom } = file;
+    file.writeFrom = (address, bytes, position): void => {
+      writeFrom.call(file, address, bytes, position);
+      if (torn) bench.ring.lockSlot(3);
+      torn = false;
+    };
+  };
+  bench.create();
+  const entry = bench.publish(3);
+  torn = true;
+  assert.match(bench.record(3, entry)!.reason, /^image was overwritten/);
+  bench.record(4, bench.publish(4));
+  bench.close();
+  assert.deepEqual(bench.read().ids, [4]);
+});
+
+Deno.test("a full disk fails the run with its reason; what was written before stays readable", () => {
+  using bench = new Bench();
+  let full = false;
+  bench.onCreate = (file): void => {
+    const { writeFrom } = file;
+    file.writeFrom = (...args): void => {
+      if (full) throw new OsError("pwrite", Errno.ENOSPC, file.path);
+      writeFrom.apply(file, args);
+    };
+  };
+  bench.create();
+  bench.record(1, bench.publish(1));
+  full = true;
+  assert.match(bench.record(2, bench.publish(2))!.reason, /ENOSPC/);
+  full = false;
+  assert.match(bench.record(3, bench.publish(3))!.reason, /ENOSPC/, "the first failure counts");
+  assert.equal(bench.close().code, "success");
+  assert.deepEqual(bench.read().ids, [1]);
+  const next = bench.folder.file("next.h5");
+  assert.equal(bench.create({ path: next }).code, "success", "the next run is not affected");
+  assert.equal(bench.record(4, bench.publish(4))?.code, "success");
+});
+
+Deno.test("actions that do not fit are refused with a reason that the driver knows", () => {
+  using bench = new Bench();
+  assert.match(bench.record(1)!.reason, /^no file is open/);
+  assert.match(bench.close().reason, /^no file is open/);
+  assert.match(bench.writer.handle({ action: "confirm_last_image" })!.reason, /^no file is open/);
+  bench.create();
+  const again = bench.create({ path: bench.folder.file("other.h5") });
+  assert.match(again.reason, /^a file is already open/);
+  assert.equal(bench.close().code, "success");
+  assert.match(bench.close().reason, /^no file is open/);
+});
+
+Deno.test("create_file leaves nothing behind when it fails, and nothing of others touched", () => {
+  using bench = new Bench();
+  bench.onCreate = (file): void => {
+    file.writeAt = (): void => {
+      throw new OsError("pwrite", Errno.ENOSPC, file.path);
+    };
+  };
+  assert.match(bench.create().reason, /ENOSPC/);
+  assert.deepEqual([...Deno.readDirSync(bench.folder.path)], []);
+  bench.onCreate = (): void => {};
+  Deno.writeTextFileSync(bench.folder.file(), "precious");
+  assert.match(bench.create().reason, /EEXIST/);
+  assert.equal(Deno.readTextFileSync(bench.folder.file()), "precious");
+  assert.match(bench.create({ path: "/etc/x.h5" }).reason, /outside the folders/);
+});
+
+Deno.test("create_file without an image ring says what to start", () => {
+  using bench = new Bench();
+  bench.ring.close();
+  assert.match(bench.create().reason, /does not exist.*Start the service/);
+});
+
+Deno.test("the end of the writer ends its file", () => {
+  const bench = new Bench();
+  using folder = new TestFolder();
+  bench.create();
+  bench.record(1, bench.publish(1));
+  bench.writer[Symbol.dispose]();
+  Deno.copyFileSync(bench.folder.file(), folder.file());
+  bench[Symbol.dispose]();
+  using file = readImageFile(folder.file());
+  assert.deepEqual([...file.imageIds()], [1n]);
+  assert.equal(file.attributes().end_time, 1234.5);
+});
+
+Deno.test("ImageLocator attaches anew when the ring's writer was replaced", () => {
+  using ring = new TestName();
+  using locator = new ImageLocator({ name: ring.name, slotBytes: 64, slots: 16 });
+  for (const id of [1n, 2n]) {
+    using writer = RingWriter.create(
+      new SharedMemory(indexMemoryBytes(16)),
+      tinyRing(ring.name),
+    );
+    writer.lockSlot(Number(id));
+    const entry = writer.publish(entryOf(id, 16, { missingPackets: 5 }));
+    const image = locator.locate(id, entry);
+    assert.equal(image?.missingPackets, 5);
+    assert.ok(image.isIntact());
+    writer.lockSlot(Number(id));
+    assert.ok(!image.isIntact());
+    assert.equal(locator.locate(id, entry), undefined);
+    assert.equal(locator.locate(id + 1n, entry), undefined, "the entry is another image's");
+  }
+});
+
+Deno.test("ImageLocator takes a ring without an index as the config describes it", () => {
+  using ring = new TestName();
+  using locator = new ImageLocator({ name: ring.name, slotBytes: 64, slots: 16 });
+  using data = File.open(dataPath(ring.name), { write: true, create: true, mode: 0o600 });
+  assert.throws(() => locator.attach(), { name: "RingMissingError" });
+  data.truncate(dataBytes({ slotBytes: 64, slots: 16 }));
+  const first = locator.locate(16n)!;
+  assert.equal(locator.locate(19n)!.address - first.address, 3n * 64n);
+  assert.ok(first.isIntact());
+});
