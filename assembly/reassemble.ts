@@ -482,7 +482,10 @@ function openFrame(state: usize, header: usize, frame: u64, now: u64): usize {
   const imageId = imageIdOf(state, header);
   const slot = <u32>(imageId % <u64>u32At(state, L.RECEIVER_SLOTS));
   if (frame > newest) {
-    if (frame >= window) closeBelow(state, frame - window + 1);
+    if (frame >= window) {
+      closeBelow(state, frame - window + 1);
+      closeComplete(state); // those that only waited for their turn
+    }
     const step = imageId - load<u64>(state + L.RECEIVER_NEWEST_IMAGE_ID);
     if (frame == newest + 1) store<u64>(state + L.RECEIVER_IMAGE_STEP, step);
     store<u64>(state + L.RECEIVER_NEWEST, frame);
@@ -493,6 +496,7 @@ function openFrame(state: usize, header: usize, frame: u64, now: u64): usize {
     const other = load<u64>(standing + L.FRAME_ENTRY_FRAME);
     if (other > frame) return 0; // a newer frame has taken the slot: this one is late
     closeBelow(state, other + 1);
+    closeComplete(state);
   }
   lockSlot(state, slot);
   const entry = entryOf(state, frame);
