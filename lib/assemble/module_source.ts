@@ -100,7 +100,7 @@ export class ModuleSource implements Disposable {
   next(now: bigint): SourceFrame | undefined {
     if (this.#reader === undefined && now >= this.#nextAttempt) {
       this.#nextAttempt = now + ATTACH_EVERY_NS;
-      this.#attach();
+      this.attach();
     }
     if (this.#follower === undefined || this.#reader === undefined) return this.#offered.shift();
     const record = this.#follower.next();
@@ -155,7 +155,14 @@ export class ModuleSource implements Disposable {
     this.#detach();
   }
 
-  #attach(): void {
+  /**
+   * Attaches to the ring if it is there; {@link next} tries again if it is not. Frames published from
+   * now on will not be missed, so call it before telling anyone that frames are taken.
+   *
+   * @throws {RingMismatchError} If the ring is not as the config says.
+   */
+  attach(): void {
+    if (this.#reader !== undefined) return;
     const { memory, name, slotBytes, resumeAfter, onAttach } = this.#options;
     let reader: RingReader;
     try {

@@ -113,6 +113,7 @@ runDataWorker<AssembleWorkerInit>((init, control) => {
     encodeMetadata: metadataEncoder(config, detector),
     publish: (metadata) => void stream.trySendBuffer(metadata),
   });
+  for (const source of sources) source.attach(); // no frame that comes after "ready" is missed
   control.ready();
 
   const wallOffset = wallClockNs() - monotonicNs();
