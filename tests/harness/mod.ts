@@ -6,6 +6,7 @@
 export * from "./configs.ts";
 export * from "./daq.ts";
 export * from "./data.ts";
+export * from "./detector.ts";
 export * from "./free_ports.ts";
 export * from "./h5py.ts";
 export * from "./leftovers.ts";

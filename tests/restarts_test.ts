@@ -1,0 +1,203 @@
+/**
+ * Slow consumers, and restarts of anything in mid-run: what was written stays readable, the next
+ * acquisition works, nothing is silently missing.
+ */
+import assert from "node:assert/strict";
+import { imageRingName } from "../lib/protocol/mod.ts";
+import { RingFollower, RingReader, SharedMemory } from "../lib/ring/mod.ts";
+import {
+  type Account,
+  type H5File,
+  imageIds,
+  jungfrauConfig,
+  Pipeline,
+  readWithH5py,
+  TestDetector,
+  until,
+} from "./harness/mod.ts";
+
+const range = (first: number, last: number): number[] =>
+  Array.from({ length: last - first + 1 }, (_, i) => first + i);
+
+Deno.test("a reader that is too slow learns how much it missed, and sees no torn image", async () => {
+  const slots = 16;
+  await using pipeline = await Pipeline.start(jungfrauConfig(1), {
+    services: ["std_udp_recv", "std_assembler", "writer_agent"],
+    imageSlots: slots,
+  });
+  using detector = new TestDetector(pipeline.config);
+  using reader = RingReader.open(new SharedMemory(2 ** 20), imageRingName(pipeline.name));
+  const follower = new RingFollower(reader);
+  for (let i = 0; i < 50; i += 10) {
+    detector.send(i, i + 9);
+    await pipeline.images(i + 10);
+  }
+
+  const seen: number[] = [];
+  for (let record = follower.next(); record !== undefined; record = follower.next()) {
+    assert.ok(reader.isIntact(record));
+    seen.push(Number(record.imageId));
+  }
+  assert.ok(follower.overruns >= 50 - slots, `${follower.overruns} overruns`);
+  assert.deepEqual(seen, range(Number(follower.overruns), 49));
+});
+
+Deno.test("a writer that is too slow loses images, which the status and the file say; the rest is right", async () => {
+  const images = 60;
+  await using pipeline = await Pipeline.start(jungfrauConfig(1), { imageSlots: 8 });
+  using detector = new TestDetector(pipeline.config);
+  const { path } = await pipeline.write("slow.h5", images);
+  detector.send(0, 3);
+  await pipeline.status(
+    "the first images on file",
+    ({ acquisition }) => acquisition.stats.n_write_completed === 4,
+  );
+  pipeline.service("std_h5_writer").kill("SIGSTOP");
+  for (let i = 4; i < images - 4; i += 4) {
+    detector.send(i, i + 3);
+    await pipeline.images(i + 4);
+  }
+  pipeline.service("std_h5_writer").kill("SIGCONT");
+  detector.send(images - 4, images - 1);
+
+  const { acquisition } = await pipeline.ended();
+  const { n_write_completed, n_lost } = acquisition.stats;
+  assert.ok(n_lost > 0);
+  assert.equal(n_write_completed + n_lost, images);
+  const file = await readWithH5py(path);
+  assert.equal(file.attributes["images_written"], String(n_write_completed));
+  assert.equal(file.attributes["images_requested"], String(images));
+  assertImages(file, detector, imageIds(file));
+  assert.deepEqual(imageIds(file), imageIds(file).toSorted((a, b) => a - b));
+  assert.deepEqual(imageIds(file).slice(0, 4), range(0, 3));
+});
+
+Deno.test("a detector that starts to count anew in mid-run loses nothing", async () => {
+  await using pipeline = await Pipeline.start(jungfrauConfig(2));
+  using detector = new TestDetector(pipeline.config);
+  const { path } = await pipeline.write("counter.h5", 30);
+  detector.send(5000, 5009);
+  detector.send(0, 9); // at once: no silence would tell
+  detector.send(100, 109); // and a jump ahead
+  await pipeline.finished();
+  const ids = [...range(5000, 5009), ...range(0, 9), ...range(100, 109)];
+  assertImages(await readWithH5py(path), detector, ids);
+  const account = await pipeline.account();
+  assert.equal(account["restarts"], 1n);
+  // The numbers from 10 to 99 might as well have been lost on the way.
+  assert.equal(account["images_skipped"], 90n);
+  assertSum(account, { sent: (30 + 90) * detector.packetsPerImage });
+});
+
+for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+  Deno.test(`a receiver that is restarted by ${signal} in mid-run misses what was sent without it, and counts that`, async () => {
+    await using pipeline = await Pipeline.start(jungfrauConfig(2));
+    using detector = new TestDetector(pipeline.config);
+    const { path } = await pipeline.write("receiver.h5", 20);
+    detector.send(0, 9);
+    await pipeline.images(10);
+    await restart(pipeline, "std_udp_recv", signal, () => detector.send(10, 14));
+    detector.send(15, 24);
+    await pipeline.finished();
+    const ids = [...range(0, 9), ...range(15, 24)];
+    assertImages(await readWithH5py(path), detector, ids);
+    const account = await pipeline.account();
+    assert.equal(account["images_good"], 20n);
+    assert.equal(account["images_skipped"], 5n);
+    assertSum(account, { sent: 25 * detector.packetsPerImage });
+  });
+
+  Deno.test(`an assembler that is restarted by ${signal} in mid-run goes on with the next images`, async () => {
+    await using pipeline = await Pipeline.start(jungfrauConfig(2));
+    using detector = new TestDetector(pipeline.config);
+    const { path } = await pipeline.write("assembler.h5", 20);
+    detector.send(0, 9);
+    await pipeline.status(
+      "ten images on file",
+      ({ acquisition }) => acquisition.stats.n_write_completed === 10,
+    );
+    await restart(pipeline, "std_assembler", signal);
+    detector.send(10, 19);
+    await pipeline.finished();
+    assertImages(await readWithH5py(path), detector, range(0, 19));
+    const account = await pipeline.account();
+    assert.equal(account["images_good"], 20n);
+    assertSum(account, { sent: 20 * detector.packetsPerImage });
+  });
+}
+
+Deno.test("what a killed writer has published stays readable; the acquisition fails with the reason, the next one works", async () => {
+  await using pipeline = await Pipeline.start(jungfrauConfig(1));
+  using detector = new TestDetector(pipeline.config);
+  const { path } = await pipeline.write("killed.h5", 1000);
+  detector.send(0, 9);
+  await until("ten published images", async () => {
+    return Deno.statSync(path).size > 0 && imageIds(await readWithH5py(path)).length === 10;
+  });
+  detector.send(10, 12);
+  await pipeline.images(13);
+  await pipeline.kill("std_h5_writer");
+  detector.send(13, 14); // nobody writes these
+
+  const { state, acquisition } = await pipeline.ended();
+  assert.equal(state, "UNKNOWN");
+  assert.equal(acquisition.state, "FAILED");
+  assert.match(
+    acquisition.message,
+    /^ERROR: no .*file writer.* 1\d images.*Check that std_h5_writer runs/,
+  );
+  const file = await readWithH5py(path);
+  assertImages(file, detector, imageIds(file));
+  assert.ok(imageIds(file).length >= 10);
+  assert.deepEqual(imageIds(file), range(0, imageIds(file).length - 1));
+
+  await pipeline.start("std_h5_writer");
+  const next = await pipeline.write("next.h5", 5);
+  detector.send(15, 19);
+  await pipeline.finished();
+  assertImages(await readWithH5py(next.path), detector, range(15, 19));
+});
+
+Deno.test("an agent that is killed in mid-run loses no file: the next one closes it and writes its own", async () => {
+  await using pipeline = await Pipeline.start(jungfrauConfig(1));
+  using detector = new TestDetector(pipeline.config);
+  const { path } = await pipeline.write("orphan.h5", 1000);
+  detector.send(0, 9);
+  await pipeline.status(
+    "ten images on file",
+    ({ acquisition }) => acquisition.stats.n_write_completed === 10,
+  );
+  await pipeline.kill("writer_agent");
+  await pipeline.start("writer_agent");
+  const next = await pipeline.write("next.h5", 5);
+  detector.send(10, 14);
+  await pipeline.finished();
+  assertImages(await readWithH5py(next.path), detector, range(10, 14));
+  assertImages(await readWithH5py(path), detector, range(0, 9));
+});
+
+/** Ends a service, has something done without it, and starts it again. */
+async function restart(
+  pipeline: Pipeline,
+  service: "std_udp_recv" | "std_assembler",
+  signal: "SIGTERM" | "SIGKILL",
+  meanwhile: () => void = () => {},
+): Promise<void> {
+  if (signal === "SIGTERM") await pipeline.stop(service);
+  else await pipeline.kill(service);
+  meanwhile();
+  await pipeline.start(service);
+}
+
+/** The file has these images, whole. */
+function assertImages(file: H5File, detector: TestDetector, ids: number[]): void {
+  assert.deepEqual(file.metadata.records, ids.map((id) => [id, 1]));
+  assert.deepEqual(file.data.sha256, ids.map((id) => detector.sha256(id)));
+}
+
+/** Every packet that was sent is counted once. */
+function assertSum(account: Account, { sent }: { sent: number }): void {
+  const kinds = ["accepted", "duplicate", "late", "malformed", "foreign", "lost"] as const;
+  const sum = kinds.reduce((total, kind) => total + Number(account[`packets_${kind}`]), 0);
+  assert.equal(sum, sent, Deno.inspect(account));
+}
