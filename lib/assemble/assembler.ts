@@ -106,7 +106,8 @@ export class Assembler {
     let taken = 0;
     for (let again = true; again && taken < FRAMES_PER_PUMP;) {
       again = false;
-      for (const [module, source] of sources.entries()) {
+      for (let module = 0; module < sources.length; module++) {
+        const source = sources[module]!;
         const frame = source.next(now);
         this.#countOverruns(source.takeOverruns());
         if (frame === undefined) continue;

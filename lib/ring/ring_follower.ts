@@ -17,6 +17,8 @@ export class RingFollower {
   /** Entries that were overwritten before they could be read. */
   overruns = 0n;
   #next: bigint;
+  /** {@link RingReader.headLow} when there was nothing to read: as long as it stays, there is nothing. */
+  #emptyAt: number | undefined;
 
   /**
    * Nothing is read before {@link next}.
@@ -40,9 +42,12 @@ export class RingFollower {
 
   /** Steps to the next entry; undefined when none is published yet. */
   next(): RingRecord | undefined {
+    // Followers are asked far more often than there is something: that answer must be cheap.
+    if (this.reader.headLow === this.#emptyAt) return undefined;
     for (;;) {
       const head = this.reader.head;
       if (this.#next >= head) {
+        this.#emptyAt = Number(BigInt.asUintN(32, head));
         this.#next = head < this.#next ? head : this.#next; // a ring made anew starts at 0
         return undefined;
       }
