@@ -103,9 +103,10 @@ export class ModuleSource implements Disposable {
       this.attach();
     }
     if (this.#follower === undefined || this.#reader === undefined) return this.#offered.shift();
+    const { ended } = this.#reader; // asked first: its last frames come before its end
     const record = this.#follower.next();
     if (record === undefined) {
-      if (this.#reader.ended) this.#detach();
+      if (ended) this.#detach();
       return undefined;
     }
     const session = this.#reader.session;

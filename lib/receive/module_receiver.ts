@@ -16,11 +16,13 @@ import {
   indexMemoryBytes,
   mapSlots,
   type RingEntry,
+  type RingIndex,
   type RingSpec,
   RingWriter,
   SharedMemory,
   slotMemoryBytes,
 } from "../ring/mod.ts";
+import { counterIndex, type FrameRingCounter } from "./counters.ts";
 
 /** Entries of the frame table: closed frames are remembered for about as many frames. */
 const TABLE_ENTRIES = 256;
@@ -142,6 +144,7 @@ export class ModuleReceiver implements Disposable {
     this.vector = memory.base + BigInt(messagesAt);
     this.#kernels = instantiateKernels(memory.memory);
     this.#kernels.resetReceiver(state);
+    if (this.ring.takenOver) forgetOpenFrames(index, format.packetsPerFrame);
     this.#entry = emptyEntry(this.#message);
   }
 
@@ -206,6 +209,17 @@ export class ModuleReceiver implements Disposable {
 /** Most datagrams that the kernel may bring in one message: it puts no more than 64 KiB together. */
 export function groSegments(format: PacketFormat): number {
   return Math.floor(65_507 / (HEADER_BYTES + format.payloadBytes));
+}
+
+/**
+ * A receiver that was killed took the frames with it that were open: their packets, counted as
+ * accepted, are in no frame and will count as lost when their images are missed.
+ */
+function forgetOpenFrames(index: RingIndex, packetsPerFrame: number): void {
+  const count = (name: FrameRingCounter): bigint => index.counter(counterIndex(name));
+  const frames = count("frames_good") + count("frames_incomplete");
+  const published = frames * BigInt(packetsPerFrame) - count("missing_packets");
+  if (published < count("accepted")) index.setCounter(counterIndex("accepted"), published);
 }
 
 /** Bytes of a frame table's entry, bitmap included. */

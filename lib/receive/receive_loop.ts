@@ -79,4 +79,7 @@ export function runReceiveLoop(lanes: readonly ReceiveLane[], options: ReceiveLo
     }
     if (received > 0 && !full) sleepMicroseconds(COALESCE_US);
   }
+  // What the open frames have is delivered, not thrown away with packets that count as accepted.
+  const end = monotonicNs() + wallOffset;
+  for (const { receiver } of lanes) receiver.expire(end, 0n);
 }
