@@ -107,6 +107,29 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
     assertSum(account, { sent: 25 * detector.packetsPerImage });
   });
 
+  Deno.test(`a receiver that is ended by ${signal} in the middle of an image leaves no packet uncounted`, async () => {
+    await using pipeline = await Pipeline.start(jungfrauConfig(2));
+    using detector = new TestDetector(pipeline.config);
+    const { path } = await pipeline.write("part.h5", 20);
+    const whole = 10 * detector.packetsPerImage;
+    detector.send(0, 9);
+    detector.sendPart(10, 50);
+    await pipeline.accountWhen(
+      "part of an image",
+      (account) => account["packets_accepted"] === BigInt(whole + 2 * 50),
+    );
+    await restart(pipeline, "std_udp_recv", signal, () => detector.send(11, 14));
+    detector.send(15, 24);
+    await pipeline.finished();
+    assert.equal(imageIds(await readWithH5py(path)).length, 20);
+    // In good order it delivers what it has of the image; killed, it takes it along.
+    const delivered = signal === "SIGTERM" ? 1n : 0n;
+    const account = await pipeline.images(20 + Number(delivered));
+    assert.equal(account["images_incomplete"], delivered);
+    assert.equal(account["images_skipped"], 5n - delivered);
+    assertSum(account, { sent: 25 * detector.packetsPerImage });
+  });
+
   Deno.test(`an assembler that is restarted by ${signal} in mid-run goes on with the next images`, async () => {
     await using pipeline = await Pipeline.start(jungfrauConfig(2));
     using detector = new TestDetector(pipeline.config);
