@@ -16,8 +16,18 @@ export async function ownMemory(pid: number): Promise<number> {
 export async function cpuMicroseconds(pid: number): Promise<number> {
   let nanoseconds = 0;
   for await (const { name } of Deno.readDir(`/proc/${pid}/task`)) {
-    const stat = await Deno.readTextFile(`/proc/${pid}/task/${name}/schedstat`);
-    nanoseconds += Number(stat.split(" ")[0]);
+    try {
+      const stat = await Deno.readTextFile(`/proc/${pid}/task/${name}/schedstat`);
+      nanoseconds += Number(stat.split(" ")[0]);
+    } catch (error) {
+      if (!threadEnded(error)) throw error;
+    }
   }
   return nanoseconds / 1e3;
+}
+
+/** Whether a thread's file could not be read because the thread was gone (ENOENT, or ESRCH once opened). */
+function threadEnded(error: unknown): boolean {
+  return error instanceof Deno.errors.NotFound ||
+    (error instanceof Error && error.message.includes("os error 3"));
 }
