@@ -57,10 +57,14 @@ type Libzmq = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 
 /**
  * The paths where libzmq is looked for, in this order: `STD_DAQ_LIBZMQ` (if the process may read
- * it), the one inside the `zeromq` package of `node_modules`, the system's. All are absolute; a
- * service's FFI permission needs the one that is used.
+ * it), the one inside the `zeromq` package of `node_modules` (for a compiled binary: `libzmq.node`
+ * beside it), the system's. All are absolute; a service's FFI permission needs the one that is used.
+ *
+ * @param binary Path of the compiled binary that runs; undefined when Deno runs a script.
  */
-export function libzmqCandidates(): string[] {
+export function libzmqCandidates(
+  binary: string | undefined = Deno.build.standalone ? Deno.execPath() : undefined,
+): string[] {
   const machine = architecture();
   const bundled = `../../node_modules/zeromq/build/linux/${
     machine === "x86_64" ? "x64" : "arm64"
@@ -70,7 +74,9 @@ export function libzmqCandidates(): string[] {
     : undefined;
   return [
     ...(override ? [override] : []),
-    decodeURIComponent(new URL(bundled, import.meta.url).pathname),
+    binary === undefined
+      ? decodeURIComponent(new URL(bundled, import.meta.url).pathname)
+      : binary.replace(/[^/]*$/, "libzmq.node"),
     ...SYSTEM_PATHS[machine],
   ];
 }

@@ -24,6 +24,12 @@ Deno.test("libzmqCandidates() are absolute", () => {
   deepStrictEqual(libzmqCandidates().filter((path) => !path.startsWith("/")), []);
 });
 
+Deno.test("libzmqCandidates() looks beside a compiled binary instead of in node_modules", () => {
+  const paths = libzmqCandidates("/opt/std-daq/bin/std_udp_recv");
+  ok(paths.includes("/opt/std-daq/bin/libzmq.node"), paths.join(" "));
+  deepStrictEqual(paths.filter((path) => path.includes("node_modules")), []);
+});
+
 Deno.test("lib/zmq runs with an FFI permission for exactly libc and libzmq", async () => {
   const lines = await runScript(script, ["--no-prompt", `--allow-ffi=${libc},${bundled}`]);
   match(lines[0]!, /^4\.3/);
