@@ -117,6 +117,7 @@ await runService({
     logger.info("assembling", { modules: modules.length, ...slots, workers });
     ready(slots);
     await stopped;
+    accounting.read(); // holds on to the rings, whose last values are told after they have ended
     await assemble.stop(); // before the converters, which it may be waiting for
   },
 });
