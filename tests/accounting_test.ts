@@ -28,6 +28,8 @@ interface Case {
   config: () => ConfigJson;
   images: number;
   options: string[];
+  /** Threads of receiver and assembler, each. */
+  workers?: number;
   /** Modules of the images that miss one, in all. */
   absent?: number;
 }
@@ -74,7 +76,8 @@ const CASES: Case[] = [
     options: ["--seed", "6", ...EVERYTHING],
   },
   {
-    what: "everything goes wrong (Eiger)",
+    what: "everything goes wrong (Eiger, two threads for everything)",
+    workers: 2,
     config: () => eigerConfig(4),
     images: 60,
     options: ["--seed", "7", ...EVERYTHING],
@@ -95,9 +98,14 @@ const CASES: Case[] = [
   },
 ];
 
-for (const { what, config, images, options, absent = 0 } of CASES) {
+for (const { what, config, images, options, workers = 1, absent = 0 } of CASES) {
   Deno.test(`the account is exact when ${what}`, async () => {
-    await using pipeline = await Pipeline.start(config(), { frameSlots: 128, imageSlots: 128 });
+    const threads = ["--workers", String(workers)];
+    await using pipeline = await Pipeline.start(config(), {
+      frameSlots: 128,
+      imageSlots: 128,
+      args: { std_udp_recv: threads, std_assembler: threads },
+    });
     const { path } = await pipeline.write("run.h5", images + 1);
     const faulty = ["--pattern", "ramp", "--rate", "100", "--images", String(images)];
     const { expected, ...report } = await simulate(pipeline, ...faulty, ...options);
