@@ -9,6 +9,7 @@ import {
   dataBytes,
   dataPath,
   indexMemoryBytes,
+  indexPath,
   mapSlots,
   RingWriter,
   SharedMemory,
@@ -300,4 +301,26 @@ Deno.test("ImageLocator takes a ring without an index as the config describes it
   const first = locator.locate(16n)!;
   assert.equal(locator.locate(19n)!.address - first.address, 3n * 64n);
   assert.ok(first.isIntact());
+});
+
+Deno.test("ImageLocator does not take a ring that is being made for one without an index", () => {
+  using ring = new TestName();
+  using locator = new ImageLocator({ name: ring.name, slotBytes: 64, slots: 16 });
+  using data = File.open(dataPath(ring.name), { write: true, create: true, mode: 0o600 });
+  data.truncate(dataBytes({ slotBytes: 64, slots: 16 }));
+  using index = File.open(indexPath(ring.name), { write: true, create: true, mode: 0o600 });
+  assert.throws(() => locator.attach(), { name: "RingMissingError" });
+  assert.equal(index.size(), 0);
+});
+
+Deno.test("ImageLocator looks for an index again before each run", () => {
+  using ring = new TestName();
+  using locator = new ImageLocator({ name: ring.name, slotBytes: 64, slots: 16 });
+  using data = File.open(dataPath(ring.name), { write: true, create: true, mode: 0o600 });
+  data.truncate(dataBytes({ slotBytes: 64, slots: 16 }));
+  locator.attach();
+  using writer = RingWriter.create(new SharedMemory(indexMemoryBytes(16)), tinyRing(ring.name));
+  const entry = writer.publish(entryOf(5n, 16, { missingPackets: 2 }));
+  locator.attach();
+  assert.equal(locator.locate(5n, entry)?.missingPackets, 2);
 });

@@ -7,6 +7,7 @@ import { File, mapAnywhere, unmap } from "../os/mod.ts";
 import {
   dataBytes,
   dataPath,
+  indexPath,
   RingMissingError,
   RingReader,
   RingRecord,
@@ -43,12 +44,18 @@ export class ImageLocator implements Disposable {
   }
 
   /**
-   * Makes sure that the ring is attached, so that the first image does not wait for it.
+   * Makes sure that the ring is attached, so that the first image does not wait for it. To be called
+   * before each run: one without an index does not tell when another has taken its place.
    *
    * @throws {RingMissingError} If there is no image ring.
    * @throws {RingMismatchError} If its images have another size.
    */
   attach(): void {
+    if (this.#unindexed !== undefined) this.#detach();
+    this.#follow();
+  }
+
+  #follow(): void {
     if (this.#reader?.ended) this.#detach();
     if (this.#reader !== undefined || this.#unindexed !== undefined) return;
     const { name, slotBytes, slots } = this.#ring;
@@ -58,6 +65,7 @@ export class ImageLocator implements Disposable {
       this.#reader.addressOf({ slot: 0 }); // maps the data
     } catch (error) {
       if (!(error instanceof RingMissingError)) throw error;
+      if (isThere(indexPath(name))) throw error; // one with an index, being made or removed
       // Written by an original assembler: no index, slots as the config says.
       const bytes = dataBytes({ slotBytes, slots });
       using file = openOr(dataPath(name), error);
@@ -74,7 +82,7 @@ export class ImageLocator implements Disposable {
    * @throws {RingMissingError} If there is no image ring.
    */
   locate(imageId: bigint, entry?: bigint): LocatedImage | undefined {
-    this.attach();
+    this.#follow();
     if (this.#reader === undefined) {
       const slot = Number(imageId % BigInt(this.#ring.slots));
       const address = this.#unindexed!.address + BigInt(slot * this.#ring.slotBytes);
@@ -126,5 +134,14 @@ function openOr(path: string, otherwise: Error): File {
     return File.open(path);
   } catch {
     throw otherwise; // neither index nor data: the ring is missing
+  }
+}
+
+function isThere(path: string): boolean {
+  try {
+    File.open(path).close();
+    return true;
+  } catch {
+    return false; // nor is it there for a reader without access
   }
 }
