@@ -183,6 +183,12 @@ Deno.test({
         match(new TextDecoder().decode(stdout), /Usage: std_udp_recv .*<config>/);
       });
 
+      await t.step("the same as another user (docker run --user)", async () => {
+        const other = { ...image, user: "12345:12345" };
+        const { code, stderr } = await start(other, ["std_udp_recv", "--help"]).output();
+        deepStrictEqual([code, new TextDecoder().decode(stderr)], [0, ""]);
+      });
+
       await t.step("an unknown service is refused by name", async () => {
         const { code, stderr } = await start(image, ["std_nothing"]).output();
         equal(code, 2);
