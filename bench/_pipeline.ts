@@ -95,7 +95,7 @@ export class Pipeline implements AsyncDisposable {
   /** Waits until nothing more is counted: what is under way has arrived or is given up. */
   async settled(): Promise<Accounting> {
     for (let before = this.account();;) {
-      await new Promise((resolve) => setTimeout(resolve, 300));
+      await new Promise((resolve) => setTimeout(resolve, 500));
       const now = this.account();
       if (Object.entries(now).every(([name, n]) => n === before[name as keyof Accounting])) {
         return now;
