@@ -17,6 +17,7 @@ import { simulateImage } from "../lib/simulate/mod.ts";
 import {
   type Account,
   jungfrauConfig,
+  PATIENT,
   Pipeline,
   readWithH5py,
   sha256,
@@ -32,9 +33,6 @@ const RATE = 10;
 const MILLION = 1_000_000;
 /** Datagrams under way at most, so that the kernel never has to drop any. */
 const MOST_UNDERWAY = 20_000;
-
-/** Frame timeout as idle time: a good stream that pauses on a busy machine is not taken for silent. */
-const CONFIG = { frame_timeout_ms: 20_000 };
 
 /** One kind of bad datagram, and what it must be counted as. */
 interface Kind {
@@ -155,7 +153,9 @@ class GoodStream implements AsyncDisposable {
   }
 
   static async start(): Promise<GoodStream> {
-    const pipeline = await Pipeline.start(jungfrauConfig(1, CONFIG));
+    // Patient: a stream that pauses on a busy machine must not pass for silent, after which a receiver
+    // believes any packet.
+    const pipeline = await Pipeline.start(jungfrauConfig(1, PATIENT));
     try {
       const { path } = await pipeline.write("good.h5", MILLION);
       const stream = new GoodStream(pipeline, path);

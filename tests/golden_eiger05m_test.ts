@@ -9,6 +9,7 @@ import {
   freeUdpPorts,
   type H5File,
   imageIds,
+  PATIENT,
   Pipeline,
   readData,
   readJson,
@@ -37,6 +38,7 @@ Deno.test("recorded Eiger packets become the file that std_det_writer wrote, and
   const detector = uniqueName("e2e-05m");
   await using pipeline = await Pipeline.start({
     ...recording.config,
+    ...PATIENT,
     detector_name: detector,
     start_udp_port: freeUdpPorts(recording.config.n_modules),
   });

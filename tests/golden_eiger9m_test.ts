@@ -8,6 +8,7 @@ import { imageStreamAddress } from "../lib/protocol/mod.ts";
 import {
   type ConfigJson,
   freeUdpPorts,
+  PATIENT,
   Pipeline,
   readData,
   readJson,
@@ -40,6 +41,7 @@ Deno.test("a real Eiger 9M frame becomes a file, messages and rings byte-identic
   assert.equal(sha256(packets), recording.packets.sha256);
   await using pipeline = await Pipeline.start({
     ...config,
+    ...PATIENT,
     detector_name: uniqueName("e2e-9m"),
     start_udp_port: freeUdpPorts(config.n_modules),
   }, { frameSlots: 4, imageSlots: 4 });

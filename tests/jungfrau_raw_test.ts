@@ -13,6 +13,7 @@ import {
   freeUdpPorts,
   imageIds,
   jungfrauConfig,
+  PATIENT,
   Pipeline,
   readData,
   readJson,
@@ -45,6 +46,7 @@ Deno.test("Jungfrau raw images are the packets' payloads, their ids the bunch id
   const packets = split(bytes);
   await using pipeline = await Pipeline.start({
     ...recording.config,
+    ...PATIENT,
     detector_type: "jungfrau-raw",
     detector_name: uniqueName("e2e-jf1"),
     start_udp_port: freeUdpPorts(1),

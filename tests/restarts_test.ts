@@ -10,6 +10,7 @@ import {
   type H5File,
   imageIds,
   jungfrauConfig,
+  PATIENT,
   Pipeline,
   readWithH5py,
   TestDetector,
@@ -108,7 +109,7 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
   });
 
   Deno.test(`a receiver that is ended by ${signal} in the middle of an image leaves no packet uncounted`, async () => {
-    await using pipeline = await Pipeline.start(jungfrauConfig(2));
+    await using pipeline = await Pipeline.start(jungfrauConfig(2, PATIENT));
     using detector = new TestDetector(pipeline.config);
     const { path } = await pipeline.write("part.h5", 20);
     const whole = 10 * detector.packetsPerImage;

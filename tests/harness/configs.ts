@@ -11,7 +11,16 @@ export function uniqueName(prefix: string): string {
 /** A detector config as JSON. */
 export type ConfigJson = Record<string, unknown> & { detector_name: string; n_modules: number };
 
-const COMMON = { log_level: "info", stats_collection_period: 1 };
+/** For a detector that pauses in the middle of a frame: what sends here is a test on a busy machine. */
+export const PATIENT = { frame_timeout_ms: 20_000, image_timeout_ms: 20_000 };
+
+const COMMON = {
+  log_level: "info",
+  stats_collection_period: 1,
+  // Longer than by default for the same reason, but not so long that a test has to wait.
+  frame_timeout_ms: 1_500,
+  image_timeout_ms: 3_000,
+};
 
 /** Jungfrau modules of 1024 × 512 px, one above the other, on free ports. */
 export function jungfrauConfig(modules: number, more: Record<string, unknown> = {}): ConfigJson {
