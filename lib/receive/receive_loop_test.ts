@@ -109,8 +109,8 @@ Deno.test("runReceiveLoop() takes the packets of several sockets into their own 
     () => second.counts.accepted === 190n && first.counts.accepted === 200n,
   );
   assert.deepEqual(first.frames(), Array.from({ length: 50 }, (_, i) => `${i + 1}`));
-  const expected = Array.from({ length: 49 }, (_, i) => `${1001 + i}${i % 10 === 9 ? "-2" : ""}`);
-  assert.deepEqual(second.frames().concat("1047", "1048", "1049").slice(0, 49), expected);
+  const expected = Array.from({ length: 50 }, (_, i) => `${1001 + i}${i % 10 === 9 ? "-2" : ""}`);
+  assert.deepEqual(second.frames(), expected);
 });
 
 Deno.test("runReceiveLoop() goes on when more comes while it runs", () => {
@@ -131,6 +131,14 @@ Deno.test("runReceiveLoop() closes a frame that waits longer than its timeout", 
   const published: string[] = [];
   runUntil([lane], () => published.push(...lane.frames()) > 0, 30_000_000n);
   assert.deepEqual(published, ["7-1"]);
+});
+
+Deno.test("runReceiveLoop() delivers what it has of open frames when it ends", () => {
+  using lane = new Lane();
+  lane.send(7, [0, 1]);
+  lane.send(8, [0, 1, 2]);
+  runUntil([lane], () => lane.counts.accepted === 5n);
+  assert.deepEqual(lane.frames(), ["7-2", "8-1"]);
 });
 
 Deno.test("runReceiveLoop() counts what the kernel dropped", () => {
