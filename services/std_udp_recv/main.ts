@@ -3,18 +3,22 @@
  *
  * @module
  */
-import { AccountingReader } from "../../lib/accounting/mod.ts";
+import { accountingDifference, AccountingReader } from "../../lib/accounting/mod.ts";
 import { frameSlots, modulePort } from "../../lib/config/mod.ts";
 import { detectorFor } from "../../lib/detector/mod.ts";
 import { frameRingName, imageRingName } from "../../lib/protocol/mod.ts";
 import {
   ipcFolder,
+  type Logger,
   parseInteger,
   parseModules,
   resolveGroup,
   runService,
 } from "../../lib/service/mod.ts";
 import type { ReceiveWorkerInit } from "./worker.ts";
+
+/** Bad packets are told of at most this often, ms. */
+const WARN_EVERY_MS = 1_000;
 
 /** Socket buffer asked for: what the original takes, and some; bytes. */
 const SOCKET_BUFFER_BYTES = 128 * 1024 * 1024;
@@ -87,6 +91,8 @@ await runService({
     });
     onStop(() => accounting[Symbol.dispose](), "accounting");
     onStats(() => receiveStats(accounting));
+    const warnings = setInterval(warnOfBadPackets(accounting, logger), WARN_EVERY_MS);
+    onStop(() => clearInterval(warnings), "warnings");
     logger.info("receiving", {
       modules: modules.length,
       first_port: modulePort(config, modules[0]!),
@@ -95,6 +101,22 @@ await runService({
     await stopped;
   },
 });
+
+/** Says, at most once per call, that packets came which are no good, and how many since the last call. */
+function warnOfBadPackets(accounting: AccountingReader, logger: Logger): () => void {
+  let before = accounting.read();
+  return () => {
+    const now = accounting.read();
+    const { packets_malformed, packets_foreign, kernel_drops } = accountingDifference(before, now);
+    before = now;
+    if (packets_malformed + packets_foreign + kernel_drops === 0n) return;
+    logger.warn("bad packets in the last second", {
+      packets_malformed,
+      packets_foreign,
+      kernel_drops,
+    });
+  };
+}
 
 /** What of the account concerns receiving. */
 function receiveStats(accounting: AccountingReader): Record<string, bigint> {
