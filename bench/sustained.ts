@@ -104,7 +104,16 @@ class TestBed implements AsyncDisposable {
       const imageRate = String(rate / PACKETS_PER_FRAME);
       const running = this.#pipeline.spawn(
         "udp_simulator",
-        ["--rate", imageRate, "--images", String(images), "--json", ...args],
+        [
+          "--rate",
+          imageRate,
+          "--images",
+          String(images),
+          "--source-images",
+          "4",
+          "--json",
+          ...args,
+        ],
         { cpu: SENDER_CPU },
       );
       await readyLine(running);
