@@ -20,7 +20,8 @@ import type { ReceiveWorkerInit } from "./worker.ts";
 /** Bad packets are told of at most this often, ms. */
 const WARN_EVERY_MS = 1_000;
 
-/** Socket buffer asked for: what the original takes, and some; bytes. */
+/** Socket buffers asked for, all modules together, and for one at least (what the original takes): bytes. */
+const ALL_SOCKET_BUFFERS_BYTES = 512 * 1024 * 1024;
 const SOCKET_BUFFER_BYTES = 128 * 1024 * 1024;
 
 await runService({
@@ -47,9 +48,8 @@ await runService({
       )
       .option(
         "--socket-buffer <bytes>",
-        "receive buffer of each socket",
+        "receive buffer of each socket (default: 512 MiB shared by all, at least 128 MiB)",
         parseInteger(1),
-        SOCKET_BUFFER_BYTES,
       )
       .option("--cpus <list>", "pin the threads to these CPUs, one each, e.g. 2,3"),
   async run(
@@ -71,7 +71,8 @@ await runService({
         frameSlots: options.frameSlots ?? frameSlots(config),
         gid,
         ipcFolder: ipcFolder(),
-        socketBufferBytes: options.socketBuffer,
+        socketBufferBytes: options.socketBuffer ??
+          Math.max(SOCKET_BUFFER_BYTES, Math.floor(ALL_SOCKET_BUFFERS_BYTES / modules.length)),
         batch: options.batch,
         gro: options.gro ?? false,
         cpu: cpus.length > 0 ? cpus[w % cpus.length] : undefined,
