@@ -48,7 +48,8 @@ Deno.test("startDataWorker() terminates a worker that does not stop, and says so
   });
   await worker.ready;
   await worker.stop();
-  assert.deepEqual(logs.slice(1), ["did not stop in time and was terminated"]);
+  // Its own lines may still have been under way when it was terminated.
+  assert.equal(logs.at(-1), "did not stop in time and was terminated");
 });
 
 Deno.test("startDataWorker() rejects ready and failed with the worker's own error", async () => {
