@@ -206,7 +206,8 @@ export class Socket implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer>
     const handle = this.#open("bind");
     const path = socketPath(address);
     if (path === undefined) {
-      if (zmq.zmq_bind(handle, cString(address)) !== 0) throw lastZmqError("bind", address);
+      const error = bindUninterrupted(handle, address);
+      if (error) throw error;
       return this.#lastEndpoint();
     }
     let fd: number;
@@ -218,8 +219,7 @@ export class Socket implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer>
     }
     // libzmq accepts on our descriptor and owns it once bound.
     this.#setInt(OPTION.USE_FD, fd, "USE_FD");
-    const failed = zmq.zmq_bind(handle, cString(address)) !== 0;
-    const error = failed ? lastZmqError("bind", address) : undefined;
+    const error = bindUninterrupted(handle, address);
     this.#setInt(OPTION.USE_FD, -1, "USE_FD");
     if (error) {
       closeDescriptor(fd);
@@ -691,4 +691,13 @@ function cString(address: string): Uint8Array<ArrayBuffer> {
     throw new TypeError(`An address cannot hold a NUL byte: ${JSON.stringify(address)}`);
   }
   return encoder.encode(address + "\0");
+}
+
+/** Binds, again when a signal (a profiler's, say) came in between; returns why it could not. */
+function bindUninterrupted(handle: bigint, address: string): ZmqError | undefined {
+  for (;;) {
+    if (zmq.zmq_bind(handle, cString(address)) === 0) return undefined;
+    const error = lastZmqError("bind", address);
+    if (error.code !== "EINTR") return error;
+  }
 }
