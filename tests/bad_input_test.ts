@@ -207,7 +207,10 @@ class GoodStream implements AsyncDisposable {
     assert.ok(log.length <= 3 * seconds + 10, `${log.length} lines in ${seconds} s`);
     await until(
       "a warning of bad packets",
-      () => log.some((line) => line.message.startsWith("bad packets")),
+      () =>
+        pipeline.service("std_udp_recv").log.some(({ message }) =>
+          message.startsWith("bad packets")
+        ),
     );
     await until("word of it in the log", () => {
       const stats = pipeline.stats("std_udp_recv");
