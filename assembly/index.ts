@@ -3,3 +3,4 @@ export { armReceive, expireFrames, receiveBatch, resetReceiver } from "./reassem
 export { assembleMirrored, assembleModule, blankModule } from "./assemble";
 export { fill } from "./fill";
 export { packetiseFrame, packetiseSchedule } from "./packetise";
+export { accumulatePedestal, countGains, finishPedestal } from "./pedestal";

@@ -29,7 +29,15 @@ export interface Figure {
 }
 
 /** The bench's rows. */
-export const ROWS = ["receive", "sustained", "kernels", "write", "latency", "services"] as const;
+export const ROWS = [
+  "receive",
+  "sustained",
+  "kernels",
+  "pedestal",
+  "write",
+  "latency",
+  "services",
+] as const;
 
 /** Name of a row. */
 export type RowName = typeof ROWS[number];

@@ -14,6 +14,7 @@ import { removeAll } from "./_names.ts";
 import { compileNative } from "./_run.ts";
 import { kernels } from "./kernels.ts";
 import { latency } from "./latency.ts";
+import { pedestal } from "./pedestal.ts";
 import { receive } from "./receive.ts";
 import { services } from "./services.ts";
 import { sustained } from "./sustained.ts";
@@ -41,6 +42,7 @@ const MEASURE: Record<RowName, () => Promise<Figure[]>> = {
   receive: () => receive(quick ? 3 : 7),
   sustained: () => sustained(quick ? 3 : 10),
   kernels: () => kernels(quick ? 3 : 5),
+  pedestal: () => pedestal(quick ? 3 : 5),
   write: () => write(quick ? 3 : 7),
   latency: () => latency(quick ? 300 : 1500),
   services: () => services(quick ? 2 : 5),

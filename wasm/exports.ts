@@ -14,6 +14,12 @@ export interface KernelExports extends WebAssembly.Exports {
   packetiseFrame(state: number, frame: number, first: number, n: number): number;
   /** Fills the vector with `n` datagrams of the schedule, from `first` on; returns its messages. */
   packetiseSchedule(state: number, first: number, n: number): number;
+  /** Adds `count` (1 to 16) dark frames of gain code `code` to the state of `pixels` pixels. */
+  accumulatePedestal(frames: number, stride: number, count: number, code: number, sums: number, squares: number, wrong: number, pixels: number): void;
+  /** Mean and RMS (f32, ADU) of `pixels` pixels from the state after `count` frames; NaN where none had the gain. */
+  finishPedestal(sums: number, squares: number, wrong: number, count: number, means: number, noises: number, pixels: number): void;
+  /** Counts a frame's pixels by their gain code: `counts` are four u32, of codes 0 to 3. */
+  countGains(frame: number, pixels: number, counts: number): void;
   /** Forgets everything but the settings and the counters. */
   resetReceiver(state: number): void;
   /** Prepares the vector for the packets predicted next; returns how many messages it can take. */

@@ -5,4 +5,5 @@
  */
 export * from "./instance.ts";
 export * from "./layout.ts";
+export * from "./pedestal.ts";
 export type { KernelExports } from "../../wasm/exports.ts";

@@ -1,0 +1,135 @@
+/**
+ * Pedestal kernels with their arguments checked, once per call.
+ *
+ * @module
+ */
+import type { KernelExports } from "../../wasm/exports.ts";
+
+/** Most frames of one {@link accumulatePedestal} call. */
+export const PEDESTAL_BATCH = 16;
+
+/** Most frames that can be accumulated in all without a sum overflowing. */
+export const PEDESTAL_MOST_FRAMES: number = 2 ** 18;
+
+/** Codes that a pixel's two highest bits can hold; a Jungfrau uses 0, 1 and 3 for G0, G1, G2. */
+export type GainCode = 0 | 1 | 2 | 3;
+
+/** Where the sums of a module's pixels are: addresses in the kernels' memory, all zeroed at first. */
+export interface PedestalState {
+  /** Sum of the charges, u32 per pixel. */
+  readonly sums: number;
+  /** Sum of their squares, u64 per pixel. */
+  readonly squares: number;
+  /** Frames in which the pixel had another gain, u32 per pixel. */
+  readonly wrong: number;
+  /** Pixels. */
+  readonly pixels: number;
+}
+
+/** Frames to accumulate: `count` of them, the first at `at`, `stride` bytes from one to the next. */
+export interface PedestalFrames {
+  /** Address of the first frame. */
+  readonly at: number;
+  /** Bytes from one frame to the next. */
+  readonly stride: number;
+  /** How many, 1 to {@link PEDESTAL_BATCH}. */
+  readonly count: number;
+}
+
+/** Kernels and the memory that they work on. */
+export interface KernelMemory {
+  /** The kernels. */
+  readonly kernels: KernelExports;
+  /** Their memory. */
+  readonly memory: WebAssembly.Memory;
+}
+
+/**
+ * Adds dark frames of one gain to the sums. A pixel of another gain adds nothing and is counted as
+ * wrong. The formula and the limits are on top of `assembly/pedestal.ts`.
+ *
+ * @throws {RangeError} If the number of frames is not allowed or something lies outside the memory.
+ */
+export function accumulatePedestal(
+  on: KernelMemory,
+  { at, stride, count }: PedestalFrames,
+  gain: GainCode,
+  state: PedestalState,
+): void {
+  if (!(Number.isInteger(count) && count >= 1 && count <= PEDESTAL_BATCH)) {
+    throw new RangeError(`${count} frames at once; give 1 to ${PEDESTAL_BATCH}`);
+  }
+  if (!(Number.isInteger(stride) && stride >= 0)) {
+    throw new RangeError(`frames ${stride} bytes apart; give 0 or more`);
+  }
+  checkState(on.memory, state);
+  checkRange(on.memory, "frames", at, (count - 1) * stride + 2 * state.pixels);
+  const { sums, squares, wrong, pixels } = state;
+  on.kernels.accumulatePedestal(at, stride, count, gain, sums, squares, wrong, pixels);
+}
+
+/**
+ * Computes mean and RMS of every pixel from the sums: f32, ADU; NaN where no frame had the gain.
+ *
+ * @param count Frames that were accumulated.
+ * @param means Address of the means, f32 per pixel.
+ * @param noises Address of the RMS values, f32 per pixel.
+ * @throws {RangeError} If there were no or too many frames, or something lies outside the memory.
+ */
+export function finishPedestal(
+  on: KernelMemory,
+  state: PedestalState,
+  count: number,
+  means: number,
+  noises: number,
+): void {
+  if (!(Number.isInteger(count) && count >= 1 && count <= PEDESTAL_MOST_FRAMES)) {
+    throw new RangeError(`pedestal of ${count} frames; give 1 to ${PEDESTAL_MOST_FRAMES}`);
+  }
+  checkState(on.memory, state);
+  const { sums, squares, wrong, pixels } = state;
+  checkRange(on.memory, "means", means, 4 * pixels);
+  checkRange(on.memory, "RMS values", noises, 4 * pixels);
+  on.kernels.finishPedestal(sums, squares, wrong, count, means, noises, pixels);
+}
+
+/**
+ * Counts a frame's pixels by their gain code.
+ *
+ * @param at Address of the frame, u16 per pixel.
+ * @param counts Address of 16 bytes for the result.
+ * @returns Pixels of the codes 0, 1, 2 and 3.
+ * @throws {RangeError} If something lies outside the memory.
+ */
+export function countGains(
+  on: KernelMemory,
+  at: number,
+  pixels: number,
+  counts: number,
+): [number, number, number, number] {
+  checkPixels(pixels);
+  checkRange(on.memory, "frame", at, 2 * pixels);
+  checkRange(on.memory, "counts", counts, 16);
+  on.kernels.countGains(at, pixels, counts);
+  const view = new DataView(on.memory.buffer, counts, 16);
+  const count = (code: GainCode): number => view.getUint32(4 * code, true);
+  return [count(0), count(1), count(2), count(3)];
+}
+
+function checkState(memory: WebAssembly.Memory, state: PedestalState): void {
+  checkPixels(state.pixels);
+  checkRange(memory, "sums", state.sums, 4 * state.pixels);
+  checkRange(memory, "squares", state.squares, 8 * state.pixels);
+  checkRange(memory, "wrong", state.wrong, 4 * state.pixels);
+}
+
+function checkPixels(pixels: number): void {
+  if (Number.isInteger(pixels) && pixels >= 0) return;
+  throw new RangeError(`${pixels} pixels; give a whole number of them`);
+}
+
+function checkRange(memory: WebAssembly.Memory, what: string, at: number, bytes: number): void {
+  const { byteLength } = memory.buffer;
+  if (Number.isInteger(at) && at >= 0 && at + bytes <= byteLength) return;
+  throw new RangeError(`${what} at ${at}, ${bytes} bytes, lie outside a memory of ${byteLength}`);
+}

@@ -1,0 +1,294 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import {
+  accumulatePedestal,
+  countGains,
+  finishPedestal,
+  type GainCode,
+  instantiateKernels,
+  PEDESTAL_BATCH,
+  PEDESTAL_MOST_FRAMES,
+  type PedestalState,
+} from "./mod.ts";
+
+const memory = new WebAssembly.Memory({ initial: 64, maximum: 64, shared: true });
+const on = { kernels: instantiateKernels(memory), memory };
+const u8 = new Uint8Array(memory.buffer);
+const view = new DataView(memory.buffer);
+
+const FRAMES = 65_536;
+const OUTPUT = 2 ** 20;
+const GUARD = 64;
+const CANARY = 0xa5;
+
+/** Places for arrays, zeroed, with canaries around each. */
+class Places {
+  #next: number;
+
+  constructor(skew: number) {
+    this.#next = OUTPUT + skew;
+  }
+
+  take(bytes: number): number {
+    const at = this.#next + GUARD;
+    this.#next = at + bytes + GUARD;
+    u8.fill(CANARY, at - GUARD, this.#next);
+    u8.fill(0, at, at + bytes);
+    return at;
+  }
+
+  takeState(pixels: number): PedestalState {
+    return {
+      sums: this.take(4 * pixels),
+      squares: this.take(8 * pixels),
+      wrong: this.take(4 * pixels),
+      pixels,
+    };
+  }
+}
+
+/** Whether nothing was written around an array. */
+function assertGuarded(at: number, bytes: number): void {
+  for (let i = 1; i <= GUARD; i++) {
+    assert.equal(u8[at - i], CANARY, `byte ${-i} before an array was overwritten`);
+    assert.equal(u8[at + bytes + i - 1], CANARY, `byte ${i} behind an array was overwritten`);
+  }
+}
+
+/** The sums pixel by pixel, in whole numbers. */
+function referenceSums(
+  frames: readonly Uint16Array[],
+  gain: GainCode,
+  pixel: number,
+): { sum: bigint; square: bigint; wrong: number } {
+  let sum = 0n, square = 0n, wrong = 0;
+  for (const frame of frames) {
+    const charge = BigInt(frame[pixel]! & 0x3fff);
+    if (frame[pixel]! >> 14 !== gain) wrong++;
+    else {
+      sum += charge;
+      square += charge * charge;
+    }
+  }
+  return { sum, square, wrong };
+}
+
+/** Mean and RMS by the formula on top of assembly/pedestal.ts. */
+function referenceResult(sum: bigint, square: bigint, n: number): { mean: number; rms: number } {
+  if (n === 0) return { mean: NaN, rms: NaN };
+  const k = sum / BigInt(n);
+  const s = Number(sum - BigInt(n) * k);
+  const q = Number(square - 2n * k * sum + BigInt(n) * k * k);
+  return { mean: Math.fround(Number(sum) / n), rms: Math.fround(Math.sqrt((q - s * s / n) / n)) };
+}
+
+/** Copies frames into the memory, `stride` bytes apart. */
+function putFrames(frames: readonly Uint16Array[], at: number, stride: number): void {
+  frames.forEach((frame, i) =>
+    u8.set(new Uint8Array(frame.buffer, frame.byteOffset, frame.byteLength), at + i * stride)
+  );
+}
+
+const GAINS = [0, 1, 2, 3] as const;
+
+/** What a pixel may be: anything, the extremes, or (mostly) the forced gain with some noise. */
+function raws(gain: GainCode): fc.Arbitrary<number> {
+  return fc.oneof(
+    { weight: 6, arbitrary: fc.integer({ min: 2000, max: 3000 }).map((v) => gain << 14 | v) },
+    { weight: 1, arbitrary: fc.integer({ min: 0, max: 0xffff }) },
+    { weight: 1, arbitrary: fc.constantFrom(0, 0x3fff, 0x4000, 0x7fff, 0x8000, 0xc000, 0xffff) },
+    { weight: 1, arbitrary: fc.constantFrom(gain << 14, gain << 14 | 0x3fff) },
+  );
+}
+
+const cases = fc.record({
+  gain: fc.constantFrom(...GAINS),
+  pixels: fc.integer({ min: 0, max: 70 }),
+  batches: fc.array(fc.integer({ min: 1, max: PEDESTAL_BATCH }), { minLength: 1, maxLength: 3 }),
+  skew: fc.integer({ min: 0, max: 15 }),
+  gap: fc.integer({ min: 0, max: 40 }),
+}).chain((shape) =>
+  fc.record({
+    shape: fc.constant(shape),
+    frames: fc.tuple(
+      ...shape.batches.map((count) =>
+        fc.array(
+          fc.array(raws(shape.gain), { minLength: shape.pixels, maxLength: shape.pixels }),
+          { minLength: count, maxLength: count },
+        )
+      ),
+    ),
+  })
+);
+
+Deno.test("accumulatePedestal() sums charges and squares exactly, counts other gains, and writes nothing else", () => {
+  fc.assert(
+    fc.property(cases, ({ shape: { gain, pixels, skew, gap }, frames }) => {
+      const state = new Places(skew).takeState(pixels);
+      const { sums, squares, wrong } = state;
+      const all = frames.flat().map((pixels) => Uint16Array.from(pixels));
+      for (const batch of frames) {
+        const stride = 2 * pixels + gap;
+        putFrames(batch.map((pixels) => Uint16Array.from(pixels)), FRAMES + skew, stride);
+        const count = batch.length;
+        accumulatePedestal(on, { at: FRAMES + skew, stride, count }, gain, state);
+      }
+      for (let i = 0; i < pixels; i++) {
+        const expected = referenceSums(all, gain, i);
+        assert.deepEqual({
+          sum: BigInt(view.getUint32(sums + 4 * i, true)),
+          square: view.getBigUint64(squares + 8 * i, true),
+          wrong: view.getUint32(wrong + 4 * i, true),
+        }, expected);
+      }
+      assertGuarded(sums, 4 * pixels);
+      assertGuarded(squares, 8 * pixels);
+      assertGuarded(wrong, 4 * pixels);
+    }),
+    { numRuns: 150 },
+  );
+});
+
+Deno.test("finishPedestal() computes mean and RMS to the last bit, and writes nothing else", () => {
+  const sums = fc.record({
+    n: fc.oneof(
+      fc.integer({ min: 1, max: 40 }),
+      fc.integer({ min: 1, max: PEDESTAL_MOST_FRAMES }),
+    ),
+    wrong: fc.integer({ min: 0, max: 20 }),
+    values: fc.array(fc.integer({ min: 0, max: 0x3fff }), { minLength: 1, maxLength: 5 }),
+  });
+  fc.assert(
+    fc.property(
+      fc.array(sums, { maxLength: 20 }),
+      fc.integer({ min: 0, max: 15 }),
+      (list, skew) => {
+        const pixels = list.length;
+        const places = new Places(skew);
+        const state = places.takeState(pixels);
+        const { sums, squares, wrong } = state;
+        const means = places.take(4 * pixels), noises = places.take(4 * pixels);
+        const count = Math.min(PEDESTAL_MOST_FRAMES, Math.max(1, ...list.map(({ n }) => n)));
+        const expected = list.map(({ wrong: bad, values }, i) => {
+          // Values in turn, as many as there are good frames.
+          const n = Math.max(0, count - bad);
+          let sum = 0n, square = 0n;
+          values.forEach((value, j) => {
+            const times = BigInt(Math.floor((n + values.length - 1 - j) / values.length));
+            sum += times * BigInt(value);
+            square += times * BigInt(value) ** 2n;
+          });
+          view.setUint32(sums + 4 * i, Number(sum), true);
+          view.setBigUint64(squares + 8 * i, square, true);
+          view.setUint32(wrong + 4 * i, count - n, true);
+          return referenceResult(sum, square, n);
+        });
+        finishPedestal(on, state, count, means, noises);
+        expected.forEach(({ mean, rms }, i) => {
+          assert.equal(view.getFloat32(means + 4 * i, true), mean);
+          assert.equal(view.getFloat32(noises + 4 * i, true), rms);
+        });
+        assertGuarded(means, 4 * pixels);
+        assertGuarded(noises, 4 * pixels);
+      },
+    ),
+    { numRuns: 150 },
+  );
+});
+
+Deno.test("a pedestal of 262 144 frames of the largest charge is exact", () => {
+  const pixels = 9; // one step and one pixel more
+  const places = new Places(0);
+  const state = places.takeState(pixels);
+  const { sums, squares } = state;
+  const means = places.take(4 * pixels), noises = places.take(4 * pixels);
+  const frame = new Uint16Array(pixels).fill(0xffff);
+  putFrames(Array.from({ length: PEDESTAL_BATCH }, () => frame), FRAMES, 2 * pixels);
+  const frames = { at: FRAMES, stride: 2 * pixels, count: PEDESTAL_BATCH };
+  for (let n = 0; n < PEDESTAL_MOST_FRAMES; n += PEDESTAL_BATCH) {
+    accumulatePedestal(on, frames, 3, state);
+  }
+  finishPedestal(on, state, PEDESTAL_MOST_FRAMES, means, noises);
+  for (let i = 0; i < pixels; i++) {
+    assert.equal(view.getUint32(sums + 4 * i, true), PEDESTAL_MOST_FRAMES * 0x3fff);
+    assert.equal(
+      view.getBigUint64(squares + 8 * i, true),
+      BigInt(PEDESTAL_MOST_FRAMES) * 0x3fffn ** 2n,
+    );
+    assert.equal(view.getFloat32(means + 4 * i, true), 0x3fff);
+    assert.equal(view.getFloat32(noises + 4 * i, true), 0);
+  }
+});
+
+Deno.test("finishPedestal() finds a noise of one ADU on the highest pedestal", () => {
+  const places = new Places(0);
+  const state = places.takeState(1);
+  const { sums, squares } = state;
+  const means = places.take(4), noises = places.take(4);
+  const half = PEDESTAL_MOST_FRAMES / 2;
+  view.setUint32(sums, half * 16_381 + half * 16_383, true);
+  view.setBigUint64(squares, BigInt(half) * (16_381n ** 2n + 16_383n ** 2n), true);
+  finishPedestal(on, state, PEDESTAL_MOST_FRAMES, means, noises);
+  assert.equal(view.getFloat32(means, true), 16_382);
+  assert.equal(view.getFloat32(noises, true), 1);
+});
+
+Deno.test("countGains() counts every pixel once, by its code", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 100 }),
+      fc.integer({ min: 0, max: 15 }),
+      (pixels, skew) => {
+        const counts = new Places(skew).take(16);
+        putFrames([Uint16Array.from(pixels)], FRAMES + skew, 0);
+        const expected = GAINS.map((code) => pixels.filter((raw) => raw >> 14 === code).length);
+        assert.deepEqual(countGains(on, FRAMES + skew, pixels.length, counts), expected);
+        assertGuarded(counts, 16);
+      },
+    ),
+  );
+});
+
+Deno.test("countGains() counts more pixels of one code than 16 bits can", () => {
+  const pixels = 600_001;
+  u8.fill(0xff, FRAMES, FRAMES + 2 * pixels);
+  assert.deepEqual(countGains(on, FRAMES, pixels, FRAMES + 2 * pixels + 100), [0, 0, 0, pixels]);
+});
+
+for (
+  const [what, call] of [
+    ["no frames", (state) => accumulatePedestal(on, { at: FRAMES, stride: 8, count: 0 }, 0, state)],
+    [
+      "17 frames",
+      (state) => accumulatePedestal(on, { at: FRAMES, stride: 8, count: 17 }, 0, state),
+    ],
+    [
+      "frames past the memory",
+      (state) => accumulatePedestal(on, { at: u8.length - 7, stride: 0, count: 1 }, 0, state),
+    ],
+    [
+      "sums past the memory",
+      (state) =>
+        accumulatePedestal(on, { at: FRAMES, stride: 8, count: 1 }, 0, {
+          ...state,
+          sums: u8.length - 15,
+        }),
+    ],
+    [
+      "half a pixel",
+      (state) =>
+        accumulatePedestal(on, { at: FRAMES, stride: 8, count: 1 }, 0, { ...state, pixels: 0.5 }),
+    ],
+    [
+      "too many frames",
+      (state) => finishPedestal(on, state, PEDESTAL_MOST_FRAMES + 1, OUTPUT, OUTPUT),
+    ],
+    ["means past the memory", (state) => finishPedestal(on, state, 1, u8.length - 15, OUTPUT)],
+    ["a frame before the memory", () => countGains(on, -1, 4, OUTPUT)],
+  ] as [string, (state: PedestalState) => void][]
+) {
+  Deno.test(`the pedestal kernels refuse ${what}`, () => {
+    const state = { sums: OUTPUT, squares: OUTPUT + 64, wrong: OUTPUT + 128, pixels: 4 };
+    assert.throws(() => call(state), RangeError);
+  });
+}
