@@ -194,34 +194,38 @@ export const SIMULATOR_MODULE_PAYLOAD_BYTES: usize = 16;
 export const SIMULATOR_MODULE_PACKETS_PER_FRAME: usize = 20;
 /** u32, by host: frames to send, one after the other */
 export const SIMULATOR_MODULE_SOURCES_AT: usize = 24;
-/** u32, by host: how many; frame i sends frame i mod sources */
+/** u32, by host: how many a block has; frame i sends frame i mod sources of its block */
 export const SIMULATOR_MODULE_SOURCES: usize = 28;
+/** u32, by host: blocks of sources, sent in turn */
+export const SIMULATOR_MODULE_BLOCKS: usize = 32;
+/** u32, by host: frames until the next block */
+export const SIMULATOR_MODULE_FRAMES_PER_BLOCK: usize = 36;
 /** u32, by host: batch × 48-byte packet headers */
-export const SIMULATOR_MODULE_HEADERS_AT: usize = 32;
+export const SIMULATOR_MODULE_HEADERS_AT: usize = 40;
 /** u32, by host: batch × struct mmsghdr */
-export const SIMULATOR_MODULE_MESSAGES_AT: usize = 36;
+export const SIMULATOR_MODULE_MESSAGES_AT: usize = 44;
 /** u32, by host: batch × 2 × struct iovec: header, payload */
-export const SIMULATOR_MODULE_IOVECS_AT: usize = 40;
+export const SIMULATOR_MODULE_IOVECS_AT: usize = 48;
 /** u32, by host: control data of every message; 0 for none */
-export const SIMULATOR_MODULE_CONTROL_AT: usize = 44;
+export const SIMULATOR_MODULE_CONTROL_AT: usize = 52;
 /** u32, by host: its length */
-export const SIMULATOR_MODULE_CONTROL_BYTES: usize = 48;
+export const SIMULATOR_MODULE_CONTROL_BYTES: usize = 56;
 /** u32, by host: SIMULATOR_DATAGRAM records to send instead of whole frames */
-export const SIMULATOR_MODULE_SCHEDULE_AT: usize = 52;
+export const SIMULATOR_MODULE_SCHEDULE_AT: usize = 60;
 /** u64, by host: frame number of frame 0 */
-export const SIMULATOR_MODULE_FIRST_FRAME: usize = 56;
+export const SIMULATOR_MODULE_FIRST_FRAME: usize = 64;
 /** u64, by host: bunch id of frame 0 */
-export const SIMULATOR_MODULE_FIRST_BUNCH: usize = 64;
+export const SIMULATOR_MODULE_FIRST_BUNCH: usize = 72;
 /** u32, by host: 1: detSpec1 is the bunch id (f64) */
-export const SIMULATOR_MODULE_HAS_BUNCH: usize = 72;
+export const SIMULATOR_MODULE_HAS_BUNCH: usize = 80;
 /** u32, by host: 1: detSpec3 is the low half of the frame number */
-export const SIMULATOR_MODULE_DAQ_RECORD: usize = 76;
+export const SIMULATOR_MODULE_DAQ_RECORD: usize = 84;
 /** u64, by host: time stamp distance of two frames, 100 ns */
-export const SIMULATOR_MODULE_FRAME_TICKS: usize = 80;
+export const SIMULATOR_MODULE_FRAME_TICKS: usize = 88;
 /** 48 bytes, by host: packet header; the kernel sets what differs per packet */
-export const SIMULATOR_MODULE_TEMPLATE: usize = 88;
+export const SIMULATOR_MODULE_TEMPLATE: usize = 96;
 /** Size of the structure, bytes. */
-export const SIMULATOR_MODULE_BYTES: usize = 136;
+export const SIMULATOR_MODULE_BYTES: usize = 144;
 
 /** u32, by host: index of the frame, from 0 */
 export const SIMULATOR_DATAGRAM_FRAME: usize = 0;

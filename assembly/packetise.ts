@@ -106,8 +106,11 @@ function writeDatagram(state: usize, i: u32, frame: u32, packet: u32): void {
   const payload = u32At(state, L.SIMULATOR_MODULE_PAYLOAD_BYTES);
   const host = load<u64>(state + L.SIMULATOR_MODULE_HOST_BASE);
   const frameBytes = <usize> u32At(state, L.SIMULATOR_MODULE_PACKETS_PER_FRAME) * payload;
+  const sources = u32At(state, L.SIMULATOR_MODULE_SOURCES);
+  const block = frame / u32At(state, L.SIMULATOR_MODULE_FRAMES_PER_BLOCK) %
+    u32At(state, L.SIMULATOR_MODULE_BLOCKS);
   const source = <usize> u32At(state, L.SIMULATOR_MODULE_SOURCES_AT) +
-    <usize> (frame % u32At(state, L.SIMULATOR_MODULE_SOURCES)) * frameBytes;
+    <usize> (block * sources + frame % sources) * frameBytes;
   const iovec = iovecOf(state, i);
   store<u64>(iovec, host + <u64> header);
   store<u64>(iovec + 8, L.HEADER_BYTES);

@@ -24,6 +24,13 @@
  *
  * @module
  */
+export {
+  type BadPixelCounts,
+  type BadPixels,
+  badPixels,
+  FORCED_GAIN_CODES,
+  type ForcedGain,
+} from "./dark.ts";
 export { FaultPlan, type FrameSchedule, planFaults } from "./fault_plan.ts";
 export { type Datagram, KIND } from "./datagram.ts";
 export { expectedOutcome, type Outcome, OutcomeCounter, outcomeJson } from "./outcome.ts";

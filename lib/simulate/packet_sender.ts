@@ -12,7 +12,7 @@ import { SLS_HEADER } from "../protocol/sls_header.ts";
 import { SharedMemory } from "../ring/mod.ts";
 import type { Datagram } from "./datagram.ts";
 import { fillFrame, type RawPixels } from "./pattern.ts";
-import type { Simulation } from "./simulation.ts";
+import { distinctImages, type Simulation } from "./simulation.ts";
 
 /** How to send. */
 export interface PacketSenderOptions {
@@ -33,6 +33,9 @@ const SEND_BUFFER_BYTES = 16 * 2 ** 20;
 const LARGEST_MESSAGE = 65_507;
 
 const EXPOSURE_TICKS = 1_000; // 100 µs
+
+/** Frames that show the sources of one block: as good as without end. */
+const LONGEST_BLOCK = 2 ** 32 - 1;
 
 /** A datagram may be sent twice and another one added: room for the schedule of a frame. */
 const SCHEDULE_PER_PACKET = 4;
@@ -148,22 +151,24 @@ export class PacketSender implements Disposable {
   }
 
   /** Memory one module needs, with room for alignment. */
-  #moduleBytes({ format, sourceImages }: Simulation): number {
-    return sourceImages * frameBytes(format) + SIMULATOR_MODULE.$bytes +
+  #moduleBytes(simulation: Simulation): number {
+    const { format } = simulation;
+    return distinctImages(simulation) * frameBytes(format) + SIMULATOR_MODULE.$bytes +
       SCHEDULE_PER_PACKET * format.packetsPerFrame * SIMULATOR_DATAGRAM.$bytes +
       this.#batch * (HEADER_BYTES + MMSGHDR.bytes + 2 * IOVEC.bytes) + 1024;
   }
 
   #makeLane(simulation: Simulation, module: number, address: string): Lane {
-    const { config, format, sourceImages } = simulation;
+    const { config, format, sourceImages, framesPerGain } = simulation;
+    const images = distinctImages(simulation);
     const memory = this.#memory;
     const state = memory.allocate(SIMULATOR_MODULE.$bytes);
     const messagesAt = memory.allocate(this.#batch * MMSGHDR.bytes);
     const scheduleAt = memory.allocate(
       SCHEDULE_PER_PACKET * format.packetsPerFrame * SIMULATOR_DATAGRAM.$bytes,
     );
-    const sourcesAt = memory.allocate(sourceImages * frameBytes(format));
-    for (let source = 0; source < sourceImages; source++) {
+    const sourcesAt = memory.allocate(images * frameBytes(format));
+    for (let source = 0; source < images; source++) {
       const at = sourcesAt + source * frameBytes(format);
       fillFrame(simulation, module, source, this.#pixelsAt(simulation, at));
     }
@@ -175,6 +180,8 @@ export class PacketSender implements Disposable {
     set("packets_per_frame", format.packetsPerFrame);
     set("sources_at", sourcesAt);
     set("sources", sourceImages);
+    set("blocks", images / sourceImages);
+    set("frames_per_block", Math.min(framesPerGain, LONGEST_BLOCK));
     set("headers_at", memory.allocate(this.#batch * HEADER_BYTES));
     set("messages_at", messagesAt);
     set("iovecs_at", memory.allocate(this.#batch * 2 * IOVEC.bytes));

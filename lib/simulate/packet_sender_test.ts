@@ -121,6 +121,29 @@ Deno.test("PacketSender sends the pixels that simulateImage() shows, with a Jung
   }
 });
 
+Deno.test("PacketSender sends the source images of one forced gain after the other", () => {
+  using receiver = new Receiver();
+  const config = jungfrauConfig({ n_modules: 1, ...ports(receiver) });
+  const options = {
+    pattern: "dark",
+    gains: [0, 2],
+    framesPerGain: 3,
+    sourceImages: 2,
+    startId: 0,
+  } as const;
+  using sender = new PacketSender(createSimulation(config, options));
+  for (let frame = 0; frame < 8; frame++) {
+    sender.sendSchedules([[plain(frame, 100)]]);
+    const image = new Uint8Array(simulateImage(config, options, BigInt(frame)).buffer);
+    const [packet] = receiver.take();
+    assert.deepEqual(
+      packet?.subarray(48),
+      image.subarray(100 * 8192, 101 * 8192),
+      `frame ${frame}`,
+    );
+  }
+});
+
 Deno.test("PacketSender spoils exactly what a schedule says", () => {
   using receiver = new Receiver();
   const config = eigerConfig({ n_modules: 1, ...ports(receiver) });

@@ -1,8 +1,9 @@
+import { fillDark } from "./dark.ts";
 import { type RandomStream, randomStream } from "./random.ts";
 import type { Simulation } from "./simulation.ts";
 
 /** What simulated images can show. */
-export const PATTERNS = ["flat", "ramp", "module-id", "photons", "gain"] as const;
+export const PATTERNS = ["flat", "ramp", "module-id", "photons", "gain", "dark"] as const;
 
 /** One of {@link PATTERNS}. */
 export type Pattern = typeof PATTERNS[number];
@@ -63,6 +64,9 @@ export function fillFrame(
       break;
     case "gain":
       fillGains(pixels, randomStream(seed, module, source, 2));
+      break;
+    case "dark":
+      fillDark(simulation, module, source, pixels);
       break;
   }
 }

@@ -1,6 +1,11 @@
 import { type DetectorConfig, imageShape, moduleRectangles } from "../config/mod.ts";
 import { fillFrame, type RawPixels } from "./pattern.ts";
-import { createSimulation, type Simulation, type SimulationOptions } from "./simulation.ts";
+import {
+  createSimulation,
+  type Simulation,
+  type SimulationOptions,
+  sourceOf,
+} from "./simulation.ts";
 
 /** Pixels of a type that holds `bytes` bytes per pixel. */
 function rawPixels(bytes: number, count: number): RawPixels {
@@ -37,7 +42,7 @@ export function simulateImage(
   const [height, width] = imageShape(config);
   const image = rawPixels(simulation.layout.pixelBytes, height * width);
   for (const module of simulation.modules) {
-    place(simulation, module, index % simulation.sourceImages, image, width);
+    place(simulation, module, sourceOf(simulation, index), image, width);
   }
   return image;
 }

@@ -5,6 +5,7 @@ import {
   type ModuleLayout,
   type PacketFormat,
 } from "../detector/mod.ts";
+import type { BadPixelCounts, ForcedGain } from "./dark.ts";
 import { type Pattern, PATTERNS } from "./pattern.ts";
 
 /** Probabilities of what may happen to a packet, 0 to 1; a packet suffers at most one. */
@@ -49,8 +50,17 @@ export interface SimulationOptions {
   readonly seed?: number;
   /** Images per second; 0 for as many as possible. Default 0. */
   readonly rate?: number;
-  /** Distinct images, sent in turn. Default 8, or fewer when fewer are sent or all would be alike. */
+  /**
+   * Distinct images, sent in turn; with the pattern "dark", of each gain. Default 8, or fewer when
+   * fewer are sent or all would be alike.
+   */
   readonly sourceImages?: number;
+  /** Pattern "dark": the gains that are forced, one after the other, over and over. Default [0]. */
+  readonly gains?: readonly ForcedGain[];
+  /** Pattern "dark": images until the next gain. Default 1000; Infinity with a single gain. */
+  readonly framesPerGain?: number;
+  /** Pattern "dark": how many bad pixels each module has. Default none. */
+  readonly badPixels?: BadPixelCounts;
   /** What goes wrong, each 0 by default. */
   readonly faults?: Partial<FaultRates>;
   /** Modules that fall silent. Default none. */
@@ -80,6 +90,8 @@ export class SimulationError extends Error {
 }
 
 const DEFAULT_SOURCE_IMAGES = 8;
+const DEFAULT_FRAMES_PER_GAIN = 1_000;
+const NO_BAD_PIXELS: BadPixelCounts = { dead: 0, noisy: 0, wrongGain: 0 };
 
 /** Most memory for distinct images: they share one 4 GiB WebAssembly memory with the send vectors. */
 const SOURCE_BYTES_LIMIT = 3 * 2 ** 30;
@@ -109,6 +121,9 @@ export function createSimulation(
     rate: 0,
     sourceImages: isConstant(options.pattern) ? 1 : Math.min(DEFAULT_SOURCE_IMAGES, images),
     stalls: [],
+    gains: [0],
+    framesPerGain: (options.gains?.length ?? 1) === 1 ? Infinity : DEFAULT_FRAMES_PER_GAIN,
+    badPixels: NO_BAD_PIXELS,
     ...options,
     faults: {
       drop: 0,
@@ -133,6 +148,18 @@ export function createSimulation(
 /** Whether all images of a pattern are alike. */
 function isConstant(pattern: Pattern | undefined): boolean {
   return pattern === "flat" || pattern === "module-id";
+}
+
+/** How many different images a simulation sends. */
+export function distinctImages({ pattern, sourceImages, gains }: Simulation): number {
+  return pattern === "dark" ? sourceImages * gains.length : sourceImages;
+}
+
+/** Which of the different images the frame with an index, from 0, shows. */
+export function sourceOf(simulation: Simulation, frame: number): number {
+  const { pattern, sourceImages, gains, framesPerGain } = simulation;
+  const block = pattern === "dark" ? Math.floor(frame / framesPerGain) % gains.length : 0;
+  return block * sourceImages + frame % sourceImages;
 }
 
 /** Whether every packet is sent once, whole and in order. */
@@ -168,9 +195,10 @@ function check(simulation: Simulation): void {
       `pattern is "${simulation.pattern}"; choose one of ${PATTERNS.join(", ")}`,
     );
   }
-  if (simulation.pattern === "gain" && !simulation.detector.gainSwitching) {
+  const { pattern } = simulation;
+  if ((pattern === "gain" || pattern === "dark") && !simulation.detector.gainSwitching) {
     throw new SimulationError(
-      `pattern "gain" needs a detector that switches gains; ${simulation.detector.name} does not: ` +
+      `pattern "${pattern}" needs a detector that switches gains; ${simulation.detector.name} does not: ` +
         "choose another pattern",
     );
   }
@@ -179,15 +207,32 @@ function check(simulation: Simulation): void {
   if (new Set(modules).size !== modules.length) {
     throw new SimulationError(`modules ${modules.join(", ")} name one twice; name each once`);
   }
-  const bytes = modules.length * simulation.sourceImages * format.payloadBytes *
-    format.packetsPerFrame;
+  checkDark(simulation, whole);
+  const images = distinctImages(simulation);
+  const bytes = modules.length * images * format.payloadBytes * format.packetsPerFrame;
   if (bytes > SOURCE_BYTES_LIMIT) {
     throw new SimulationError(
-      `${simulation.sourceImages} source images of ${modules.length} modules need ${bytes} bytes; ` +
+      `${images} source images of ${modules.length} modules need ${bytes} bytes; ` +
         `${SOURCE_BYTES_LIMIT} are allowed: use fewer of either`,
     );
   }
   checkFaults(faults, stalls, config.n_modules);
+}
+
+function checkDark(
+  { gains, framesPerGain, badPixels, layout }: Simulation,
+  whole: (name: string, value: number, low: number, high: number) => void,
+): void {
+  if (gains.length === 0) throw new SimulationError("no gain is forced; name at least one");
+  for (const gain of gains) whole("gain", gain, 0, 2);
+  if (gains.length > 1 || framesPerGain !== Infinity) {
+    whole("framesPerGain", framesPerGain, 1, MOST_IMAGES - 1);
+  }
+  // Few enough that random places are free.
+  const most = Math.floor(layout.rows * layout.chips * layout.runPixels / 8);
+  whole("badPixels.dead", badPixels.dead, 0, most);
+  whole("badPixels.noisy", badPixels.noisy, 0, most);
+  whole("badPixels.wrongGain", badPixels.wrongGain, 0, most);
 }
 
 function checkFaults(faults: FaultRates, stalls: readonly Stall[], modules: number): void {

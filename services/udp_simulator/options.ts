@@ -8,6 +8,7 @@ import {
 } from "../../lib/service/mod.ts";
 import {
   createSimulation,
+  type ForcedGain,
   PATTERNS,
   type Simulation,
   SimulationError,
@@ -30,6 +31,21 @@ export function simulatorOptions(program: DetectorServiceProgram) {
       ),
     )
     .option("--source-images <n>", "distinct images, sent in turn (default: 8)", parseInteger(1))
+    .option("--gain <list>", "pattern dark: forced gains, in turn, e.g. 0,1,2", parseGains)
+    .option("--frames-per-gain <n>", "… images until the next gain", parseInteger(1), 1000)
+    .option(
+      "--dead-pixels <n>",
+      "… pixels per module without noise or pedestal",
+      parseInteger(0),
+      0,
+    )
+    .option("--noisy-pixels <n>", "… with 32 times the noise", parseInteger(0), 0)
+    .option(
+      "--wrong-gain-pixels <n>",
+      "… with another gain in every second image",
+      parseInteger(0),
+      0,
+    )
     .option("--seed <n>", "decides all that is random", parseInteger(0), 1)
     .option("--drop <p>", "probability that a packet is never sent", parseProbability, 0)
     .option("--duplicate <p>", "… is sent twice", parseProbability, 0)
@@ -66,6 +82,18 @@ export function simulationFromOptions(
   if (options.gso && spoilt) {
     throw new UsageError("--gso sends whole frames only: leave it out, or the faults");
   }
+  const badPixels = {
+    dead: options.deadPixels,
+    noisy: options.noisyPixels,
+    wrongGain: options.wrongGainPixels,
+  };
+  const dark = options.gain !== undefined || Object.values(badPixels).some((n) => n > 0);
+  if (dark && options.pattern !== "dark") {
+    throw new UsageError(
+      "--gain and the options for bad pixels go with --pattern dark: add it, or leave them out",
+    );
+  }
+  const gains = options.gain ?? [0];
   try {
     return createSimulation(config, {
       images: options.images === 0 ? Infinity : options.images,
@@ -77,6 +105,9 @@ export function simulationFromOptions(
       rate: options.rate,
       faults,
       stalls: options.stallModule,
+      gains,
+      framesPerGain: gains.length === 1 ? Infinity : options.framesPerGain,
+      badPixels,
       ...(options.sourceImages === undefined ? {} : { sourceImages: options.sourceImages }),
     });
   } catch (cause) {
@@ -97,6 +128,15 @@ function parseNumber(text: string, lowest: number, highest: number): number {
   const value = text.trim() === "" ? NaN : Number(text);
   if (value >= lowest && value <= highest) return value;
   throw new InvalidArgumentError(`expected a number from ${lowest} to ${highest}.`);
+}
+
+function parseGains(text: string): ForcedGain[] {
+  return text.split(",").map((part) => {
+    if (part === "0") return 0;
+    if (part === "1") return 1;
+    if (part === "2") return 2;
+    throw new InvalidArgumentError("expected gains 0, 1 or 2, separated by commas, e.g. 0,1,2.");
+  });
 }
 
 function parseStall(text: string, previous: Stall[]): Stall[] {
