@@ -209,6 +209,8 @@ function armPlaces(state: usize, count: u32, step: u32): u32 {
   }
   let armed: u32 = 0;
   let first: u32 = <u32>-1; // slot of the first frame that is not open yet
+  // Readers lose what is in the slots that are armed: where frames have few packets, not the whole ring.
+  let room = max(<u32>slots / 4, 1);
   while (armed < count) {
     const entry = entryOf(state, frame);
     let target: u64;
@@ -221,6 +223,7 @@ function armPlaces(state: usize, count: u32, step: u32): u32 {
       if (slot == first) break; // frames come in even steps: the first slot is the first to repeat
       if (first == <u32>-1) first = slot;
       if (openFrameInSlot(state, slot) != 0) break; // that frame has to close first
+      if (room-- == 0) break;
       lockSlot(state, slot);
       target = frames + <u64>slot * slotBytes;
     }

@@ -1,9 +1,9 @@
 import type { ConfigIssue } from "./config_error.ts";
 import { frameSlots } from "./derived.ts";
+import { detectorFacts } from "./detector_facts.ts";
 import {
   GIGAFROST_MAX_SIDE,
   GIGAFROST_MODULES,
-  MODULE_SIZES,
   type ModuleRectangle,
   positionRectangle,
 } from "./geometry.ts";
@@ -27,10 +27,12 @@ export function checkConfig(config: DetectorConfig): ConfigIssue[] {
 }
 
 function checkBitDepth({ detector_type, bit_depth }: DetectorConfig): ConfigIssue[] {
-  const anyDepth = detector_type === "eiger" || detector_type === "bsread";
-  return anyDepth || bit_depth === 16
-    ? []
-    : [{ path: "bit_depth", value: bit_depth, expected: `16 for a ${detector_type}` }];
+  const { bitDepths } = detectorFacts(detector_type);
+  return bitDepths.includes(bit_depth) ? [] : [{
+    path: "bit_depth",
+    value: bit_depth,
+    expected: `${bitDepths.join(" or ")} for a ${detector_type}`,
+  }];
 }
 
 function checkWindow(config: DetectorConfig): ConfigIssue[] {
@@ -100,7 +102,7 @@ function checkPorts(config: DetectorConfig): ConfigIssue[] {
 
 function checkGeometry(config: DetectorConfig): ConfigIssue[] {
   if (config.detector_type === "gigafrost") return checkGigafrost(config);
-  const size = MODULE_SIZES[config.detector_type];
+  const size = detectorFacts(config.detector_type).module;
   return size === undefined ? [] : checkPositions(config, size);
 }
 

@@ -1,4 +1,5 @@
-import type { DetectorConfig, DetectorType, ModulePosition } from "./schema.ts";
+import { detectorFacts } from "./detector_facts.ts";
+import type { DetectorConfig, ModulePosition } from "./schema.ts";
 
 /** Where the pixels of one module go in the image. */
 export interface ModuleRectangle {
@@ -18,16 +19,6 @@ export interface ModuleRectangle {
   readonly flipY: boolean;
 }
 
-/**
- * Size of one module in the image, in px, for detectors whose modules are placed by `module_positions`.
- * An Eiger half module is 512x256 px and grows by the 2 px gap between its chips.
- */
-export const MODULE_SIZES: Partial<Record<DetectorType, { width: number; height: number }>> = {
-  "eiger": { width: 514, height: 256 },
-  "jungfrau-raw": { width: 1024, height: 512 },
-  "jungfrau-converted": { width: 1024, height: 512 },
-};
-
 /** Streams of a GigaFRoST: four quadrants with two links each. */
 export const GIGAFROST_MODULES = 8;
 
@@ -37,7 +28,7 @@ export const GIGAFROST_MAX_SIDE = 2016;
 /**
  * Says where every module goes.
  *
- * Eiger and Jungfrau follow `module_positions`. GigaFRoST modules are implied: modules 0/1 are the
+ * Modules of a known size follow `module_positions`. GigaFRoST modules are implied: modules 0/1 are the
  * lower left quadrant, 2/3 the lower right, 4/5 the upper left, 6/7 the upper right; the upper ones
  * are read from the middle upwards (`flipY`). The two modules (links) of a quadrant share its rectangle
  * and own every second row of it: in reading order, the even module takes rows 0, 2, …, the odd one
@@ -67,7 +58,7 @@ function moduleRectangle(config: DetectorConfig, module: number): ModuleRectangl
     };
   }
   const position = config.module_positions[String(module)];
-  return MODULE_SIZES[config.detector_type] === undefined || position === undefined
+  return detectorFacts(config.detector_type).module === undefined || position === undefined
     ? { module, x: 0, y: 0, width, height, flipX: false, flipY: false }
     : positionRectangle(module, position);
 }

@@ -8,6 +8,12 @@
 export { loadConfig } from "./load_config.ts";
 export { parseConfig, type ParsedConfig } from "./parse_config.ts";
 export { ConfigError, type ConfigErrorOptions, type ConfigIssue } from "./config_error.ts";
+export {
+  DETECTOR_FACTS,
+  DETECTOR_TYPES,
+  type DetectorFacts,
+  detectorFacts,
+} from "./detector_facts.ts";
 export { type ModuleRectangle, moduleRectangles } from "./geometry.ts";
 export {
   frameSlots,
@@ -20,7 +26,6 @@ export {
 } from "./derived.ts";
 export {
   DEFAULT_SLOTS,
-  DETECTOR_TYPES,
   type DetectorConfig,
   type DetectorConfigInput,
   detectorConfigSchema,

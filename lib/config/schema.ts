@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { DETECTOR_TYPES } from "./detector_facts.ts";
 
 /**
  * The detector config of std-daq as one zod schema: types, ranges, defaults and descriptions.
@@ -9,16 +10,6 @@ import { z } from "zod";
  *
  * Every error message of the schema is a phrase that fits after "expected".
  */
-
-/** The detectors a config can describe. */
-export const DETECTOR_TYPES = [
-  "eiger",
-  "jungfrau-raw",
-  "jungfrau-converted",
-  "gigafrost",
-  "pco",
-  "bsread",
-] as const;
 
 /** The levels of `log_level`, from most to least. */
 export const LOG_LEVELS = ["debug", "info", "warning", "error", "off"] as const;
@@ -129,7 +120,7 @@ export const detectorConfigSchema = z.object({
   ),
   bit_depth: z.literal(BIT_DEPTHS, oneOf(BIT_DEPTHS)).meta(
     notes(
-      "Bits of a pixel as received: eiger 8, 16 or 32; jungfrau, gigafrost and pco 16.",
+      "Bits of a pixel as received: eiger and mythen3 8, 16 or 32; jungfrau, moench, gotthard2, gigafrost and pco 16.",
       { ...REFERENCE, unit: "bit" },
     ),
   ),

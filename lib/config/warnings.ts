@@ -1,5 +1,5 @@
 import { describeValue } from "./config_error.ts";
-import { MODULE_SIZES } from "./geometry.ts";
+import { detectorFacts } from "./detector_facts.ts";
 import {
   type DetectorConfig,
   detectorConfigSchema,
@@ -38,7 +38,7 @@ export function unknownFields(json: unknown): string[] {
  * @returns One sentence per field.
  */
 export function ignoredFields(config: DetectorConfig): string[] {
-  const placed = MODULE_SIZES[config.detector_type] !== undefined;
+  const placed = detectorFacts(config.detector_type).module !== undefined;
   return placed || Object.keys(config.module_positions).length === 0 ? [] : [
     `module_positions is ignored for a ${config.detector_type}, whose geometry is fixed; make it {}`,
   ];

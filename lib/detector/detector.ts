@@ -1,7 +1,8 @@
 /**
  * What a detector is: everything that the receivers, the assembler and the simulator need to know
- * about one kind of detector, as one object. Adding a detector is adding a folder beside this file
- * and one line in `detector_for.ts`.
+ * about one kind of detector, as one object. Adding a detector is adding a folder beside this file, a
+ * row in `lib/config/detector_facts.ts` and a line in `detector_for.ts`: see
+ * `docs/how-to/add-a-detector.md`.
  *
  * @module
  */
@@ -71,8 +72,11 @@ export interface Detector {
    * `lib/protocol/frame.ts`.
    */
   writeFrameMessage(target: DataView, at: number, frame: FrameFields): void;
-  /** Reads the detector's part of `ImageMetadata` from a frame struct. */
-  imageMetadata(message: DataView, at: number): DetectorImageMetadata;
+  /**
+   * Reads the detector's part of `ImageMetadata` from a frame struct; undefined for a detector that the
+   * message has no part for.
+   */
+  imageMetadata(message: DataView, at: number): DetectorImageMetadata | undefined;
 }
 
 /** Bytes of one frame: what a slot of the frame ring holds. */

@@ -1,12 +1,18 @@
 import { ConfigError, type DetectorConfig, type DetectorType } from "../config/mod.ts";
 import type { Detector } from "./detector.ts";
 import { eiger } from "./eiger/eiger.ts";
+import { gotthard2 } from "./gotthard2/gotthard2.ts";
 import { jungfrau } from "./jungfrau/jungfrau.ts";
+import { moench } from "./moench/moench.ts";
+import { mythen3 } from "./mythen3/mythen3.ts";
 
 const DETECTORS: Partial<Record<DetectorType, Detector>> = {
   "eiger": eiger,
   "jungfrau-raw": jungfrau,
   "jungfrau-converted": jungfrau,
+  "moench": moench,
+  "gotthard2": gotthard2,
+  "mythen3": mythen3,
 };
 
 /**

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { parseConfig } from "../config/mod.ts";
-import { FRAME_BYTES } from "../protocol/mod.ts";
-import type { DetectorConfig } from "../config/mod.ts";
+import { DETECTOR_TYPES, type DetectorConfig, detectorFacts, parseConfig } from "../config/mod.ts";
+import { FRAME_BYTES, readJungfrauFrame } from "../protocol/mod.ts";
+import { moduleConfig } from "./_testing.ts";
 import { datagramBytes, detectorFor, frameBytes, UnsupportedDetectorError } from "./mod.ts";
 
 const EIGER = {
@@ -139,4 +139,46 @@ Deno.test("imageMetadata() of an Eiger is the exposure time 0 that the original 
   const settings = config(EIGER);
   const message = new DataView(new ArrayBuffer(FRAME_BYTES));
   assert.deepEqual(detectorFor(settings).imageMetadata(message, 0), { kind: "eg", exptime: 0n });
+});
+
+for (const type of DETECTOR_TYPES) {
+  const { module, bitDepths } = detectorFacts(type);
+  if (module === undefined) continue;
+  Deno.test(`what the config knows of a ${type} module is what its folder says`, () => {
+    for (const bit_depth of bitDepths) {
+      const settings = moduleConfig(type, { bit_depth });
+      const layout = detectorFor(settings).moduleLayout(settings);
+      const width = layout.chips * (layout.runPixels + layout.gapPixels) - layout.gapPixels;
+      assert.deepEqual({ width, height: layout.rows }, module);
+      const pixels = layout.rows * layout.chips * layout.runPixels;
+      const format = detectorFor(settings).packetFormat(settings);
+      assert.equal(pixels * layout.pixelBytes, frameBytes(format));
+    }
+  });
+}
+
+Deno.test("writeFrameMessage() of detectors without a struct of their own writes a JFFrame", () => {
+  for (const type of ["moench", "gotthard2", "mythen3"] as const) {
+    const settings = moduleConfig(type);
+    const detector = detectorFor(settings);
+    const message = new DataView(new ArrayBuffer(FRAME_BYTES));
+    detector.writeFrameMessage(message, 0, {
+      module: 2,
+      imageId: 9n,
+      missingPackets: 1,
+      bitDepth: settings.bit_depth,
+      header: header({ frame: 9n, row: 0, column: 0, daqRec: 5 }),
+      headerAt: 0,
+    });
+    assert.deepEqual(readJungfrauFrame(message, 0), {
+      imageId: 9n,
+      missingPackets: 1n,
+      moduleId: 2,
+      id: 0n,
+      frameIndex: 9n,
+      daqRec: 5n,
+      wideModuleId: 2n,
+    });
+    assert.equal(detector.imageMetadata(message, 0), undefined);
+  }
 });

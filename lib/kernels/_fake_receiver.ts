@@ -229,7 +229,7 @@ export class FakeReceiver implements Disposable {
       [this.#field("stage_at"), 2 * places * payloadBytes],
       [this.#field("hold_at"), this.#field("hold_limit") * (HEADER_BYTES + payloadBytes)],
       [this.#field("table_at"), (this.#field("table_mask") + 1) * this.#field("entry_bytes")],
-      [this.#field("done_at"), 512 * FRAME_ENTRY.bitmap],
+      [this.#field("done_at"), (places + 256 + 32) * FRAME_ENTRY.bitmap],
     ];
     if (segments > 1) used.push([this.#field("controls_at"), batch * 32]);
     used.sort(([a], [b]) => a - b);

@@ -456,6 +456,32 @@ Deno.test("the receiver predicts again after the kernel began or ceased to bring
   receiver.checkCanaries();
 });
 
+Deno.test("the receiver takes frames of one packet, a thousand of them in one call", () => {
+  const single = { ...small, packetsPerFrame: 1, slots: 2048, segments: 25, batch: 64 };
+  using receiver = new FakeReceiver(single);
+  const frames = Array.from({ length: 3200 }, (_, i) => i + 1);
+  receiver.deliver(frames.map((frame) => makePacket(single, BigInt(frame), 0)), SECOND);
+  assert.deepEqual(receiver.published.map((f) => Number(f.frame)), frames);
+  assert.ok(receiver.published.every(({ missing }) => missing === 0));
+  for (const { frame, pixels } of receiver.published) {
+    assert.deepEqual(pixels, pixelsOf(Number(frame)).subarray(0, single.payloadBytes));
+  }
+  receiver.checkCanaries();
+});
+
+Deno.test("the receiver leaves three quarters of the ring to its readers, however small the frames", () => {
+  const single = { ...small, packetsPerFrame: 1, slots: 64, batch: 128 };
+  using receiver = new FakeReceiver(single);
+  for (let frame = 1; frame <= 200; frame++) {
+    receiver.deliver([makePacket(single, BigInt(frame), 0)], SECOND);
+  }
+  assert.equal(receiver.published.length, 200);
+  receiver.receiver.arm();
+  const readable = receiver.published.filter(({ entry }) => receiver.pixelsOf(entry) !== undefined);
+  assert.equal(readable.length, 48);
+  receiver.checkCanaries();
+});
+
 Deno.test("the receiver counts each of several strange datagrams that came together", () => {
   using receiver = new FakeReceiver({ ...small, segments: 4, batch: 8 });
   receiver.deliver(packets(1), SECOND);

@@ -1,5 +1,6 @@
 /**
- * The 48-byte header of a UDP packet of an SLS detector (Eiger, Jungfrau), version 2.
+ * The 48-byte header of a UDP packet of an SLS detector (Eiger, Jungfrau, Moench, Gotthard-II,
+ * Mythen3), version 2.
  *
  * Format: the detectors' manual; packed, little endian. The receiving kernels check headers
  * themselves: this is for tests, dumps and the simulator.
@@ -15,8 +16,14 @@ export const SLS_HEADER_BYTES = 48;
 /** Value of `version` in the headers described here. */
 export const SLS_HEADER_VERSION = 2;
 
-/** Values of `detType`. */
-export const SLS_DETECTOR_TYPE = { eiger: 1, jungfrau: 3 } as const;
+/** Values of `detType`: slsDetectorPackage's `detectorType`. */
+export const SLS_DETECTOR_TYPE = {
+  eiger: 1,
+  jungfrau: 3,
+  moench: 5,
+  mythen3: 6,
+  gotthard2: 7,
+} as const;
 
 /** The header's fields, under the names of the detectors' manual. */
 export interface SlsHeader {

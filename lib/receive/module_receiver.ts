@@ -27,9 +27,6 @@ import { counterIndex, type FrameRingCounter } from "./counters.ts";
 /** Entries of the frame table: closed frames are remembered for about as many frames. */
 const TABLE_ENTRIES = 256;
 
-/** Room in the queue of closed frames: more than one call can close. */
-const DONE_ENTRIES = 512;
-
 /** Bytes of a message's control data, and of a prediction; see `assembly/reassemble.ts`. */
 const CONTROL_BYTES = 32;
 const EXPECTED_BYTES = 16;
@@ -105,7 +102,7 @@ export class ModuleReceiver implements Disposable {
     });
     const state = this.state = memory.allocate(RECEIVER.$bytes);
     const entryBytes = frameEntryBytes(format);
-    this.#doneAt = memory.allocate(DONE_ENTRIES * FRAME_ENTRY.bitmap);
+    this.#doneAt = memory.allocate(doneEntries(places) * FRAME_ENTRY.bitmap);
     const messagesAt = memory.allocate(messages * MMSGHDR.bytes);
     const { index } = this.ring;
     const settings: Partial<Record<keyof typeof RECEIVER, number>> = {
@@ -222,6 +219,14 @@ function forgetOpenFrames(index: RingIndex, packetsPerFrame: number): void {
   if (published < count("accepted")) index.setCounter(counterIndex("accepted"), published);
 }
 
+/**
+ * Room in the queue of closed frames: what one call can close. A packet may be a whole frame; those that
+ * were open or held before are closed besides.
+ */
+function doneEntries(places: number): number {
+  return places + TABLE_ENTRIES + HOLD_LIMIT;
+}
+
 /** Bytes of a frame table's entry, bitmap included. */
 function frameEntryBytes(format: PacketFormat): number {
   return FRAME_ENTRY.bitmap + Math.ceil(format.packetsPerFrame / 64) * 8;
@@ -233,7 +238,7 @@ function memoryBytes(
   places: number,
 ): number {
   const packet = HEADER_BYTES + format.payloadBytes;
-  const tables = RECEIVER.$bytes + DONE_ENTRIES * FRAME_ENTRY.bitmap +
+  const tables = RECEIVER.$bytes + doneEntries(places) * FRAME_ENTRY.bitmap +
     messages * (MMSGHDR.bytes + CONTROL_BYTES) +
     places * (2 * IOVEC.bytes + HEADER_BYTES + EXPECTED_BYTES + 2 * format.payloadBytes) +
     HOLD_LIMIT * packet + TABLE_ENTRIES * frameEntryBytes(format);

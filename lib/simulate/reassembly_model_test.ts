@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import type { DetectorConfig } from "../config/mod.ts";
+import { moduleConfig } from "../detector/_testing.ts";
 import { eigerConfig, jungfrauConfig } from "./_testing.ts";
 import { type Received, receiveSimulation } from "./_receiving.ts";
 import { simulateImage } from "./simulate_image.ts";
@@ -78,6 +79,26 @@ Deno.test("the receiver counts what the model expects for any mix of faults", ()
     { numRuns: 40 },
   );
 });
+
+for (const type of ["moench", "mythen3", "gotthard2"] as const) {
+  Deno.test(`the receiver counts what the model expects for any mix of faults of a ${type}`, () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(0.05, 0.3).chain(rates),
+        fc.nat(1_000_000),
+        fc.constantFrom(1, 2, 4, 8),
+        (faults, seed, frame_window) => {
+          const options: SimulationOptions = { images: 40, seed, faults, pattern: "flat" };
+          assertAsExpected(receiveSimulation(
+            (start_udp_port) => moduleConfig(type, { start_udp_port, frame_window }),
+            options,
+          ));
+        },
+      ),
+      { numRuns: 20 },
+    );
+  });
+}
 
 Deno.test("the receiver counts what the model expects when a module stalls", () => {
   fc.assert(

@@ -152,8 +152,10 @@ function metadataEncoder(
   const size = imageBytes(config);
   const dtype = detector.pixelType(config);
   const none = new Uint8Array(FRAME_MESSAGE_BYTES);
-  return ({ imageId, status, frameMessage = none }) =>
-    encodeImageMetadata({
+  return ({ imageId, status, frameMessage = none }) => {
+    const view = new DataView(frameMessage.buffer, frameMessage.byteOffset);
+    const detectorMetadata = detector.imageMetadata(view, 0);
+    return encodeImageMetadata({
       imageId,
       height,
       width,
@@ -161,9 +163,7 @@ function metadataEncoder(
       dtype,
       status: status === 1 ? "good_image" : "missing_packets",
       compression: "none",
-      detector: detector.imageMetadata(
-        new DataView(frameMessage.buffer, frameMessage.byteOffset),
-        0,
-      ),
+      ...(detectorMetadata === undefined ? {} : { detector: detectorMetadata }),
     });
+  };
 }

@@ -1,3 +1,5 @@
+import assert from "node:assert/strict";
+import { detectorFacts, type DetectorType } from "../../lib/config/mod.ts";
 import { freeUdpPorts } from "./free_ports.ts";
 
 let counter = 0;
@@ -22,22 +24,37 @@ const COMMON = {
   image_timeout_ms: 3_000,
 };
 
-/** Jungfrau modules of 1024 × 512 px, one above the other, on free ports. */
-export function jungfrauConfig(modules: number, more: Record<string, unknown> = {}): ConfigJson {
+/** Modules of any detector that are placed one above the other, on free ports. */
+export function moduleConfig(
+  type: DetectorType,
+  modules: number,
+  more: Record<string, unknown> = {},
+): ConfigJson {
+  const { module: size = assert.fail(`a ${type} has no modules to be placed`), bitDepths } =
+    detectorFacts(type);
+  const { width, height } = size;
   return {
     ...COMMON,
-    detector_name: uniqueName("e2e-jf"),
-    detector_type: "jungfrau-raw",
+    detector_name: uniqueName("e2e-mod"),
+    detector_type: type,
     n_modules: modules,
-    bit_depth: 16,
-    image_pixel_height: 512 * modules,
-    image_pixel_width: 1024,
+    bit_depth: bitDepths.at(-1),
+    image_pixel_height: height * modules,
+    image_pixel_width: width,
     start_udp_port: freeUdpPorts(modules),
     module_positions: Object.fromEntries(
-      Array.from({ length: modules }, (_, i) => [i, [0, 512 * i, 1023, 512 * i + 511]]),
+      Array.from({ length: modules }, (_, i) => [
+        i,
+        [0, height * i, width - 1, height * (i + 1) - 1],
+      ]),
     ),
     ...more,
   };
+}
+
+/** Jungfrau modules of 1024 × 512 px, one above the other, on free ports. */
+export function jungfrauConfig(modules: number, more: Record<string, unknown> = {}): ConfigJson {
+  return moduleConfig("jungfrau-raw", modules, { detector_name: uniqueName("e2e-jf"), ...more });
 }
 
 /** Eiger half modules of 514 × 256 px (16 bit), one above the other, every second one upside down. */

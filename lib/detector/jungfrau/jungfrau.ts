@@ -7,15 +7,14 @@
  * @module
  */
 import { pixelType } from "../../config/mod.ts";
-import type { Detector, FrameFields, ModuleLayout, PacketFormat } from "../detector.ts";
+import type { Detector, ModuleLayout, PacketFormat } from "../detector.ts";
+import { writeModuleFrame } from "../module_frame.ts";
 import {
   type DetectorImageMetadata,
   JUNGFRAU_FRAME,
   SLS_DETECTOR_TYPE,
-  SLS_HEADER,
   SLS_HEADER_BYTES,
   SLS_HEADER_VERSION,
-  writeJungfrauFrame,
 } from "../../protocol/mod.ts";
 
 const ROWS = 512;
@@ -46,18 +45,7 @@ export const jungfrau: Detector = {
 
   pixelType,
 
-  writeFrameMessage(target: DataView, at: number, frame: FrameFields): void {
-    const { header, headerAt } = frame;
-    writeJungfrauFrame(target, at, {
-      imageId: frame.imageId,
-      missingPackets: BigInt(frame.missingPackets),
-      moduleId: frame.module,
-      id: 0n, // the original leaves it so
-      frameIndex: header.getBigUint64(headerAt + SLS_HEADER.at.frameNumber, true),
-      daqRec: BigInt(header.getUint32(headerAt + SLS_HEADER.at.detSpec3, true)),
-      wideModuleId: BigInt(frame.module),
-    });
-  },
+  writeFrameMessage: writeModuleFrame,
 
   imageMetadata(message: DataView, at: number): DetectorImageMetadata {
     return { kind: "jf", daqRec: message.getBigUint64(at + JUNGFRAU_FRAME.at.daqRec, true) };

@@ -1,0 +1,64 @@
+/** Detectors that are a folder with a packet format and a geometry: what is sent is in the file. */
+import assert from "node:assert/strict";
+import { decodeImageMetadata, frameRingName, imageRingName } from "../lib/protocol/mod.ts";
+import { simulateImage } from "../lib/simulate/mod.ts";
+import {
+  imageIds,
+  moduleConfig,
+  Pipeline,
+  readWithH5py,
+  ringEntries,
+  sha256,
+  simulate,
+} from "./harness/mod.ts";
+
+const IMAGES = 20;
+
+for (
+  const [type, modules, shape, dtype] of [
+    ["moench", 2, [800, 400], "<u2"],
+    ["gotthard2", 5, [5, 1280], "<u2"],
+    ["mythen3", 3, [3, 3840], "<u4"],
+  ] as const
+) {
+  Deno.test(`images of ${modules} ${type} modules are in a file as they were simulated`, async () => {
+    await using pipeline = await Pipeline.start(moduleConfig(type, modules));
+    const { path } = await pipeline.write("raw.h5", IMAGES);
+    const options = ["--pattern", "ramp", "--seed", "3", "--start-id", "700"];
+    const { expected } = await simulate(
+      pipeline,
+      ...options,
+      ...["--images", String(IMAGES), "--rate", "100"],
+    );
+    await pipeline.finished();
+
+    assert.equal(expected.imagesGood, IMAGES);
+    const file = await readWithH5py(path);
+    const ids = Array.from({ length: IMAGES }, (_, i) => 700 + i);
+    assert.deepEqual(file.data.shape, [IMAGES, ...shape]);
+    assert.equal(file.data.dtype, dtype);
+    assert.deepEqual(imageIds(file), ids);
+    assert.deepEqual(file.metadata.records.map(([, status]) => status), ids.map(() => 1));
+    const simulated = { pattern: "ramp", seed: 3, startId: 700, images: IMAGES } as const;
+    const hashes = ids.map((id) => {
+      const { buffer } = simulateImage(pipeline.config, simulated, BigInt(id));
+      return sha256(new Uint8Array(buffer));
+    });
+    assert.deepEqual(file.data.sha256, hashes);
+    assert.equal(new Set(hashes).size, 8, "the pattern has eight different images");
+
+    const [frame] = ringEntries(frameRingName(pipeline.name, modules - 1));
+    assert.equal(
+      frame?.message.slice(0, 4),
+      "bc02",
+      "a frame struct begins with the image id, 700",
+    );
+    const [image] = ringEntries(imageRingName(pipeline.name));
+    const metadata = decodeImageMetadata(Uint8Array.fromHex(image?.message ?? ""));
+    assert.equal(metadata.imageId, 700n);
+    assert.equal(metadata.detector, undefined);
+    const { packets_accepted, packets_lost } = await pipeline.account();
+    assert.equal(packets_accepted, BigInt(expected.sent));
+    assert.equal(packets_lost, 0n);
+  });
+}
