@@ -4,3 +4,7 @@ export { assembleMirrored, assembleModule, blankModule } from "./assemble";
 export { fill } from "./fill";
 export { packetiseFrame, packetiseSchedule } from "./packetise";
 export { accumulatePedestal, countGains, finishPedestal } from "./pedestal";
+export { bitshuffle, bitunshuffle } from "./bitshuffle";
+export { compressBlocks, decompressBlocks } from "./bitshuffle_lz4";
+export { lz4Compress, lz4Decompress } from "./lz4";
+export { setOpaqueZero } from "./common";

@@ -238,6 +238,15 @@ export const SIMULATOR_DATAGRAM_ARGUMENT: usize = 12;
 /** Size of the structure, bytes. */
 export const SIMULATOR_DATAGRAM_BYTES: usize = 16;
 
+/** 1024 bytes, by kernel: 128 elements between the transpositions of bytes and of bits */
+export const BITSHUFFLE_WORK: usize = 0;
+/** 16384 bytes, by kernel: 4096 × u16 or u32: last place of 4 bytes with this hash */
+export const BITSHUFFLE_TABLE: usize = 1024;
+/** 0 bytes, by kernel: a shuffled block, as long as the longest block is */
+export const BITSHUFFLE_BLOCK: usize = 17408;
+/** Size of the structure, bytes. */
+export const BITSHUFFLE_BYTES: usize = 17408;
+
 export const COUNT_ACCEPTED: usize = 0;
 export const COUNT_DUPLICATE: usize = 8;
 export const COUNT_LATE: usize = 16;
@@ -250,4 +259,7 @@ export const COUNT_MISSING_PACKETS: usize = 64;
 export const COUNT_FRAMES_SKIPPED: usize = 72;
 export const COUNT_RESTARTS: usize = 80;
 export const COUNT_MOVED: usize = 88;
+export const FAULT_SHORT: u32 = 1;
+export const FAULT_BLOCK: u32 = 2;
+export const FAULT_LONG: u32 = 3;
 export const HEADER_BYTES: usize = 48;

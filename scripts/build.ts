@@ -54,6 +54,9 @@ function layoutSource(): string {
   layout.RECEIVE_COUNTERS.forEach((name, i) => {
     lines.push(`export const COUNT_${name.toUpperCase()}: usize = ${8 * i};`);
   });
+  layout.STREAM_FAULTS.forEach((name, i) => {
+    lines.push(`export const FAULT_${name.toUpperCase()}: u32 = ${i + 1};`);
+  });
   lines.push(`export const HEADER_BYTES: usize = ${layout.HEADER_BYTES};`);
   return lines.join("\n") + "\n";
 }

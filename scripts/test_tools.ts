@@ -17,6 +17,10 @@ const TOOLS: readonly Tool[] = [
   { package: "libc6-dev", probe: ["sh", "-c", "echo '#include <stdio.h>' | gcc -E -"] },
   { package: "python3-h5py", probe: ["/usr/bin/python3", "-c", "import h5py"] },
   { package: "python3-zmq", probe: ["/usr/bin/python3", "-c", "import zmq"] },
+  {
+    package: "bitshuffle", // HDF5's filter plugin
+    probe: ["/usr/bin/python3", "-c", "import h5py; assert h5py.h5z.filter_avail(32008)"],
+  },
   { package: "hdf5-tools", probe: ["h5dump", "--version"] },
 ];
 

@@ -8,8 +8,22 @@ export interface KernelExports extends WebAssembly.Exports {
   assembleMirrored(to: number, from: number, rows: number, chips: number, run: number, gap: number, stride: number, pixel: number): void;
   /** Sets a module's runs in the image to zero, leaving the gaps alone. */
   blankModule(to: number, rows: number, chips: number, run: number, gap: number, stride: number): void;
+  /** Shuffles `n` elements of `bytes` (1, 2, 4 or 8) bytes; `n` a multiple of 8. */
+  bitshuffle(to: number, from: number, n: number, bytes: number, work: number): void;
+  /** Undoes bitshuffle. */
+  bitunshuffle(to: number, from: number, n: number, bytes: number, work: number): void;
+  /** Compresses `n` elements of `bytes` bytes; returns the bytes written. */
+  compressBlocks(to: number, from: number, n: number, bytes: number, block: number, scratch: number): number;
+  /** Decompresses a stream of `size` bytes into `n` elements; returns 0 or what is wrong with it. */
+  decompressBlocks(to: number, n: number, bytes: number, block: number, from: number, size: number, scratch: number): number;
+  /** Does nothing when given 0, as it must be: that it could be called keeps `opaque` opaque. */
+  setOpaqueZero(value: number): void;
   /** Sets `n` bytes to zero. */
   fill(to: number, n: number): void;
+  /** Compresses `n` bytes into a block; returns its size, bytes. */
+  lz4Compress(to: number, from: number, n: number, table: number): number;
+  /** Decompresses a block of `n` bytes; returns the size of its content, −1 if that is not in it. */
+  lz4Decompress(to: number, room: number, from: number, n: number): number;
   /** Fills the vector with packets `first`…`first + n − 1` of a frame; returns its messages. */
   packetiseFrame(state: number, frame: number, first: number, n: number): number;
   /** Fills the vector with `n` datagrams of the schedule, from `first` on; returns its messages. */

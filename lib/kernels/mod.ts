@@ -3,7 +3,7 @@
  *
  * @module
  */
+export * from "./images.ts";
 export * from "./instance.ts";
 export * from "./layout.ts";
 export * from "./pedestal.ts";
-export type { KernelExports } from "../../wasm/exports.ts";

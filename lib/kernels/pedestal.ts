@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { KernelExports } from "../../wasm/exports.ts";
+import type { KernelMemory } from "./kernel_memory.ts";
 
 /** Most frames of one {@link accumulatePedestal} call. */
 export const PEDESTAL_BATCH = 16;
@@ -34,14 +34,6 @@ export interface PedestalFrames {
   readonly stride: number;
   /** How many, 1 to {@link PEDESTAL_BATCH}. */
   readonly count: number;
-}
-
-/** Kernels and the memory that they work on. */
-export interface KernelMemory {
-  /** The kernels. */
-  readonly kernels: KernelExports;
-  /** Their memory. */
-  readonly memory: WebAssembly.Memory;
 }
 
 /**

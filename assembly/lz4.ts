@@ -1,0 +1,258 @@
+/**
+ * LZ4 blocks, both directions, by the published block format (lz4_Block_format.md):
+ *
+ *   block    = sequence … sequence last
+ *   sequence = token, [lengths], literals, offset (u16, little endian), [lengths]
+ *   last     = token, [lengths], literals
+ *
+ * The token's upper 4 bits are the number of literals, the lower 4 the length of the match − 4; 15
+ * goes on in bytes, of which each 255 goes on again. A match repeats what lies `offset` bytes before
+ * its end of the output, and may overlap itself. The last 5 bytes are literals, and no match begins
+ * in the last 12.
+ *
+ * Compression is greedy with one candidate per hash of 4 bytes. Where nothing is found, it looks at
+ * ever fewer places; a match found late is extended to the left. Decompression trusts nothing: it
+ * neither reads outside its input nor writes outside its output, whatever the input.
+ */
+
+/** Entries of the table: 4096. */
+const HASH_BITS: u32 = 12;
+/** Blocks up to this size need positions of 2 bytes. */
+const NARROW: usize = 65536;
+const SHORTEST_MATCH: usize = 4;
+const LAST_LITERALS: usize = 5;
+const LAST_MATCH: usize = 12;
+const LONGEST_DISTANCE: usize = 65535;
+/** Of this many places in vain, every one is looked at; of as many again every second; … */
+const PATIENCE_BITS: u32 = 5;
+
+/**
+ * Compresses `n` bytes into a block; returns its size, bytes.
+ *
+ * There must be room for n + n / 255 + 16 bytes, and in `table` for 4096 × u32.
+ */
+export function lz4Compress(to: usize, from: usize, n: usize, table: usize): usize {
+  return n <= NARROW ? compress<u16>(to, from, n, table) : compress<u32>(to, from, n, table);
+}
+
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function compress<Position>(to: usize, from: usize, n: usize, table: usize): usize {
+  const end = from + n;
+  if (n <= LAST_MATCH) return lastLiterals(to, from, end) - to;
+  const lastMatch = end - LAST_MATCH;
+  const matchEnd = end - LAST_LITERALS;
+  memory.fill(table, 0, sizeof<Position>() << HASH_BITS);
+  let out = to;
+  let literals = from; // not yet written from here on
+  let at = from + 1;
+  while (at <= lastMatch) {
+    let match: usize;
+    let tries: usize = 1 << PATIENCE_BITS;
+    // Look for 4 bytes that were here before.
+    while (true) {
+      const word = load<u32>(at);
+      const entry = place<Position>(table, word);
+      match = from + <usize>load<Position>(entry);
+      store<Position>(entry, <Position>(at - from));
+      if (load<u32>(match) == word && (sizeof<Position>() == 2 || at - match <= LONGEST_DISTANCE)) break;
+      at += tries++ >> PATIENCE_BITS;
+      if (at > lastMatch) return lastLiterals(out, literals, end) - to;
+    }
+    while (at > literals && match > from && load<u8>(at - 1) == load<u8>(match - 1)) at--, match--;
+    let token = out;
+    out = writeLiterals(token, literals, at - literals, end);
+    // A match, and those that follow it at once.
+    while (true) {
+      store<u16>(out, <u16>(at - match));
+      const length = equalBytes(at + SHORTEST_MATCH, match + SHORTEST_MATCH, matchEnd);
+      out = writeLength(out + 2, token, length);
+      at += length + SHORTEST_MATCH;
+      literals = at;
+      if (at > lastMatch) break;
+      store<Position>(place<Position>(table, load<u32>(at - 2)), <Position>(at - 2 - from));
+      const word = load<u32>(at);
+      const entry = place<Position>(table, word);
+      match = from + <usize>load<Position>(entry);
+      store<Position>(entry, <Position>(at - from));
+      if (load<u32>(match) != word || (sizeof<Position>() == 4 && at - match > LONGEST_DISTANCE)) break;
+      token = out++;
+      store<u8>(token, 0);
+    }
+    at++;
+  }
+  return lastLiterals(out, literals, end) - to;
+}
+
+/** Where the table keeps the last place of 4 bytes like these. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function place<Position>(table: usize, word: u32): usize {
+  return table + <usize>((word * 2654435761) >> (32 - HASH_BITS)) * sizeof<Position>();
+}
+
+/** Writes a token and `n` literals, of which at least 12 bytes of the block follow; returns its end. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function writeLiterals(token: usize, from: usize, n: usize, end: usize): usize {
+  let out = token + 1;
+  if (n >= 15) {
+    store<u8>(token, 15 << 4);
+    out = writeRest(out, n - 15);
+  } else store<u8>(token, <u8>(n << 4));
+  if (from + n + 16 > end) {
+    memory.copy(out, from, n);
+    return out + n;
+  }
+  // 16 bytes at a time, over the end: the room for the longest block allows it.
+  const stop = out + n;
+  do {
+    v128.store(out, v128.load(from));
+    out += 16;
+    from += 16;
+  } while (out < stop);
+  return stop;
+}
+
+/** Adds a match's length − 4 to its token and writes what does not fit there; returns the end. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function writeLength(out: usize, token: usize, length: usize): usize {
+  if (length < 15) {
+    store<u8>(token, load<u8>(token) | <u8>length);
+    return out;
+  }
+  store<u8>(token, load<u8>(token) | 15);
+  return writeRest(out, length - 15);
+}
+
+/** Writes what is left of a length; returns its end. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function writeRest(out: usize, rest: usize): usize {
+  for (; rest >= 255; rest -= 255) store<u8>(out++, 255);
+  store<u8>(out++, <u8>rest);
+  return out;
+}
+
+/** Writes the last literals of a block; returns its end. */
+function lastLiterals(out: usize, from: usize, end: usize): usize {
+  const n = end - from;
+  const token = out++;
+  if (n >= 15) {
+    store<u8>(token, 15 << 4);
+    out = writeRest(out, n - 15);
+  } else store<u8>(token, <u8>(n << 4));
+  memory.copy(out, from, n);
+  return out + n;
+}
+
+/** How many bytes from `at` on, before `end`, are equal to those from `other` on. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function equalBytes(at: usize, other: usize, end: usize): usize {
+  const start = at;
+  while (at + 16 <= end) {
+    const equal = i8x16.bitmask(i8x16.eq(v128.load(at), v128.load(other)));
+    if (equal != 0xffff) return at - start + ctz(~equal);
+    at += 16;
+    other += 16;
+  }
+  while (at < end && load<u8>(at) == load<u8>(other)) at++, other++;
+  return at - start;
+}
+
+/**
+ * Decompresses a block of `n` bytes; returns the size of its content, −1 if that is not in it.
+ *
+ * That is, if the block is malformed or its content larger than `room`. What was written until then
+ * is undefined, but in the room.
+ */
+export function lz4Decompress(to: usize, room: usize, from: usize, n: usize): i32 {
+  const inEnd = from + n, outEnd = to + room;
+  let out = to;
+  while (from < inEnd) {
+    const token = <usize>load<u8>(from++);
+    let literals = token >> 4;
+    if (literals == 15) {
+      let more: usize;
+      do {
+        if (from >= inEnd || literals > room) return -1;
+        more = <usize>load<u8>(from++);
+        literals += more;
+      } while (more == 255);
+    }
+    if (literals > inEnd - from || literals > outEnd - out) return -1;
+    copyLiterals(out, outEnd, from, inEnd, literals);
+    out += literals;
+    from += literals;
+    if (from == inEnd) return <i32>(out - to);
+
+    if (inEnd - from < 2) return -1;
+    const distance = <usize>load<u16>(from);
+    from += 2;
+    if (distance == 0 || distance > out - to) return -1;
+    let length = token & 15;
+    if (length == 15) {
+      let more: usize;
+      do {
+        if (from >= inEnd || length > room) return -1;
+        more = <usize>load<u8>(from++);
+        length += more;
+      } while (more == 255);
+    }
+    length += SHORTEST_MATCH;
+    if (length > outEnd - out) return -1;
+    repeat(out, outEnd, distance, length);
+    out += length;
+  }
+  return -1; // a block ends with literals
+}
+
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function copyLiterals(out: usize, outEnd: usize, from: usize, inEnd: usize, n: usize): void {
+  // 16 bytes at a time where neither side ends before the last of them.
+  if (n + 16 <= inEnd - from && n + 16 <= outEnd - out) {
+    const stop = out + n;
+    do {
+      v128.store(out, v128.load(from));
+      out += 16;
+      from += 16;
+    } while (out < stop);
+  } else memory.copy(out, from, n);
+}
+
+/** Writes `length` bytes that repeat what lies `distance` before them. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function repeat(out: usize, outEnd: usize, distance: usize, length: usize): void {
+  if (distance == 1) {
+    memory.fill(out, load<u8>(out - 1), length);
+    return;
+  }
+  const stop = out + length;
+  let match = out - distance;
+  // What was written is as good to repeat: the distance doubles until vectors do not overlap.
+  while (distance < 16) {
+    const piece = min(distance, stop - out);
+    for (let i: usize = 0; i < piece; i++) store<u8>(out + i, load<u8>(match + i));
+    out += piece;
+    if (out == stop) return;
+    distance += distance;
+  }
+  if (outEnd - stop < 16) {
+    while (out + 16 <= stop) {
+      v128.store(out, v128.load(match));
+      out += 16;
+      match += 16;
+    }
+    while (out < stop) store<u8>(out++, load<u8>(match++));
+    return;
+  }
+  while (out < stop) {
+    v128.store(out, v128.load(match));
+    out += 16;
+    match += 16;
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * A memory with its kernels, and the check that what a kernel is given lies in it.
+ *
+ * @module
+ */
+import type { KernelExports } from "../../wasm/exports.ts";
+import { instantiateKernels } from "./instance.ts";
+
+/** Kernels and the memory that they work on. */
+export interface KernelMemory {
+  /** The kernels, which check nothing. */
+  readonly kernels: KernelExports;
+  /** Their memory. */
+  readonly memory: WebAssembly.Memory;
+}
+
+/** A piece of a memory. */
+export interface Region {
+  /** Its first byte. */
+  readonly at: number;
+  /** Its length. */
+  readonly bytes: number;
+}
+
+/** Regions by what they are called in messages. */
+export type NamedRegions = Readonly<Record<string, Region>>;
+
+/** A memory with kernels of its own. */
+export function kernelMemory(memory: WebAssembly.Memory): KernelMemory {
+  return { memory, kernels: instantiateKernels(memory) };
+}
+
+/** The bytes of a region, in place. */
+export function bytesOf({ memory }: KernelMemory, { at, bytes }: Region): Uint8Array {
+  return new Uint8Array(memory.buffer, at, bytes);
+}
+
+/**
+ * Checks that regions lie in the memory and that those that are written overlap no other.
+ *
+ * @param on The memory.
+ * @param read What a kernel reads.
+ * @param written What it writes.
+ * @throws {RangeError} If a region is not in the memory, or overlaps one that is written.
+ */
+export function checkRegions(on: KernelMemory, read: NamedRegions, written: NamedRegions): void {
+  const size = on.memory.buffer.byteLength;
+  const all = [...Object.entries(read), ...Object.entries(written)];
+  for (const [name, { at, bytes }] of all) {
+    if (!Number.isInteger(at) || !Number.isInteger(bytes) || at < 0 || bytes < 0) {
+      throw new RangeError(
+        `The ${name} is ${bytes} bytes at ${at}: expected whole numbers from 0 on`,
+      );
+    }
+    if (at + bytes > size) {
+      throw new RangeError(
+        `The ${name} of ${bytes} bytes at ${at} ends outside the memory of ${size} bytes`,
+      );
+    }
+  }
+  for (const [name, a] of Object.entries(written)) {
+    for (const [otherName, b] of all) {
+      if (name !== otherName && a.at < b.at + b.bytes && b.at < a.at + a.bytes) {
+        throw new RangeError(
+          `The ${name} (${a.bytes} bytes at ${a.at}) overlaps the ${otherName} ` +
+            `(${b.bytes} bytes at ${b.at}): give it a place of its own`,
+        );
+      }
+    }
+  }
+}
