@@ -10,12 +10,16 @@ const ROOT = new URL("../", import.meta.url).pathname;
 /** A line that is JSON, or holds it after a word. */
 export const JSON_LINE = /^\{/;
 
-/** Runs a `daq` command to its end; returns the lines it printed.
+/** Runs a `daq` command to its end, or until the signal aborts; returns the lines it printed.
  *
  * @throws {Error} If it fails, with what it said.
  */
-export async function runDaqCommand(args: readonly string[]): Promise<string[]> {
-  const { code, stdout, stderr } = await daq(args).output();
+export async function runDaqCommand(
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<string[]> {
+  const { code, stdout, stderr } = await daq(args, signal).output();
+  signal.throwIfAborted();
   if (code !== 0) {
     throw new Error(
       `daq ${args[0]} ended with status ${code}: ${new TextDecoder().decode(stderr)}`,
@@ -76,7 +80,7 @@ export class LocalPipeline implements AsyncDisposable {
   }
 }
 
-function daq(args: readonly string[]): Deno.Command {
+function daq(args: readonly string[], signal?: AbortSignal): Deno.Command {
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-prompt", "-P=daq", DAQ, ...args],
     cwd: ROOT,
@@ -84,6 +88,7 @@ function daq(args: readonly string[]): Deno.Command {
     stdout: "piped",
     stderr: "piped",
     env: { NO_COLOR: "1" },
+    ...(signal !== undefined && { signal }),
   });
 }
 

@@ -34,7 +34,7 @@ export {
 export { FaultPlan, type FrameSchedule, planFaults } from "./fault_plan.ts";
 export { type Datagram, KIND } from "./datagram.ts";
 export { expectedOutcome, type Outcome, OutcomeCounter, outcomeJson } from "./outcome.ts";
-export { PacketSender, type PacketSenderOptions } from "./packet_sender.ts";
+export { type Pace, PacketSender, type PacketSenderOptions } from "./packet_sender.ts";
 export { type Pattern, PATTERNS, type RawPixels } from "./pattern.ts";
 export { ReassemblyModel, type ReceiverRules, receiverRules } from "./reassembly_model.ts";
 export { type RunOptions, type RunResult, runSimulation } from "./run_simulation.ts";

@@ -24,6 +24,9 @@ export interface PacketSenderOptions {
   gso?: boolean;
 }
 
+/** Called before each batch with the share of the image's packets that have been sent, 0 to 1: may wait. */
+export type Pace = (share: number) => void;
+
 const DEFAULT_BATCH = 64;
 
 /** A burst of a few frames fits, so that the sender rarely waits for the receiver. */
@@ -88,11 +91,13 @@ export class PacketSender implements Disposable {
    * Sends a frame of every module, a batch of each in turn.
    *
    * @param frame Index of the frame, from 0.
+   * @param pace Asked before each batch.
    * @returns Packets sent.
    */
-  sendFrame(frame: number): number {
+  sendFrame(frame: number, pace?: Pace): number {
     const perFrame = this.#packetsPerFrame;
     for (let first = 0; first < perFrame; first += this.#batch) {
+      pace?.(first / perFrame);
       const n = Math.min(this.#batch, perFrame - first);
       for (const lane of this.#lanes) {
         send(lane, this.#kernels.packetiseFrame(lane.state, frame, first, n));
@@ -105,11 +110,12 @@ export class PacketSender implements Disposable {
    * Sends one list of datagrams per module, a batch of each in turn.
    *
    * @param schedules In the order of the simulation's modules.
+   * @param pace Asked before each batch.
    * @returns Datagrams sent.
    * @throws {RangeError} If a list is longer than four times a frame, or segmentation is on: it
    * cannot change the length of single packets.
    */
-  sendSchedules(schedules: readonly (readonly Datagram[])[]): number {
+  sendSchedules(schedules: readonly (readonly Datagram[])[], pace?: Pace): number {
     if (this.#gso) throw new RangeError("Segmentation (gso) and faults exclude each other");
     let longest = 0, sent = 0;
     this.#lanes.forEach((lane, i) => {
@@ -119,6 +125,7 @@ export class PacketSender implements Disposable {
       sent += datagrams.length;
     });
     for (let first = 0; first < longest; first += this.#batch) {
+      pace?.(first / longest);
       this.#lanes.forEach((lane, i) => {
         const n = Math.min(this.#batch, (schedules[i]?.length ?? 0) - first);
         if (n > 0) send(lane, this.#kernels.packetiseSchedule(lane.state, first, n));

@@ -2,11 +2,16 @@ import { setImmediate } from "node:timers";
 import { monotonicNs, sleepMicroseconds } from "../os/mod.ts";
 import { type FaultPlan, planFaults } from "./fault_plan.ts";
 import { type Outcome, OutcomeCounter } from "./outcome.ts";
-import { PacketSender, type PacketSenderOptions } from "./packet_sender.ts";
+import { type Pace, PacketSender, type PacketSenderOptions } from "./packet_sender.ts";
 import { isFaultFree, type Simulation } from "./simulation.ts";
 
 /** How to run a simulation. */
 export interface RunOptions extends PacketSenderOptions {
+  /**
+   * Send an image's packets evenly over most of its period (100 ms at most), a few at a time, as a
+   * detector does that is read out in that time; default: at once. Needs a rate.
+   */
+  spread?: boolean;
   /** Ends the run after the image that is being sent. */
   signal?: AbortSignal;
   /** Told now and then how many images have been sent. */
@@ -33,6 +38,12 @@ const SLICE_NS = 20_000_000n;
 /** A sleep may take this much longer than asked, µs; the rest of a wait is spent polling the clock. */
 const SLEEP_MARGIN_US = 150;
 
+/** Longest time over which the packets of an image are spread, ns. */
+const LONGEST_SPREAD_NS = 100_000_000n;
+
+/** Packets sent at once of each module when they are spread: they fit into the smallest socket buffer. */
+const SPREAD_BATCH = 4;
+
 /** A run that fell behind its rate by more than this does not try to catch up, ns. */
 const LARGEST_DELAY_NS = 50_000_000n;
 
@@ -46,7 +57,11 @@ export async function runSimulation(
   simulation: Simulation,
   options: RunOptions = {},
 ): Promise<RunResult> {
-  using sender = new PacketSender(simulation, options);
+  const spread = (options.spread ?? false) && simulation.rate > 0;
+  using sender = new PacketSender(
+    simulation,
+    spread ? { ...options, batch: SPREAD_BATCH } : options,
+  );
   const counter = new OutcomeCounter(simulation);
   const sendImage = isFaultFree(simulation)
     ? cleanImages(sender, counter)
@@ -72,7 +87,7 @@ export async function runSimulation(
       due = now - due > LARGEST_DELAY_NS ? now : due;
       due += period;
     }
-    datagrams += sendImage.send(images);
+    datagrams += sendImage.send(images, spread ? evenly(due - period, period) : undefined);
   }
   const seconds = Number(monotonicNs() - start) / 1e9;
   options.onProgress?.(images, datagrams);
@@ -80,19 +95,26 @@ export async function runSimulation(
   return { images, datagrams, seconds, expected: counter.finish() };
 }
 
+/** Has the batches of an image wait for their share of the time from `begin` on. */
+function evenly(begin: bigint, period: bigint): Pace {
+  const most = period * 4n / 5n; // the rest is for what a busy machine needs longer
+  const span = Number(most < LONGEST_SPREAD_NS ? most : LONGEST_SPREAD_NS);
+  return (share) => void waitUntil(begin + BigInt(Math.round(share * span)));
+}
+
 /** Sends one image after the other. */
 interface ImageSender {
-  /** Sends all modules of an image; returns the datagrams sent. */
-  send(frame: number): number;
+  /** Sends all modules of an image, asking `pace` before each batch; returns the datagrams sent. */
+  send(frame: number, pace?: Pace): number;
   /** Packets that were to be sent later. */
   heldBack(): number;
 }
 
 function cleanImages(sender: PacketSender, counter: OutcomeCounter): ImageSender {
   return {
-    send: (frame) => {
+    send: (frame, pace) => {
       counter.addCleanFrame();
-      return sender.sendFrame(frame);
+      return sender.sendFrame(frame, pace);
     },
     heldBack: () => 0,
   };
@@ -105,13 +127,13 @@ function faultyImages(
 ): ImageSender {
   const plans: FaultPlan[] = simulation.modules.map((module) => planFaults(simulation, module));
   return {
-    send: () => {
+    send: (_frame, pace) => {
       const schedules = plans.map((plan, index) => {
         const schedule = plan.next()!; // there are as many as images
         counter.addSchedule(index, schedule);
         return schedule.datagrams;
       });
-      return sender.sendSchedules(schedules);
+      return sender.sendSchedules(schedules, pace);
     },
     heldBack: () => plans.reduce((sum, plan) => sum + plan.heldBack, 0),
   };

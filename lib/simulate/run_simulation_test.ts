@@ -45,6 +45,15 @@ Deno.test("runSimulation() keeps to its rate", async () => {
   assert.ok(seconds >= 30 / 300, `31 images at 300/s took ${seconds} s`);
 });
 
+Deno.test("runSimulation() spreads an image's packets, and sends all of them", async () => {
+  const { sink, simulation } = toNowhere({ images: 2, rate: 10 });
+  using _ = sink;
+  const { datagrams, seconds } = await runSimulation(simulation, { spread: true });
+  assert.equal(datagrams, 2 * 32);
+  // The second image begins after 100 ms, its last batch of 4 in 32 follows 80 ms × 28/32 later.
+  assert.ok(seconds >= 0.1 + 0.08 * 28 / 32, `it took ${seconds} s`);
+});
+
 for (const [speed, rate] of [["at full speed", 0], ["waiting for the next image", 0.1]] as const) {
   Deno.test(`runSimulation() ends when told to, ${speed}, and accounts for what was sent`, async () => {
     const faults = { late: 0.1, reorder: 0.1, drop: 0.1 };

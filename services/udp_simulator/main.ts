@@ -22,6 +22,7 @@ await runService({
     const result = await runSimulation(simulation, {
       address: options.address,
       gso: options.gso ?? false,
+      spread: options.spread ?? false,
       signal,
       onReady: () =>
         ready({

@@ -60,6 +60,7 @@ export function simulatorOptions(program: DetectorServiceProgram) {
       [] as Stall[],
     )
     .option("--address <ip>", "where the receivers are, IPv4", "127.0.0.1")
+    .option("--spread", "send an image's packets evenly over most of its period, not at once")
     .option("--gso", "let the network card cut large messages into packets; not with faults")
     .option("--json", "at the end, print a line of JSON: what was sent and what must arrive");
 }
@@ -81,6 +82,9 @@ export function simulationFromOptions(
   const spoilt = options.stallModule.length > 0 || Object.values(faults).some((rate) => rate > 0);
   if (options.gso && spoilt) {
     throw new UsageError("--gso sends whole frames only: leave it out, or the faults");
+  }
+  if (options.gso && options.spread) {
+    throw new UsageError("--gso sends whole frames at once: leave it out, or --spread");
   }
   const badPixels = {
     dead: options.deadPixels,
