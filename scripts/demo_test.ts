@@ -44,8 +44,9 @@ Deno.test("deno task demo runs, verifies both files and leaves nothing but them"
     equal(detectors.length, 2, said);
 
     match(said, /^Jungfrau, 2 modules, simulated$/m);
-    match(said, /^ {2}images {4}500 written; \d+ good, 0 incomplete$/m);
-    match(said, /^ {2}packets {3}128000 sent, 128000 accepted$/m);
+    const images = Number(/^ {2}images {4}(\d+) written; \1 good, 0 incomplete$/m.exec(said)?.[1]);
+    ok(images >= 60, said); // fewer where socket buffers are small
+    match(said, new RegExp(`^ {2}packets {3}${256 * images} sent, ${256 * images} accepted$`, "m"));
     match(said, /^Eiger 9M, 72 modules, recorded from the real detector$/m);
     match(said, /^ {2}images {4}1 written; 1 good, 0 incomplete$/m);
     match(said, /^ {2}verified {2}byte-identical to the image the original std-daq made/m);
@@ -59,7 +60,7 @@ Deno.test("deno task demo runs, verifies both files and leaves nothing but them"
       using file = readImageFile(path);
       return file.shape;
     });
-    deepStrictEqual(shapes, [[500, 1024, 1024], [1, 3264, 3106]]);
+    deepStrictEqual(shapes, [[images, 1024, 1024], [1, 3264, 3106]]);
     ok(seconds < 90, `it took ${seconds.toFixed(1)} s`);
     deepStrictEqual(leftovers(detectors), []);
   } finally {
