@@ -32,6 +32,7 @@ export interface Figure {
 export const ROWS = [
   "receive",
   "sustained",
+  "pipelines",
   "kernels",
   "pedestal",
   "write",

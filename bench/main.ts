@@ -15,6 +15,7 @@ import { compileNative } from "./_run.ts";
 import { kernels } from "./kernels.ts";
 import { latency } from "./latency.ts";
 import { pedestal } from "./pedestal.ts";
+import { pipelines } from "./pipelines.ts";
 import { receive } from "./receive.ts";
 import { services } from "./services.ts";
 import { sustained } from "./sustained.ts";
@@ -41,6 +42,7 @@ Deno.addSignalListener("SIGINT", () => {
 const MEASURE: Record<RowName, () => Promise<Figure[]>> = {
   receive: () => receive(quick ? 3 : 7),
   sustained: () => sustained(quick ? 3 : 10),
+  pipelines: () => pipelines(),
   kernels: () => kernels(quick ? 3 : 5),
   pedestal: () => pedestal(quick ? 3 : 5),
   write: () => write(quick ? 3 : 7),
