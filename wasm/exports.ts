@@ -20,6 +20,12 @@ export interface KernelExports extends WebAssembly.Exports {
   setOpaqueZero(value: number): void;
   /** Sets `n` bytes to zero. */
   fill(to: number, n: number): void;
+  /** Shares a line of border pixels of 1, 2 or 4 bytes, unsigned, with their gap pixels. */
+  shareCounts(at: number, count: number, stride: number, step: number, pixel: number, limit: number): void;
+  /** Halves a line of border pixels of f32 and sets their gap pixels to the other half. */
+  shareFloats(at: number, count: number, stride: number, step: number): void;
+  /** Sets a line of pixels of 1, 2 or 4 bytes to the low bits of `value`. */
+  setPixels(at: number, count: number, stride: number, pixel: number, value: number): void;
   /** Compresses `n` bytes into a block; returns its size, bytes. */
   lz4Compress(to: number, from: number, n: number, table: number): number;
   /** Decompresses a block of `n` bytes; returns the size of its content, −1 if that is not in it. */
@@ -42,4 +48,8 @@ export interface KernelExports extends WebAssembly.Exports {
   receiveBatch(state: number, n: number, now: bigint): number;
   /** Closes frames that wait too long, gives up held packets; returns the length of the queue. */
   expireFrames(state: number, now: bigint, timeout: bigint): number;
+  /** Transposes `rows` × `columns` pixels of 1, 2 or 4 bytes. */
+  transposeModule(to: number, toStride: number, from: number, fromStride: number, rows: number, columns: number, pixel: number): void;
+  /** Unpacks a module of 4-bit pixels into the image. */
+  unpackNibbles(to: number, from: number, rows: number, chips: number, run: number, gap: number, stride: number): void;
 }
