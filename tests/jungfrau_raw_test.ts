@@ -112,6 +112,31 @@ Deno.test("Jungfrau raw images of several modules are in a file as they were sim
   assert.equal(new Set(hashes).size, 8, "the pattern has eight different images");
 });
 
+Deno.test("Jungfrau modules that lie on their side are in a file as they lie", async () => {
+  const images = 4;
+  await using pipeline = await Pipeline.start(jungfrauConfig(3, {
+    image_pixel_height: 1536,
+    image_pixel_width: 1024,
+    module_positions: { 0: [0, 0, 511, 1023], 1: [512, 1023, 1023, 0], 2: [0, 1024, 1023, 1535] },
+    module_rotations: { 0: 90, 1: 270, 2: 180 },
+  }));
+  const { path } = await pipeline.write("turned.h5", images);
+  await simulate(
+    pipeline,
+    ...["--pattern", "ramp", "--images", String(images), "--rate", "20"],
+  );
+  await pipeline.finished();
+
+  const file = await readWithH5py(path);
+  assert.deepEqual(file.data.shape, [images, 1536, 1024]);
+  const hashes = Array.from({ length: images }, (_, i) => {
+    const options = { pattern: "ramp", images } as const;
+    const { buffer } = simulateImage(pipeline.config, options, BigInt(1 + i));
+    return sha256(new Uint8Array(buffer));
+  });
+  assert.deepEqual(file.data.sha256, hashes);
+});
+
 function split(bytes: Uint8Array): Uint8Array[] {
   return Array.from(
     { length: bytes.length / PACKET_BYTES },

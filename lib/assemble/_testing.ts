@@ -203,6 +203,7 @@ export class Rig implements Disposable {
       modules: names.map((name, module) => ({
         module,
         ring: { name, slotBytes: FRAME_BYTES, slots: frameSlots },
+        conversion: { kind: "copy" },
         placement: {
           to: module * FRAME_BYTES,
           rows: 4,
@@ -212,6 +213,7 @@ export class Rig implements Disposable {
           stride: 64,
           pixel: 1,
           mirrored: false,
+          transposed: false,
         },
       })),
     };

@@ -6,6 +6,7 @@
 import { type DetectorConfig, imageBytes } from "../config/mod.ts";
 import { detectorFor, frameBytes } from "../detector/mod.ts";
 import { frameRingName, imageRingName } from "../protocol/mod.ts";
+import { moduleConversion } from "./conversion.ts";
 import type { ConverterSetup } from "./module_converter.ts";
 import { modulePlacements } from "./placement.ts";
 
@@ -17,7 +18,9 @@ export function converterSetup(
   modules: readonly number[],
 ): ConverterSetup {
   const detector = detectorFor(config);
-  const placements = modulePlacements(config, detector.moduleLayout(config));
+  const layout = detector.moduleLayout(config);
+  const conversion = moduleConversion(layout);
+  const placements = modulePlacements(config, layout);
   const slotBytes = frameBytes(detector.packetFormat(config));
   return {
     image: {
@@ -27,6 +30,7 @@ export function converterSetup(
     },
     modules: modules.map((module) => ({
       module,
+      conversion,
       placement: placements[module]!,
       ring: { name: frameRingName(config.detector_name, module), slotBytes, slots: frameSlots },
     })),

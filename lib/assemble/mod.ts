@@ -4,6 +4,8 @@
  * @module
  */
 export * from "./assembler.ts";
+export * from "./conversion.ts";
+export * from "./convert_module.ts";
 export * from "./converter_queue.ts";
 export * from "./converter_setup.ts";
 export * from "./converters.ts";

@@ -6,6 +6,8 @@
 import { instantiateKernels, type KernelExports } from "../kernels/mod.ts";
 import { File, PAGE_BYTES } from "../os/mod.ts";
 import { dataPath, LARGEST_MEMORY, mapSlots, SharedMemory, slotMemoryBytes } from "../ring/mod.ts";
+import type { ModuleConversion } from "./conversion.ts";
+import { blankModule, convertModule, scratchBytes } from "./convert_module.ts";
 import type { ModulePlacement } from "./placement.ts";
 
 /** Most bytes of frame rings, and of image slots, in one memory. */
@@ -22,7 +24,15 @@ export interface ConverterRing {
 export interface ConverterSetup {
   image: ConverterRing;
   /** Modules this converter is for. */
-  modules: { module: number; ring: ConverterRing; placement: ModulePlacement }[];
+  modules: ModuleSetup[];
+}
+
+/** One module: its frames, and what is to be made of them. */
+export interface ModuleSetup {
+  module: number;
+  ring: ConverterRing;
+  conversion: ModuleConversion;
+  placement: ModulePlacement;
 }
 
 /** One memory with a share of the modules' rings and a share of the image's slots. */
@@ -30,6 +40,7 @@ interface Cell {
   memory: SharedMemory;
   kernels: KernelExports;
   imageAt: number;
+  scratchAt: number;
   firstSlot: number;
   frameAt: Map<number, number>;
 }
@@ -44,7 +55,7 @@ export class ModuleConverter implements Disposable {
   readonly #groups: ConverterSetup["modules"][] = [];
   readonly #slotsPerCell: number;
   readonly #cells = new Map<string, Cell>();
-  readonly #placements = new Map<number, ModulePlacement>();
+  readonly #modules = new Map<number, ModuleSetup>();
   readonly #attached = new Set<number>();
   readonly #imageFile: File;
 
@@ -65,26 +76,23 @@ export class ModuleConverter implements Disposable {
       room -= bytes;
       this.#groups.at(-1)!.push(entry);
       this.#group.set(entry.module, this.#groups.length - 1);
-      this.#placements.set(entry.module, entry.placement);
+      this.#modules.set(entry.module, entry);
     }
     this.#imageFile = File.open(dataPath(setup.image.name), { write: true });
   }
 
-  /** Copies a module's frame from its slot to its place in the image. */
+  /** Brings a module's frame from its slot to its place in the image. */
   convert(module: number, frameSlot: number, imageSlot: number): void {
-    const { cell, to, placement } = this.#place(module, imageSlot);
-    const frameBytes = this.#ring(module).slotBytes;
-    const from = cell.frameAt.get(module)! + frameSlot * frameBytes;
-    const { rows, chips, run, gap, stride, pixel, mirrored } = placement;
-    if (mirrored) cell.kernels.assembleMirrored(to, from, rows, chips, run, gap, stride, pixel);
-    else cell.kernels.assembleModule(to, from, rows, chips, run, gap, stride);
+    const { cell, to, setup } = this.#place(module, imageSlot);
+    const from = cell.frameAt.get(module)! + frameSlot * setup.ring.slotBytes;
+    const addresses = { from, to, scratch: cell.scratchAt };
+    convertModule(cell.kernels, setup.conversion, setup.placement, addresses);
   }
 
   /** Zeroes a module's place in the image. */
   blank(module: number, imageSlot: number): void {
-    const { cell, to, placement } = this.#place(module, imageSlot);
-    const { rows, chips, run, gap, stride } = placement;
-    cell.kernels.blankModule(to, rows, chips, run, gap, stride);
+    const { cell, to, setup } = this.#place(module, imageSlot);
+    blankModule(cell.kernels, setup.placement, to);
   }
 
   /**
@@ -107,17 +115,10 @@ export class ModuleConverter implements Disposable {
     this.#imageFile.close();
   }
 
-  #ring(module: number): ConverterRing {
-    return this.#setup.modules.find((m) => m.module === module)!.ring;
-  }
-
-  #place(
-    module: number,
-    imageSlot: number,
-  ): { cell: Cell; to: number; placement: ModulePlacement } {
-    const placement = this.#placements.get(module);
+  #place(module: number, imageSlot: number): { cell: Cell; to: number; setup: ModuleSetup } {
+    const setup = this.#modules.get(module);
     const group = this.#group.get(module);
-    if (placement === undefined || group === undefined) {
+    if (setup === undefined || group === undefined) {
       throw new RangeError(`Module ${module} is not one of this converter's`);
     }
     const run = Math.floor(imageSlot / this.#slotsPerCell);
@@ -128,14 +129,15 @@ export class ModuleConverter implements Disposable {
       this.#cells.set(key, cell);
     }
     const to = cell.imageAt + (imageSlot - cell.firstSlot) * this.#setup.image.slotBytes +
-      placement.to;
-    return { cell, to, placement };
+      setup.placement.to;
+    return { cell, to, setup };
   }
 
   #makeCell(modules: ConverterSetup["modules"], firstSlot: number): Cell {
     const { image } = this.#setup;
     const count = Math.min(this.#slotsPerCell, image.slots - firstSlot);
-    let bytes = slotMemoryBytes(image.slotBytes, count);
+    const scratch = Math.max(...modules.map((m) => scratchBytes(m.conversion, m.placement)));
+    let bytes = slotMemoryBytes(image.slotBytes, count) + scratch + PAGE_BYTES;
     for (const { ring } of modules) {
       bytes += slotMemoryBytes(ring.slotBytes, ring.slots) + PAGE_BYTES;
     }
@@ -151,6 +153,7 @@ export class ModuleConverter implements Disposable {
       memory,
       kernels: instantiateKernels(memory.memory),
       imageAt,
+      scratchAt: memory.allocate(scratch),
       firstSlot,
       frameAt,
     };
@@ -161,7 +164,7 @@ export class ModuleConverter implements Disposable {
   #mapFrames(cell: Cell, module: number): void {
     const at = cell.frameAt.get(module);
     if (at === undefined) return;
-    const { name, slotBytes, slots } = this.#ring(module);
+    const { name, slotBytes, slots } = this.#modules.get(module)!.ring;
     using file = File.open(dataPath(name));
     cell.memory.remap(at, file, slotBytes * slots);
   }

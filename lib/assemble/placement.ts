@@ -3,12 +3,18 @@
  *
  * @module
  */
-import { type DetectorConfig, imageShape, moduleRectangles } from "../config/mod.ts";
+import { type DetectorConfig, imageBytes, imageShape, moduleRectangles } from "../config/mod.ts";
 import type { ModuleLayout } from "../detector/mod.ts";
 
-/** Arguments of the assembly kernels for one module; bytes but for `rows` and `chips`. */
+/**
+ * Arguments of the assembly kernels for one module; bytes but for `rows` and `chips`. All are the
+ * module's, as it is sent; where it lies on its side, rows of it are columns of the image.
+ */
 export interface ModulePlacement {
-  /** Offset of the module's first pixel from the image's first. */
+  /**
+   * Offset of the module's first pixel from the image's first. Of a module on its side that is
+   * mirrored: of the last row's first pixel, which is the left-most.
+   */
   to: number;
   rows: number;
   /** Runs of a row. */
@@ -17,21 +23,24 @@ export interface ModulePlacement {
   run: number;
   /** Bytes between runs that stay as they are. */
   gap: number;
-  /** From a row to the next; negative when the rows are reversed. */
+  /** From a row (on its side: a column) to the next; negative when their order is reversed. */
   stride: number;
-  /** Bytes of a pixel. */
+  /** Bytes of a pixel in the image. */
   pixel: number;
-  /** Columns mirrored: the first pixel is the right-most one. */
+  /** Columns (on its side: rows) mirrored: the first is the right-most one. */
   mirrored: boolean;
+  /** Lies on its side: its rows are columns of the image. */
+  transposed: boolean;
 }
 
 /** Placement of every module of a detector, by module index. */
 export function modulePlacements(config: DetectorConfig, layout: ModuleLayout): ModulePlacement[] {
-  const [, width] = imageShape(config);
-  const { rows, chips, runPixels, gapPixels, pixelBytes } = layout;
+  const [height, width] = imageShape(config);
+  const { rows, chips, runPixels, gapPixels } = layout;
+  const pixelBytes = imageBytes(config) / (height * width);
   const rowBytes = width * pixelBytes;
-  return moduleRectangles(config).map(({ x, y, flipX, flipY }) => ({
-    to: (flipY ? y + rows - 1 : y) * rowBytes + x * pixelBytes,
+  return moduleRectangles(config).map(({ x, y, height, flipX, flipY, transposed }) => ({
+    to: (flipY ? y + height - 1 : y) * rowBytes + x * pixelBytes,
     rows,
     chips,
     run: runPixels * pixelBytes,
@@ -39,6 +48,7 @@ export function modulePlacements(config: DetectorConfig, layout: ModuleLayout): 
     stride: flipY ? -rowBytes : rowBytes,
     pixel: pixelBytes,
     mirrored: flipX,
+    transposed,
   }));
 }
 
@@ -49,7 +59,8 @@ export function modulePlacements(config: DetectorConfig, layout: ModuleLayout): 
 export function geometryHash(placements: readonly ModulePlacement[]): bigint {
   let hash = 0xcbf29ce484222325n; // FNV-1a over the numbers of all placements
   for (const p of placements) {
-    for (const n of [p.to, p.rows, p.chips, p.run, p.gap, p.stride, p.pixel, p.mirrored ? 1 : 0]) {
+    const flips = (p.mirrored ? 1 : 0) + (p.transposed ? 2 : 0);
+    for (const n of [p.to, p.rows, p.chips, p.run, p.gap, p.stride, p.pixel, flips]) {
       hash = BigInt.asUintN(64, (hash ^ BigInt.asUintN(64, BigInt(n))) * 0x100000001b3n);
     }
   }

@@ -4,6 +4,9 @@ import { type DetectorConfig, imageBytes, imageShape, parseConfig } from "../con
 import { detectorFor, frameBytes } from "../detector/mod.ts";
 import { instantiateKernels } from "../kernels/mod.ts";
 import { eigerConfig, jungfrauConfig } from "../simulate/_testing.ts";
+import { moduleConfig } from "../detector/_testing.ts";
+import { moduleConversion } from "./conversion.ts";
+import { blankModule, convertModule, scratchBytes } from "./convert_module.ts";
 import { geometryHash, modulePlacements } from "./placement.ts";
 
 const NEVER_WRITTEN = 0xa5;
@@ -23,32 +26,42 @@ function sent(module: number, i: number): number {
   return Math.imul(i + 1, 2654435761) ^ (module * 40503);
 }
 
-/** The image by the kernels. */
-function assemble(config: DetectorConfig): Pixels {
+/** The image by the kernels; `blanked`: with all modules blanked afterwards. */
+function assemble(config: DetectorConfig, blanked = false): Pixels {
   const detector = detectorFor(config);
   const layout = detector.moduleLayout(config);
   const frame = frameBytes(detector.packetFormat(config));
   const size = imageBytes(config);
-  const pages = Math.ceil((size + frame) / 65536) + 3;
+  const conversion = moduleConversion(layout);
+  const placements = modulePlacements(config, layout);
+  const scratchSize = Math.max(...placements.map((p) => scratchBytes(conversion, p)));
+  const pages = Math.ceil((size + frame + scratchSize) / 65536) + 4;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   const kernels = instantiateKernels(memory);
   const from = 65536;
   const image = from + Math.ceil(frame / 65536) * 65536;
+  const scratch = image + Math.ceil(size / 65536) * 65536;
   const bytes = new Uint8Array(memory.buffer);
   bytes.fill(NEVER_WRITTEN, image, image + size);
-  modulePlacements(config, layout).forEach((p, module) => {
+  placements.forEach((p, module) => {
     const pixels = pixelsOf(bytes.subarray(from, from + frame), layout.pixelBytes);
     for (let i = 0; i < pixels.length; i++) pixels[i] = sent(module, i);
-    const to = image + p.to;
-    if (p.mirrored) {
-      kernels.assembleMirrored(to, from, p.rows, p.chips, p.run, p.gap, p.stride, p.pixel);
-    } else kernels.assembleModule(to, from, p.rows, p.chips, p.run, p.gap, p.stride);
+    convertModule(kernels, conversion, p, { from, to: image + p.to, scratch });
   });
+  if (blanked) { for (const p of placements) blankModule(kernels, p, image + p.to); }
   return pixelsOf(bytes.slice(image, image + size), layout.pixelBytes);
 }
 
-/** The image by the config's corners, pixel by pixel. */
-function expected(config: DetectorConfig): Pixels {
+/** A module as it is sent, its gaps undefined, as rows of pixels. */
+type Picture = (number | undefined)[][];
+
+/** A picture turned clockwise by 90°. */
+function turned(picture: Picture): Picture {
+  return picture[0]!.map((_, column) => picture.map((row) => row[column]).reverse());
+}
+
+/** The image by the config's corners and rotations, pixel by pixel. */
+function expected(config: DetectorConfig, value = sent): Pixels {
   const { rows, chips, runPixels, gapPixels, pixelBytes } = detectorFor(config).moduleLayout(
     config,
   );
@@ -56,15 +69,26 @@ function expected(config: DetectorConfig): Pixels {
   const image = pixelsOf(new Uint8Array(imageBytes(config)).fill(NEVER_WRITTEN), pixelBytes);
   for (let module = 0; module < config.n_modules; module++) {
     const [x0, y0, x1, y1] = config.module_positions[String(module)]!;
-    let i = 0;
-    for (let row = 0; row < rows; row++) {
-      for (let column = 0; column < chips * runPixels; column++) {
-        const across = column + Math.floor(column / runPixels) * gapPixels;
-        const x = x1 < x0 ? x0 - across : x0 + across;
-        const y = y1 < y0 ? y0 - row : y0 + row;
-        image[y * width + x] = sent(module, i++);
-      }
-    }
+    let picture: Picture = Array.from(
+      { length: rows },
+      (_, row) =>
+        Array.from({ length: chips * (runPixels + gapPixels) - gapPixels }, (_, across) => {
+          const chip = Math.floor(across / (runPixels + gapPixels));
+          const column = across - chip * (runPixels + gapPixels);
+          const i = (row * chips + chip) * runPixels + column;
+          return column < runPixels ? value(module, i) : undefined;
+        }),
+    );
+    if (x1 < x0) picture = picture.map((row) => row.toReversed());
+    if (y1 < y0) picture = picture.toReversed();
+    const rotation = config.module_rotations[String(module)] ?? 0;
+    for (let degrees = 0; degrees < rotation; degrees += 90) picture = turned(picture);
+    const left = Math.min(x0, x1), top = Math.min(y0, y1);
+    picture.forEach((row, y) =>
+      row.forEach((pixel, x) => {
+        if (pixel !== undefined) image[(top + y) * width + left + x] = pixel;
+      })
+    );
   }
   return image;
 }
@@ -80,6 +104,80 @@ const flips = {
     3: [1027, 511, 514, 256], // both
   },
 };
+
+/** Jungfrau modules in a grid with gaps of 8 and 36 px, every second one upside down. */
+function jungfrauTiling(across: number, down: number): DetectorConfig {
+  const at = (module: number): number[] => {
+    const x = (module % across) * 1032, y = Math.floor(module / across) * 548;
+    return module % 2 === 0 ? [x, y, x + 1023, y + 511] : [x + 1023, y + 511, x, y];
+  };
+  return jungfrauConfig({
+    n_modules: across * down,
+    image_pixel_width: across * 1032 - 8,
+    image_pixel_height: down * 548 - 36,
+    module_positions: Object.fromEntries(
+      Array.from({ length: across * down }, (_, module) => [module, at(module)]),
+    ),
+  });
+}
+
+/** Eight square modules in a row, flipped and turned in all ways. */
+function moenchTurned(): DetectorConfig {
+  const corners = (module: number): number[] => {
+    const left = module * 401, right = left + 399;
+    return [
+      ...(module & 1 ? [right] : [left]),
+      ...(module & 2 ? [399] : [0]),
+      ...(module & 1 ? [left] : [right]),
+      ...(module & 2 ? [0] : [399]),
+    ];
+  };
+  const modules = Array.from({ length: 16 }, (_, module) => module);
+  return moduleConfig("moench", {
+    n_modules: 16,
+    image_pixel_height: 400,
+    image_pixel_width: 16 * 401,
+    module_positions: Object.fromEntries(modules.map((m) => [m, corners(m)])),
+    module_rotations: Object.fromEntries(modules.map((m) => [m, 90 * (m >> 2)])),
+  });
+}
+
+/** Half modules turned by 0, 90, 180 and 270°, the second and the last of them flipped, too. */
+function eigerTurned(bit_depth: number): DetectorConfig {
+  return eigerConfig({
+    bit_depth,
+    n_modules: 4,
+    image_pixel_height: 516,
+    image_pixel_width: 1100,
+    module_positions: {
+      0: [0, 0, 513, 255],
+      1: [1099, 513, 844, 0],
+      2: [0, 256, 513, 511],
+      3: [520, 514, 775, 1],
+    },
+    module_rotations: { 1: 90, 2: 180, 3: 270 },
+  });
+}
+
+function jungfrauTurned(): DetectorConfig {
+  return jungfrauConfig({
+    n_modules: 3,
+    image_pixel_height: 1026,
+    image_pixel_width: 2100,
+    module_positions: { 0: [1, 1, 512, 1024], 1: [520, 0, 1031, 1023], 2: [1040, 3, 2063, 514] },
+    module_rotations: { 0: 90, 1: 270, 2: 180 },
+  });
+}
+
+function gotthard2Turned(): DetectorConfig {
+  return moduleConfig("gotthard2", {
+    n_modules: 3,
+    image_pixel_height: 1280,
+    image_pixel_width: 3,
+    module_positions: { 0: [0, 0, 0, 1279], 1: [1, 0, 1, 1279], 2: [2, 1279, 2, 0] },
+    module_rotations: { 0: 90, 1: 270, 2: 90 },
+  });
+}
 
 for (
   const [name, config] of [
@@ -101,6 +199,14 @@ for (
       "jungfrau, one upside down",
       jungfrauConfig({ module_positions: { 0: [0, 511, 1023, 0], 1: [0, 512, 1023, 1023] } }),
     ],
+    ["jungfrau, 4-module-wide tiling of 8", jungfrauTiling(4, 2)],
+    ["a single jungfrau", jungfrauTiling(1, 1)],
+    ["moench, all ways to lie", moenchTurned()],
+    ["eiger 8 bit, turned", eigerTurned(8)],
+    ["eiger 16 bit, turned", eigerTurned(16)],
+    ["eiger 32 bit, turned", eigerTurned(32)],
+    ["jungfrau, turned", jungfrauTurned()],
+    ["gotthard2 beside each other, on their side", gotthard2Turned()],
     ["the recorded Eiger 0.5M", parseConfig(await recordedConfig("eiger05m_out")).config],
     ["the recorded Eiger 9M", parseConfig(await recordedConfig("eiger9m_real")).config],
   ] as const
@@ -112,6 +218,14 @@ for (
     assert.equal(wrong, -1, `pixel ${wrong} is ${is[wrong]}, not ${should[wrong]}`);
   });
 }
+
+Deno.test("blankModule() zeroes what convertModule() writes, however a module lies", () => {
+  for (const config of [eigerTurned(16), jungfrauTurned(), eigerConfig(flips)]) {
+    const is = assemble(config, true);
+    const should = expected(config, () => 0);
+    assert.equal(is.findIndex((pixel, i) => pixel !== should[i]), -1);
+  }
+});
 
 Deno.test("geometryHash() differs when a module lies elsewhere or is flipped", () => {
   const hashes = [

@@ -132,13 +132,19 @@ function checkPositions(
   config: DetectorConfig,
   size: { width: number; height: number },
 ): ConfigIssue[] {
-  const { n_modules, module_positions: positions } = config;
+  const { n_modules, module_positions: positions, module_rotations: rotations } = config;
   const issues: ConfigIssue[] = [];
-  for (const key of Object.keys(positions)) {
-    if (Number(key) >= n_modules) {
+  for (
+    const [field, modules] of Object.entries({
+      module_positions: positions,
+      module_rotations: rotations,
+    })
+  ) {
+    for (const [key, value] of Object.entries<unknown>(modules)) {
+      if (Number(key) < n_modules) continue;
       issues.push({
-        path: `module_positions.${key}`,
-        value: positions[key],
+        path: `${field}.${key}`,
+        value,
         expected: `no such module: n_modules is ${n_modules}, so the keys are "0" to "${
           n_modules - 1
         }"`,
@@ -158,7 +164,7 @@ function checkPositions(
       });
       continue;
     }
-    const rectangle = positionRectangle(module, value);
+    const rectangle = positionRectangle(module, value, rotations[String(module)]);
     const wrong = wrongSize(config, size, rectangle) ?? outside(config, rectangle) ??
       overlap(placed, rectangle);
     if (wrong !== undefined) issues.push({ path, value, expected: wrong });
@@ -170,13 +176,14 @@ function checkPositions(
 function wrongSize(
   { detector_type }: DetectorConfig,
   size: { width: number; height: number },
-  { width, height }: ModuleRectangle,
+  { width, height, transposed }: ModuleRectangle,
 ): string | undefined {
-  if (width === size.width && height === size.height) return undefined;
-  const transposed = width === size.height && height === size.width;
-  return `a module of ${size.width}x${size.height} px (width x height, corners inclusive) for a ` +
-    `${detector_type}, not ${width}x${height}` +
-    (transposed ? "; modules cannot be transposed" : "");
+  const [wide, high] = transposed ? [size.height, size.width] : [size.width, size.height];
+  if (width === wide && height === high) return undefined;
+  const onItsSide = width === high && height === wide;
+  return `a module of ${wide}x${high} px (width x height, corners inclusive) for a ` +
+    `${detector_type}${transposed ? " on its side" : ""}, not ${width}x${height}` +
+    (onItsSide ? "; module_rotations says which modules lie on their side" : "");
 }
 
 function outside(

@@ -1,5 +1,5 @@
 import { detectorFacts } from "./detector_facts.ts";
-import type { DetectorConfig, ModulePosition } from "./schema.ts";
+import type { DetectorConfig, ModulePosition, ModuleRotation } from "./schema.ts";
 
 /** Where the pixels of one module go in the image. */
 export interface ModuleRectangle {
@@ -13,10 +13,12 @@ export interface ModuleRectangle {
   readonly width: number;
   /** Rows covered, in px. */
   readonly height: number;
-  /** The module's first pixel of a row goes to the right edge. */
+  /** The module's first pixel of a row (lying on its side: its first row) goes to the right edge. */
   readonly flipX: boolean;
-  /** The module's first row goes to the bottom edge. */
+  /** The module's first row (lying on its side: its first pixel of a row) goes to the bottom edge. */
   readonly flipY: boolean;
+  /** The module lies on its side: its rows are columns of the image. */
+  readonly transposed: boolean;
 }
 
 /** Streams of a GigaFRoST: four quadrants with two links each. */
@@ -55,22 +57,29 @@ function moduleRectangle(config: DetectorConfig, module: number): ModuleRectangl
       height: height / 2,
       flipX: false,
       flipY: upper,
+      transposed: false,
     };
   }
   const position = config.module_positions[String(module)];
   return detectorFacts(config.detector_type).module === undefined || position === undefined
-    ? { module, x: 0, y: 0, width, height, flipX: false, flipY: false }
-    : positionRectangle(module, position);
+    ? { module, x: 0, y: 0, width, height, flipX: false, flipY: false, transposed: false }
+    : positionRectangle(module, position, config.module_rotations[String(module)]);
 }
 
 /**
- * Turns the inclusive corners of `module_positions` into a rectangle and its flips.
+ * Turns the inclusive corners of `module_positions` into a rectangle and its flips. A rotation turns
+ * the module, flipped as its corners say, clockwise within the rectangle.
  *
  * @param module Index of the module.
  * @param position `[x0, y0, x1, y1]` in px.
+ * @param rotation Degrees clockwise.
  * @returns The rectangle, in px.
  */
-export function positionRectangle(module: number, position: ModulePosition): ModuleRectangle {
+export function positionRectangle(
+  module: number,
+  position: ModulePosition,
+  rotation: ModuleRotation = 0,
+): ModuleRectangle {
   const [x0, y0, x1, y1] = position;
   return {
     module,
@@ -78,7 +87,24 @@ export function positionRectangle(module: number, position: ModulePosition): Mod
     y: Math.min(y0, y1),
     width: Math.abs(x1 - x0) + 1,
     height: Math.abs(y1 - y0) + 1,
-    flipX: x1 < x0,
-    flipY: y1 < y0,
+    ...turned(x1 < x0, y1 < y0, rotation),
   };
+}
+
+/** Mirroring columns, then reversing rows, then turning clockwise, as one orientation. */
+function turned(
+  mirrored: boolean,
+  reversed: boolean,
+  rotation: ModuleRotation,
+): Pick<ModuleRectangle, "flipX" | "flipY" | "transposed"> {
+  switch (rotation) {
+    case 0:
+      return { flipX: mirrored, flipY: reversed, transposed: false };
+    case 90: // the first row becomes the right-most column, from top to bottom
+      return { flipX: !reversed, flipY: mirrored, transposed: true };
+    case 180:
+      return { flipX: !mirrored, flipY: !reversed, transposed: false };
+    case 270: // the first row becomes the left-most column, from bottom to top
+      return { flipX: reversed, flipY: !mirrored, transposed: true };
+  }
 }

@@ -5,7 +5,7 @@ import { parseConfig } from "./parse_config.ts";
 
 Deno.test("moduleRectangles() gives top left corner, size and flips of Eiger half modules", async () => {
   const { config } = parseConfig(await recordedConfig("eiger05m_out"));
-  const size = { width: 514, height: 256, flipX: false };
+  const size = { width: 514, height: 256, flipX: false, transposed: false };
   assert.deepEqual(moduleRectangles(config), [
     { module: 0, x: 0, y: 0, ...size, flipY: false },
     { module: 1, x: 516, y: 0, ...size, flipY: false },
@@ -34,6 +34,15 @@ Deno.test("moduleRectangles() implies the quadrants of a gigafrost", async () =>
 Deno.test("moduleRectangles() gives the whole image for a pco", async () => {
   const json = { ...await recordedConfig("gigafrost_504x252"), detector_type: "pco", n_modules: 1 };
   assert.deepEqual(moduleRectangles(parseConfig(json).config), [
-    { module: 0, x: 0, y: 0, width: 504, height: 252, flipX: false, flipY: false },
+    {
+      module: 0,
+      x: 0,
+      y: 0,
+      width: 504,
+      height: 252,
+      flipX: false,
+      flipY: false,
+      transposed: false,
+    },
   ]);
 });

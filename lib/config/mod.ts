@@ -34,6 +34,7 @@ export {
   LOG_LEVELS,
   MAX_MODULES,
   type ModulePosition,
+  type ModuleRotation,
   type Submodule,
 } from "./schema.ts";
 export { configFieldTable, configJsonSchema, FIELD_TABLE_MARKS } from "./reference.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { jungfrau, RECORDED, recordedConfig } from "./_test_configs.ts";
 import { ConfigError } from "./config_error.ts";
-import { moduleRectangles } from "./geometry.ts";
+import { type ModuleRectangle, moduleRectangles } from "./geometry.ts";
 import { parseConfig } from "./parse_config.ts";
 
 function errorOf(json: unknown): ConfigError {
@@ -42,6 +42,7 @@ Deno.test("parseConfig() fills in the defaults of the reference", () => {
     module_sync_queue_size: 50,
     number_of_writers: 1,
     gpfs_block_size: 16777216,
+    module_rotations: {},
     live_stream_configs: {},
     delay_filter_timeout: 10,
     frame_window: 4,
@@ -206,7 +207,11 @@ Deno.test("parseConfig() names a module that is missing, unknown, out of the ima
     [{ "0": first, "1": [0, 513, 1023, 1024] }, "module_positions.1", /y from 0 to 1023/],
     [{ "0": first, "1": [1, 512, 1024, 1023] }, "module_positions.1", /x from 0 to 1023/],
     [{ "0": first, "1": [0, 512, 1023, 1022] }, "module_positions.1", /not 1024x511/],
-    [{ "0": first, "1": [0, 0, 511, 1023] }, "module_positions.1", /cannot be transposed/],
+    [
+      { "0": first, "1": [0, 0, 511, 1023] },
+      "module_positions.1",
+      /module_rotations says which modules lie/,
+    ],
     [{ "0": first, "1": [1023, 1022, 0, 511] }, "module_positions.1", /in common with module 0/],
   ];
   for (const [module_positions, path, message] of cases) {
@@ -214,6 +219,40 @@ Deno.test("parseConfig() names a module that is missing, unknown, out of the ima
     assert.equal(error.issues[0]?.path, path);
     assert.match(error.message, message);
   }
+});
+
+Deno.test("parseConfig() takes modules on their side where module_rotations says so", () => {
+  const upright = [0, 0, 1023, 511], onItsSide = [0, 0, 511, 1023];
+  const one = (position: number[], rotation?: number): Record<string, unknown> =>
+    jungfrau({
+      n_modules: 1,
+      module_positions: { "0": position },
+      ...(rotation === undefined ? {} : { module_rotations: { "0": rotation } }),
+    });
+  for (const rotation of [undefined, 0, 180]) parseConfig(one(upright, rotation));
+  for (const rotation of [90, 270]) parseConfig(one(onItsSide, rotation));
+  assert.match(errorOf(one(upright, 90)).message, /512x1024 px .* on its side, not 1024x512/);
+  assert.match(errorOf(one(onItsSide, 180)).message, /1024x512 px .*, not 512x1024; module_rot/);
+  assert.deepEqual(pathsOf(one(upright, 45)), ["module_rotations.0"]);
+  assert.deepEqual(pathsOf(jungfrau({ module_rotations: { "2": 90 } })), ["module_rotations.2"]);
+});
+
+Deno.test("moduleRectangles() turns a module clockwise, after its flips", () => {
+  const orientation = (position: number[], rotation: number): string => {
+    const { config } = parseConfig(jungfrau({
+      detector_type: "moench",
+      n_modules: 1,
+      module_positions: { "0": position },
+      module_rotations: { "0": rotation },
+    }));
+    const [{ flipX, flipY, transposed }] = moduleRectangles(config) as [ModuleRectangle];
+    return `${transposed ? "T" : ""}${flipX ? "X" : ""}${flipY ? "Y" : ""}`;
+  };
+  const all = [0, 90, 180, 270];
+  assert.deepEqual(all.map((r) => orientation([0, 0, 399, 399], r)), ["", "TX", "XY", "TY"]);
+  assert.deepEqual(all.map((r) => orientation([399, 0, 0, 399], r)), ["X", "TXY", "Y", "T"]);
+  assert.deepEqual(all.map((r) => orientation([0, 399, 399, 0], r)), ["Y", "T", "X", "TXY"]);
+  assert.deepEqual(all.map((r) => orientation([399, 399, 0, 0], r)), ["XY", "TY", "", "TX"]);
 });
 
 Deno.test("parseConfig() finds the modules of the shipped 9M config outside its image", async () => {
@@ -247,7 +286,7 @@ Deno.test("parseConfig() accepts every grid of modules, flipped in any way", () 
       const [flipX = false, flipY = false] = flips[module] ?? [];
       const x = (module % columns) * (width + gap);
       const y = Math.floor(module / columns) * (height + gap);
-      return { module, x, y, width, height, flipX, flipY };
+      return { module, x, y, width, height, flipX, flipY, transposed: false };
     });
     const positions = expected.map(({ module, x, y, flipX, flipY }) => {
       const [right, bottom] = [x + width - 1, y + height - 1];

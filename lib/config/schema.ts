@@ -46,6 +46,7 @@ function oneOf(values: readonly (string | number)[]): string {
   return `one of ${values.map((value) => JSON.stringify(value)).join(", ")}`;
 }
 
+const ROTATIONS = [0, 90, 180, 270] as const;
 const BIT_DEPTHS = [8, 16, 32] as const;
 const boolean = z.boolean("true or false");
 
@@ -138,6 +139,16 @@ export const detectorConfigSchema = z.object({
     notes(
       "Inclusive corners [x0, y0, x1, y1] of each module; its first pixel goes to (x0, y0), so y1 < y0 reverses rows and x1 < x0 mirrors columns. Ignored for gigafrost, pco and bsread (give {}).",
       { ...REFERENCE, unit: "px" },
+    ),
+  ),
+  module_rotations: z.record(
+    z.string().regex(MODULE_KEY, "a module number, from 0 and without leading zeros"),
+    z.literal(ROTATIONS, oneOf(ROTATIONS)),
+    'an object of rotations by module, like {"0": 90}',
+  ).default({}).meta(
+    notes(
+      "Rotation of modules, clockwise: 0, 90, 180 or 270. A module, flipped as module_positions says, is turned within its rectangle, whose sides are swapped for 90 and 270.",
+      { origin: "addition", unit: "°" },
     ),
   ),
   log_level: z.enum(LOG_LEVELS, oneOf(LOG_LEVELS)).default("info").meta(
@@ -270,5 +281,7 @@ export type DetectorType = DetectorConfig["detector_type"];
 export type Submodule = NonNullable<DetectorConfig["submodule_info"]>[number];
 /** One entry of `live_stream_configs`. */
 export type LiveStreamConfig = DetectorConfig["live_stream_configs"][string];
+/** Degrees clockwise by which a module is turned. */
+export type ModuleRotation = DetectorConfig["module_rotations"][string];
 /** `[x0, y0, x1, y1]`, inclusive corners in px. */
 export type ModulePosition = DetectorConfig["module_positions"][string];

@@ -38,10 +38,12 @@ export function unknownFields(json: unknown): string[] {
  * @returns One sentence per field.
  */
 export function ignoredFields(config: DetectorConfig): string[] {
-  const placed = detectorFacts(config.detector_type).module !== undefined;
-  return placed || Object.keys(config.module_positions).length === 0 ? [] : [
-    `module_positions is ignored for a ${config.detector_type}, whose geometry is fixed; make it {}`,
-  ];
+  if (detectorFacts(config.detector_type).module !== undefined) return [];
+  return (["module_positions", "module_rotations"] as const)
+    .filter((field) => Object.keys(config[field]).length > 0)
+    .map((field) =>
+      `${field} is ignored for a ${config.detector_type}, whose geometry is fixed; make it {}`
+    );
 }
 
 function unknownIn(value: unknown, prefix: string, known: readonly string[]): string[] {

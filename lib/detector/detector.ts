@@ -35,8 +35,10 @@ export interface ModuleLayout {
   readonly runPixels: number;
   /** Pixels of the image between two chips, which no packet fills, px. */
   readonly gapPixels: number;
-  /** Bytes of a pixel as received. */
+  /** Bytes of a pixel as received; where pixels are packed, in the image. */
   readonly pixelBytes: number;
+  /** Bits of a pixel as received, where pixels do not fill bytes. */
+  readonly packedBits?: 4;
 }
 
 /** A received frame, as far as the receiver tells the world of it. */

@@ -59,11 +59,13 @@ function place(
   const frame = rawPixels(pixelBytes, rows * columns);
   fillFrame(simulation, module, source, frame);
   const rectangle = moduleRectangles(simulation.config)[module]!;
+  const { flipX, flipY, transposed } = rectangle;
   for (let row = 0; row < rows; row++) {
-    const y = rectangle.y + (rectangle.flipY ? rectangle.height - 1 - row : row);
     for (let column = 0; column < columns; column++) {
       const across = column + Math.floor(column / runPixels) * gapPixels;
-      const x = rectangle.x + (rectangle.flipX ? rectangle.width - 1 - across : across);
+      const [dx, dy] = transposed ? [row, across] : [across, row];
+      const x = rectangle.x + (flipX ? rectangle.width - 1 - dx : dx);
+      const y = rectangle.y + (flipY ? rectangle.height - 1 - dy : dy);
       image[y * width + x] = frame[row * columns + column]!;
     }
   }

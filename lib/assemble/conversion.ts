@@ -1,0 +1,19 @@
+/**
+ * What makes the pixels of the image out of a module's frame: the first half of a converter's work,
+ * the placement is the second.
+ *
+ * @module
+ */
+import type { ModuleLayout } from "../detector/mod.ts";
+
+/** A module's conversion: cloneable, so that it can be sent to a Worker. */
+export type ModuleConversion =
+  /** The frame holds the image's pixels. */
+  | { readonly kind: "copy" }
+  /** Pixels of 4 bit become pixels of 8 bit. */
+  | { readonly kind: "unpack_nibbles" };
+
+/** The conversion that a detector's frames need. */
+export function moduleConversion(layout: ModuleLayout): ModuleConversion {
+  return layout.packedBits === 4 ? { kind: "unpack_nibbles" } : { kind: "copy" };
+}
