@@ -63,3 +63,20 @@ export function interleaveLow(a: v128, b: v128): v128 {
 export function interleaveHigh(a: v128, b: v128): v128 {
   return v128.shuffle<u8>(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
 }
+
+/** The sums of neighbours, u32 → u64. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+export function pairsU32(v: v128): v128 {
+  return i64x2.add(i64x2.shr_u(v, 32), v128.and(v, i64x2.splat(0xffffffff)));
+}
+
+/** All bits of the lanes of pixels whose mask, a byte each, is not 0: as many as a vector of T has. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+export function badLanes<T>(mask: usize): v128 {
+  const zero = i32x4.splat(0);
+  if (sizeof<T>() == 1) return i8x16.ne(v128.load(mask), zero);
+  if (sizeof<T>() == 2) return i16x8.ne(v128.load8x8_u(mask), zero);
+  return i32x4.ne(i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load32_zero(mask))), zero);
+}

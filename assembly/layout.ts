@@ -247,6 +247,19 @@ export const BITSHUFFLE_BLOCK: usize = 17408;
 /** Size of the structure, bytes. */
 export const BITSHUFFLE_BYTES: usize = 17408;
 
+/** u64, by kernel: pixels that are good and numbers */
+export const IMAGE_STATISTICS_VALID: usize = 0;
+/** u64, by kernel: their sum; f64 for an image of f32 */
+export const IMAGE_STATISTICS_SUM: usize = 8;
+/** u32, by kernel: the least of them; f32 for an image of f32 */
+export const IMAGE_STATISTICS_MIN: usize = 16;
+/** u32, by kernel: the largest */
+export const IMAGE_STATISTICS_MAX: usize = 20;
+/** 16 bytes, by kernel: what it needs on the way */
+export const IMAGE_STATISTICS_LANES: usize = 24;
+/** Size of the structure, bytes. */
+export const IMAGE_STATISTICS_BYTES: usize = 40;
+
 export const COUNT_ACCEPTED: usize = 0;
 export const COUNT_DUPLICATE: usize = 8;
 export const COUNT_LATE: usize = 16;

@@ -8,6 +8,14 @@ export interface KernelExports extends WebAssembly.Exports {
   assembleMirrored(to: number, from: number, rows: number, chips: number, run: number, gap: number, stride: number, pixel: number): void;
   /** Sets a module's runs in the image to zero, leaving the gaps alone. */
   blankModule(to: number, rows: number, chips: number, run: number, gap: number, stride: number): void;
+  /** Bins `rows` × `n` pixels of output from u8; `mean` is 0 or 1. */
+  binU8(to: number, from: number, rows: number, n: number, stride: number, f: number, mean: number, work: number): void;
+  /** Bins `rows` × `n` pixels of output from u16; `mean` is 0 or 1. */
+  binU16(to: number, from: number, rows: number, n: number, stride: number, f: number, mean: number, work: number): void;
+  /** Bins `rows` × `n` pixels of output from u32; `mean` is 0 or 1. */
+  binU32(to: number, from: number, rows: number, n: number, stride: number, f: number, mean: number, work: number): void;
+  /** Bins `rows` × `n` pixels of output from f32; `mean` is 0 or 1. */
+  binF32(to: number, from: number, rows: number, n: number, stride: number, f: number, mean: number, work: number): void;
   /** Shuffles `n` elements of `bytes` (1, 2, 4 or 8) bytes; `n` a multiple of 8. */
   bitshuffle(to: number, from: number, n: number, bytes: number, work: number): void;
   /** Undoes bitshuffle. */
@@ -18,6 +26,8 @@ export interface KernelExports extends WebAssembly.Exports {
   decompressBlocks(to: number, n: number, bytes: number, block: number, from: number, size: number, scratch: number): number;
   /** Does nothing when given 0, as it must be: that it could be called keeps `opaque` opaque. */
   setOpaqueZero(value: number): void;
+  /** Copies `rows` rows of `run` bytes that lie `stride` bytes apart to where they follow each other. */
+  crop(to: number, from: number, rows: number, run: number, stride: number): void;
   /** Sets `n` bytes to zero. */
   fill(to: number, n: number): void;
   /** Shares a line of border pixels of 1, 2 or 4 bytes, unsigned, with their gap pixels. */
@@ -26,10 +36,20 @@ export interface KernelExports extends WebAssembly.Exports {
   shareFloats(at: number, count: number, stride: number, step: number): void;
   /** Sets a line of pixels of 1, 2 or 4 bytes to the low bits of `value`. */
   setPixels(at: number, count: number, stride: number, pixel: number, value: number): void;
+  /** Histogram of u8. */
+  histogramU8(from: number, mask: number, n: number, low: number, shift: number, bins: number, counts: number): void;
+  /** Histogram of u16. */
+  histogramU16(from: number, mask: number, n: number, low: number, shift: number, bins: number, counts: number): void;
+  /** Histogram of u32. */
+  histogramU32(from: number, mask: number, n: number, low: number, shift: number, bins: number, counts: number): void;
+  /** Histogram of f32. */
+  histogramF32(from: number, mask: number, n: number, low: number, scale: number, bins: number, counts: number): void;
   /** Compresses `n` bytes into a block; returns its size, bytes. */
   lz4Compress(to: number, from: number, n: number, table: number): number;
   /** Decompresses a block of `n` bytes; returns the size of its content, −1 if that is not in it. */
   lz4Decompress(to: number, room: number, from: number, n: number): number;
+  /** Sets the pixels whose mask is not 0 to `value`, the pixel's bits; `bytes` is 1, 2 or 4. */
+  applyMask(image: number, mask: number, n: number, bytes: number, value: number): void;
   /** Fills the vector with packets `first`…`first + n − 1` of a frame; returns its messages. */
   packetiseFrame(state: number, frame: number, first: number, n: number): number;
   /** Fills the vector with `n` datagrams of the schedule, from `first` on; returns its messages. */
@@ -50,6 +70,16 @@ export interface KernelExports extends WebAssembly.Exports {
   expireFrames(state: number, now: bigint, timeout: bigint): number;
   /** Transposes `rows` × `columns` pixels of 1, 2 or 4 bytes. */
   transposeModule(to: number, toStride: number, from: number, fromStride: number, rows: number, columns: number, pixel: number): void;
+  /** Statistics of u8. */
+  statisticsU8(from: number, mask: number, n: number, result: number): void;
+  /** Statistics of u16. */
+  statisticsU16(from: number, mask: number, n: number, result: number): void;
+  /** Statistics of u32. */
+  statisticsU32(from: number, mask: number, n: number, result: number): void;
+  /** Statistics of f32. */
+  statisticsF32(from: number, mask: number, n: number, result: number): void;
   /** Unpacks a module of 4-bit pixels into the image. */
   unpackNibbles(to: number, from: number, rows: number, chips: number, run: number, gap: number, stride: number): void;
+  /** The hash of `n` bytes; `secret` is where the 192 bytes of the specification's secret are. */
+  xxh3(from: number, n: number, secret: number): bigint;
 }

@@ -245,5 +245,14 @@ export const BITSHUFFLE = defineLayout("BITSHUFFLE", {
   block: [{ bytes: 0 }, "kernel", "a shuffled block, as long as the longest block is"],
 }, 16);
 
+/** Result of the statistics kernels. */
+export const IMAGE_STATISTICS = defineLayout("IMAGE_STATISTICS", {
+  valid: ["u64", "kernel", "pixels that are good and numbers"],
+  sum: ["u64", "kernel", "their sum; f64 for an image of f32"],
+  min: ["u32", "kernel", "the least of them; f32 for an image of f32"],
+  max: ["u32", "kernel", "the largest"],
+  lanes: [{ bytes: 16 }, "kernel", "what it needs on the way"],
+});
+
 /** What can be wrong with a bitshuffle + LZ4 stream, in the order of the numbers 1, 2, … */
 export const STREAM_FAULTS = ["short", "block", "long"] as const;
