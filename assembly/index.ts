@@ -1,6 +1,12 @@
 /** The kernels' exports, one file each. */
 export { armReceive, expireFrames, receiveBatch, resetReceiver } from "./reassemble";
 export { assembleMirrored, assembleModule, blankModule } from "./assemble";
+export {
+  correctJungfrauFloat32,
+  correctJungfrauInt16,
+  correctJungfrauInt32,
+  correctJungfrauUint16,
+} from "./correct_jungfrau";
 export { fill } from "./fill";
 export { setPixels, shareCounts, shareFloats } from "./fill_gaps";
 export { packetiseFrame, packetiseSchedule } from "./packetise";

@@ -260,6 +260,33 @@ export const IMAGE_STATISTICS_LANES: usize = 24;
 /** Size of the structure, bytes. */
 export const IMAGE_STATISTICS_BYTES: usize = 40;
 
+/** 32 bytes, by host: 8 × f32: 1/gain, keV/ADU or photons/ADU */
+export const JUNGFRAU_G0_SCALE: usize = 0;
+/** 32 bytes, by host: 8 × f32: ADU */
+export const JUNGFRAU_G0_PEDESTAL: usize = 32;
+/** Size of the structure, bytes. */
+export const JUNGFRAU_G0_BYTES: usize = 64;
+
+/** 32 bytes, by host: 8 × f32, gain code 1 */
+export const JUNGFRAU_SWITCHED_SCALE_G1: usize = 0;
+/** 32 bytes, by host: 8 × f32 */
+export const JUNGFRAU_SWITCHED_PEDESTAL_G1: usize = 32;
+/** 32 bytes, by host: 8 × f32, gain code 3 */
+export const JUNGFRAU_SWITCHED_SCALE_G2: usize = 64;
+/** 32 bytes, by host: 8 × f32 */
+export const JUNGFRAU_SWITCHED_PEDESTAL_G2: usize = 96;
+/** Size of the structure, bytes. */
+export const JUNGFRAU_SWITCHED_BYTES: usize = 128;
+
+/** u64, by kernel: pixels at the raw value of saturation; the kernel adds to it */
+export const CORRECTION_SATURATED: usize = 0;
+/** u64, by kernel: pixels with the gain code that does not exist; likewise */
+export const CORRECTION_INVALID_GAIN: usize = 8;
+/** 0 bytes, by kernel: (columns + 4) × u32: places in a row */
+export const CORRECTION_SPECIALS: usize = 16;
+/** Size of the structure, bytes. */
+export const CORRECTION_BYTES: usize = 16;
+
 export const COUNT_ACCEPTED: usize = 0;
 export const COUNT_DUPLICATE: usize = 8;
 export const COUNT_LATE: usize = 16;

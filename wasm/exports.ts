@@ -26,6 +26,14 @@ export interface KernelExports extends WebAssembly.Exports {
   decompressBlocks(to: number, n: number, bytes: number, block: number, from: number, size: number, scratch: number): number;
   /** Does nothing when given 0, as it must be: that it could be called keeps `opaque` opaque. */
   setOpaqueZero(value: number): void;
+  /** Corrects a module to keV as float32. */
+  correctJungfrauFloat32(to: number, stride: number, from: number, rows: number, columns: number, g0: number, switched: number, saturated: number, work: number): void;
+  /** Corrects a module to photons as int16. */
+  correctJungfrauInt16(to: number, stride: number, from: number, rows: number, columns: number, g0: number, switched: number, saturated: number, work: number): void;
+  /** Corrects a module to photons as uint16. */
+  correctJungfrauUint16(to: number, stride: number, from: number, rows: number, columns: number, g0: number, switched: number, saturated: number, work: number): void;
+  /** Corrects a module to photons as int32. */
+  correctJungfrauInt32(to: number, stride: number, from: number, rows: number, columns: number, g0: number, switched: number, saturated: number, work: number): void;
   /** Copies `rows` rows of `run` bytes that lie `stride` bytes apart to where they follow each other. */
   crop(to: number, from: number, rows: number, run: number, stride: number): void;
   /** Sets `n` bytes to zero. */

@@ -256,3 +256,24 @@ export const IMAGE_STATISTICS = defineLayout("IMAGE_STATISTICS", {
 
 /** What can be wrong with a bitshuffle + LZ4 stream, in the order of the numbers 1, 2, … */
 export const STREAM_FAULTS = ["short", "block", "long"] as const;
+
+/** Maps of eight Jungfrau pixels that are in gain stage G0. */
+export const JUNGFRAU_G0 = defineLayout("JUNGFRAU_G0", {
+  scale: [{ bytes: 32 }, "host", "8 × f32: 1/gain, keV/ADU or photons/ADU"],
+  pedestal: [{ bytes: 32 }, "host", "8 × f32: ADU"],
+});
+
+/** Maps of the same eight pixels where they have switched to a lower gain. */
+export const JUNGFRAU_SWITCHED = defineLayout("JUNGFRAU_SWITCHED", {
+  scale_g1: [{ bytes: 32 }, "host", "8 × f32, gain code 1"],
+  pedestal_g1: [{ bytes: 32 }, "host", "8 × f32"],
+  scale_g2: [{ bytes: 32 }, "host", "8 × f32, gain code 3"],
+  pedestal_g2: [{ bytes: 32 }, "host", "8 × f32"],
+});
+
+/** What a correction kernel counts, and where it keeps what it has to come back to. */
+export const CORRECTION = defineLayout("CORRECTION", {
+  saturated: ["u64", "kernel", "pixels at the raw value of saturation; the kernel adds to it"],
+  invalid_gain: ["u64", "kernel", "pixels with the gain code that does not exist; likewise"],
+  specials: [{ bytes: 0 }, "kernel", "(columns + 4) × u32: places in a row"],
+});

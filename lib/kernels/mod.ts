@@ -3,6 +3,7 @@
  *
  * @module
  */
+export * from "./correct_jungfrau.ts";
 export * from "./images.ts";
 export * from "./instance.ts";
 export * from "./layout.ts";

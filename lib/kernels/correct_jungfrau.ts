@@ -1,0 +1,243 @@
+/**
+ * Jungfrau's correction as TypeScript sees it: the maps as the kernels read them, and one call per
+ * module that checks its addresses.
+ *
+ * Formula and layout: `assembly/correct_jungfrau.ts`. What an invalid pixel is: decision 0014.
+ *
+ * @module
+ */
+import type { KernelExports } from "../../wasm/exports.ts";
+import { CORRECTION, JUNGFRAU_G0, JUNGFRAU_SWITCHED } from "./layout.ts";
+
+/** Pixel types that corrected images can have: energies in keV, or photon counts. */
+export const CONVERTED_PIXEL_TYPES = ["float32", "int16", "uint16", "int32"] as const;
+
+/** Type of a corrected pixel. */
+export type ConvertedPixelType = typeof CONVERTED_PIXEL_TYPES[number];
+
+/** Bytes of a corrected pixel. */
+export const CONVERTED_PIXEL_BYTES: Readonly<Record<ConvertedPixelType, number>> = {
+  float32: 4,
+  int16: 2,
+  uint16: 2,
+  int32: 4,
+};
+
+/** What a masked, saturated or otherwise invalid pixel is in a corrected image. */
+export const INVALID_PIXEL: Readonly<Record<ConvertedPixelType, number>> = {
+  float32: NaN,
+  int16: -32768,
+  uint16: 65535,
+  int32: -2147483648,
+};
+
+/** Raw value of a saturated pixel: of gain stage G2 when gains switch, of G0 when it is forced to high gain. */
+export const SATURATED = { dynamic: 0xc000, high: 0x3fff } as const;
+
+/** Gain stages of a pixel: G0, G1 and G2, with the gain codes 0, 1 and 3. */
+export const GAIN_STAGES = 3;
+
+/** Pixels of a map block; the kernels read whole ones. */
+const BLOCK = 8;
+
+/** Gains and pedestals of one module. */
+export interface JungfrauMaps {
+  /** Rows, px. */
+  readonly rows: number;
+  /** Columns, px. */
+  readonly columns: number;
+  /** [stage, row, column], ADU/keV. */
+  readonly gains: Float32Array | Float64Array;
+  /** [stage, row, column], ADU. */
+  readonly pedestals: Float32Array | Float64Array;
+  /** [row, column]; not 0: masked. */
+  readonly mask: Uint8Array;
+}
+
+/** What corrected pixels are to be. */
+export interface JungfrauOutput {
+  /** Type of a pixel. */
+  readonly pixelType: ConvertedPixelType;
+  /** Photon energy, keV, whose multiples are counted; 1 yields keV. */
+  readonly photonEnergyKev: number;
+}
+
+/** Bytes of the two maps of a module, both multiples of 64. */
+export function jungfrauMapBytes(rows: number, columns: number): { g0: number; switched: number } {
+  const blocks = rows * Math.ceil(columns / BLOCK);
+  return { g0: blocks * JUNGFRAU_G0.$bytes, switched: blocks * JUNGFRAU_SWITCHED.$bytes };
+}
+
+/**
+ * Brings a module's maps into the kernels' form: scales (1/gain, or photons per ADU) and pedestals as
+ * float32, eight pixels at a time. A pixel without a finite pedestal and a finite scale other than 0 in
+ * every stage is masked.
+ *
+ * @param g0 Where they go, of the lengths that {@link jungfrauMapBytes} says.
+ * @param switched Likewise.
+ * @returns How many pixels are masked.
+ * @throws {RangeError} If the sizes do not match.
+ */
+export function packJungfrauMaps(
+  maps: JungfrauMaps,
+  output: JungfrauOutput,
+  g0: Float32Array,
+  switched: Float32Array,
+): number {
+  const { rows, columns, gains, pedestals, mask } = maps;
+  const pixels = rows * columns;
+  const bytes = jungfrauMapBytes(rows, columns);
+  checkLength("gains", gains.length, GAIN_STAGES * pixels);
+  checkLength("pedestals", pedestals.length, GAIN_STAGES * pixels);
+  checkLength("mask", mask.length, pixels);
+  checkLength("g0", g0.byteLength, bytes.g0);
+  checkLength("switched", switched.byteLength, bytes.switched);
+  const { pixelType, photonEnergyKev } = output;
+  const maskedPedestal = { float32: NaN, int16: Infinity, int32: Infinity, uint16: -Infinity };
+  const blocks = Math.ceil(columns / BLOCK);
+  g0.fill(0);
+  switched.fill(0);
+  let masked = 0;
+  for (let y = 0; y < rows; y++) {
+    for (let x = 0; x < columns; x++) {
+      const pixel = y * columns + x;
+      const block = y * blocks + Math.floor(x / BLOCK);
+      const at = [
+        block * JUNGFRAU_G0.$bytes + JUNGFRAU_G0.scale,
+        block * JUNGFRAU_SWITCHED.$bytes + JUNGFRAU_SWITCHED.scale_g1,
+        block * JUNGFRAU_SWITCHED.$bytes + JUNGFRAU_SWITCHED.scale_g2,
+      ] as const;
+      const bad = mask[pixel] !== 0 ||
+        [0, 1, 2].some((stage) => {
+          const scale = Math.fround(1 / (gains[stage * pixels + pixel]! * photonEnergyKev));
+          const pedestal = Math.fround(pedestals[stage * pixels + pixel]!);
+          return !Number.isFinite(scale) || scale === 0 || !Number.isFinite(pedestal);
+        });
+      if (bad) masked++;
+      for (let stage = 0; stage < GAIN_STAGES; stage++) {
+        const i = stage * pixels + pixel;
+        const target = stage === 0 ? g0 : switched;
+        const scaleAt = at[stage]! / 4 + x % BLOCK;
+        target[scaleAt] = bad ? 1 : 1 / (gains[i]! * photonEnergyKev);
+        target[scaleAt + BLOCK] = bad ? maskedPedestal[pixelType] : pedestals[i]!;
+      }
+    }
+  }
+  return masked;
+}
+
+/** One module to correct; places are bytes in the kernels' memory. */
+export interface JungfrauModule {
+  /** Where its first row goes. */
+  to: number;
+  /** From a row of the image to the next, bytes; negative when the rows are reversed. */
+  stride: number;
+  /** Its raw pixels, row after row. */
+  from: number;
+  /** Rows, px. */
+  rows: number;
+  /** Columns, px. */
+  columns: number;
+  /** The packed map of G0. */
+  g0: number;
+  /** The packed map of the other stages. */
+  switched: number;
+  /** Raw value of a saturated pixel, see {@link SATURATED}. */
+  saturated: number;
+}
+
+/** Pixels that had no good value, of those that are not masked. */
+export interface InvalidPixels {
+  /** At the raw value of saturation. */
+  saturated: number;
+  /** With the gain code that does not exist. */
+  invalidGain: number;
+}
+
+/** The correction kernels on one memory. */
+export class JungfrauCorrector {
+  readonly #kernels: Record<ConvertedPixelType, KernelExports["correctJungfrauFloat32"]>;
+  readonly #memory: DataView;
+  readonly #work: number;
+  readonly #columns: number;
+
+  /**
+   * @param memory The kernels' memory.
+   * @param work {@link JungfrauCorrector.workBytes} bytes in it.
+   * @param columns Most columns of a module, px.
+   * @throws {RangeError} If the work area is not inside the memory.
+   */
+  constructor(
+    memory: WebAssembly.Memory,
+    kernels: KernelExports,
+    work: number,
+    columns: number,
+  ) {
+    this.#memory = new DataView(memory.buffer);
+    this.#kernels = {
+      float32: kernels.correctJungfrauFloat32,
+      int16: kernels.correctJungfrauInt16,
+      uint16: kernels.correctJungfrauUint16,
+      int32: kernels.correctJungfrauInt32,
+    };
+    this.#work = work;
+    this.#columns = columns;
+    this.#check("work", work, JungfrauCorrector.workBytes(columns), 8);
+  }
+
+  /** Bytes of the work area for modules of so many columns. */
+  static workBytes(columns: number): number {
+    return CORRECTION.$bytes + 4 * (columns + 4);
+  }
+
+  /**
+   * Corrects one module.
+   *
+   * @returns The pixels that had no good value.
+   * @throws {RangeError} If a place is outside the memory, or sizes make no sense.
+   */
+  correct(pixelType: ConvertedPixelType, module: JungfrauModule): InvalidPixels {
+    const { to, stride, from, rows, columns, g0, switched, saturated } = module;
+    const rowBytes = columns * CONVERTED_PIXEL_BYTES[pixelType];
+    if (!(rows >= 1 && columns >= 1 && columns <= this.#columns)) {
+      throw new RangeError(
+        `A module of ${rows} × ${columns} px cannot be corrected: 1 to ${this.#columns} columns`,
+      );
+    }
+    if (rows > 1 && Math.abs(stride) < rowBytes) {
+      throw new RangeError(`Rows of ${rowBytes} bytes overlap ${stride} bytes apart`);
+    }
+    if (!(saturated >= 1 && saturated <= 0xffff)) {
+      throw new RangeError(`No raw pixel is ${saturated}: 1 to 65535`);
+    }
+    const maps = jungfrauMapBytes(rows, columns);
+    const last = (rows - 1) * stride;
+    this.#check("to", Math.min(to, to + last), Math.abs(last) + rowBytes, 1);
+    this.#check("from", from, rows * columns * 2, 2);
+    this.#check("g0", g0, maps.g0, 4);
+    this.#check("switched", switched, maps.switched, 4);
+    const work = this.#work;
+    const counts = this.#memory;
+    counts.setBigUint64(work + CORRECTION.saturated, 0n, true);
+    counts.setBigUint64(work + CORRECTION.invalid_gain, 0n, true);
+    const kernel = this.#kernels[pixelType];
+    kernel(to, stride, from, rows, columns, g0, switched, saturated, work);
+    return {
+      saturated: Number(counts.getBigUint64(work + CORRECTION.saturated, true)),
+      invalidGain: Number(counts.getBigUint64(work + CORRECTION.invalid_gain, true)),
+    };
+  }
+
+  #check(what: string, at: number, bytes: number, align: number): void {
+    const end = this.#memory.byteLength;
+    if (at >= 0 && at + bytes <= end && at % align === 0) return;
+    throw new RangeError(
+      `${what}: ${bytes} bytes at ${at} are not inside a memory of ${end} bytes, on a multiple of ${align}`,
+    );
+  }
+}
+
+function checkLength(what: string, is: number, expected: number): void {
+  if (is === expected) return;
+  throw new RangeError(`${what} has the length ${is}, ${expected} is needed for this module`);
+}
