@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { accumulatePedestal, instantiateKernels, PEDESTAL_BATCH } from "../lib/kernels/mod.ts";
+import { accumulatePedestal, kernelMemory, PEDESTAL_BATCH } from "../lib/kernels/mod.ts";
 import { cpuTimeMicroseconds, File } from "../lib/os/mod.ts";
 import { SharedMemory } from "../lib/ring/mod.ts";
 import { darkPlan } from "./_dark.ts";
@@ -18,7 +18,7 @@ const { pixels, stride, bytes } = darkPlan(mode);
 using file = File.open(path);
 const memory = new SharedMemory(bytes + 16 * pixels + 2 ** 20);
 const at = memory.map(file, bytes);
-const on = { kernels: instantiateKernels(memory.memory), memory: memory.memory };
+const on = kernelMemory(memory.memory);
 const state = {
   sums: memory.allocate(4 * pixels),
   squares: memory.allocate(8 * pixels),

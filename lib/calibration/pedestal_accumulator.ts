@@ -8,8 +8,8 @@ import {
   countGains,
   finishPedestal,
   type GainCode,
-  instantiateKernels,
   type KernelMemory,
+  kernelMemory,
   PEDESTAL_BATCH,
   type PedestalState,
 } from "../kernels/mod.ts";
@@ -60,10 +60,7 @@ export class PedestalAccumulator {
     this.#pixels = pixels;
     this.#stride = 2 * pixels + SKEW_BYTES;
     this.#memory = new SharedMemory(PEDESTAL_BATCH * this.#stride + 24 * pixels + 1024);
-    this.#on = {
-      kernels: instantiateKernels(this.#memory.memory),
-      memory: this.#memory.memory,
-    };
+    this.#on = kernelMemory(this.#memory.memory);
     this.#framesAt = this.#memory.allocate(PEDESTAL_BATCH * this.#stride);
     this.#state = {
       sums: this.#memory.allocate(4 * pixels),

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { KernelMemory } from "./kernel_memory.ts";
+import { checkRegions, type KernelMemory, type NamedRegions } from "./kernel_memory.ts";
 
 /** Most frames of one {@link accumulatePedestal} call. */
 export const PEDESTAL_BATCH = 16;
@@ -40,7 +40,7 @@ export interface PedestalFrames {
  * Adds dark frames of one gain to the sums. A pixel of another gain adds nothing and is counted as
  * wrong. The formula and the limits are on top of `assembly/pedestal.ts`.
  *
- * @throws {RangeError} If the number of frames is not allowed or something lies outside the memory.
+ * @throws {RangeError} If the number of frames is not allowed or the regions do not fit.
  */
 export function accumulatePedestal(
   on: KernelMemory,
@@ -54,9 +54,9 @@ export function accumulatePedestal(
   if (!(Number.isInteger(stride) && stride >= 0)) {
     throw new RangeError(`frames ${stride} bytes apart; give 0 or more`);
   }
-  checkState(on.memory, state);
-  checkRange(on.memory, "frames", at, (count - 1) * stride + 2 * state.pixels);
   const { sums, squares, wrong, pixels } = state;
+  const frames = { at, bytes: (count - 1) * stride + 2 * pixels };
+  checkRegions(on, { frames }, regionsOf(state));
   on.kernels.accumulatePedestal(at, stride, count, gain, sums, squares, wrong, pixels);
 }
 
@@ -66,7 +66,7 @@ export function accumulatePedestal(
  * @param count Frames that were accumulated.
  * @param means Address of the means, f32 per pixel.
  * @param noises Address of the RMS values, f32 per pixel.
- * @throws {RangeError} If there were no or too many frames, or something lies outside the memory.
+ * @throws {RangeError} If there were no or too many frames, or the regions do not fit.
  */
 export function finishPedestal(
   on: KernelMemory,
@@ -78,10 +78,11 @@ export function finishPedestal(
   if (!(Number.isInteger(count) && count >= 1 && count <= PEDESTAL_MOST_FRAMES)) {
     throw new RangeError(`pedestal of ${count} frames; give 1 to ${PEDESTAL_MOST_FRAMES}`);
   }
-  checkState(on.memory, state);
   const { sums, squares, wrong, pixels } = state;
-  checkRange(on.memory, "means", means, 4 * pixels);
-  checkRange(on.memory, "RMS values", noises, 4 * pixels);
+  checkRegions(on, regionsOf(state), {
+    "means": { at: means, bytes: 4 * pixels },
+    "RMS values": { at: noises, bytes: 4 * pixels },
+  });
   on.kernels.finishPedestal(sums, squares, wrong, count, means, noises, pixels);
 }
 
@@ -91,7 +92,7 @@ export function finishPedestal(
  * @param at Address of the frame, u16 per pixel.
  * @param counts Address of 16 bytes for the result.
  * @returns Pixels of the codes 0, 1, 2 and 3.
- * @throws {RangeError} If something lies outside the memory.
+ * @throws {RangeError} If the regions do not fit.
  */
 export function countGains(
   on: KernelMemory,
@@ -99,29 +100,17 @@ export function countGains(
   pixels: number,
   counts: number,
 ): [number, number, number, number] {
-  checkPixels(pixels);
-  checkRange(on.memory, "frame", at, 2 * pixels);
-  checkRange(on.memory, "counts", counts, 16);
+  checkRegions(on, { frame: { at, bytes: 2 * pixels } }, { counts: { at: counts, bytes: 16 } });
   on.kernels.countGains(at, pixels, counts);
   const view = new DataView(on.memory.buffer, counts, 16);
   const count = (code: GainCode): number => view.getUint32(4 * code, true);
   return [count(0), count(1), count(2), count(3)];
 }
 
-function checkState(memory: WebAssembly.Memory, state: PedestalState): void {
-  checkPixels(state.pixels);
-  checkRange(memory, "sums", state.sums, 4 * state.pixels);
-  checkRange(memory, "squares", state.squares, 8 * state.pixels);
-  checkRange(memory, "wrong", state.wrong, 4 * state.pixels);
-}
-
-function checkPixels(pixels: number): void {
-  if (Number.isInteger(pixels) && pixels >= 0) return;
-  throw new RangeError(`${pixels} pixels; give a whole number of them`);
-}
-
-function checkRange(memory: WebAssembly.Memory, what: string, at: number, bytes: number): void {
-  const { byteLength } = memory.buffer;
-  if (Number.isInteger(at) && at >= 0 && at + bytes <= byteLength) return;
-  throw new RangeError(`${what} at ${at}, ${bytes} bytes, lie outside a memory of ${byteLength}`);
+function regionsOf({ sums, squares, wrong, pixels }: PedestalState): NamedRegions {
+  return {
+    "sums": { at: sums, bytes: 4 * pixels },
+    "squares": { at: squares, bytes: 8 * pixels },
+    "wrong gains": { at: wrong, bytes: 4 * pixels },
+  };
 }

@@ -1,38 +1,30 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { TestMemory } from "./_testing.ts";
 import {
   accumulatePedestal,
   countGains,
   finishPedestal,
   type GainCode,
-  instantiateKernels,
+  kernelMemory,
   PEDESTAL_BATCH,
   PEDESTAL_MOST_FRAMES,
   type PedestalState,
 } from "./mod.ts";
 
 const memory = new WebAssembly.Memory({ initial: 64, maximum: 64, shared: true });
-const on = { kernels: instantiateKernels(memory), memory };
+const on = kernelMemory(memory);
 const u8 = new Uint8Array(memory.buffer);
 const view = new DataView(memory.buffer);
 
-const FRAMES = 65_536;
-const OUTPUT = 2 ** 20;
-const GUARD = 64;
-const CANARY = 0xa5;
-
 /** Places for arrays, zeroed, with canaries around each. */
 class Places {
-  #next: number;
+  readonly #places = new TestMemory(on);
 
-  constructor(skew: number) {
-    this.#next = OUTPUT + skew;
-  }
+  constructor(readonly skew: number) {}
 
   take(bytes: number): number {
-    const at = this.#next + GUARD;
-    this.#next = at + bytes + GUARD;
-    u8.fill(CANARY, at - GUARD, this.#next);
+    const { at } = this.#places.room(bytes, this.skew);
     u8.fill(0, at, at + bytes);
     return at;
   }
@@ -45,13 +37,18 @@ class Places {
       pixels,
     };
   }
-}
 
-/** Whether nothing was written around an array. */
-function assertGuarded(at: number, bytes: number): void {
-  for (let i = 1; i <= GUARD; i++) {
-    assert.equal(u8[at - i], CANARY, `byte ${-i} before an array was overwritten`);
-    assert.equal(u8[at + bytes + i - 1], CANARY, `byte ${i} behind an array was overwritten`);
+  /** Frames, `stride` bytes from one to the next; returns where. */
+  put(frames: readonly Uint16Array[], stride: number): number {
+    const at = this.take((frames.length - 1) * stride + (frames[0]?.byteLength ?? 0));
+    frames.forEach((frame, i) =>
+      u8.set(new Uint8Array(frame.buffer, frame.byteOffset, frame.byteLength), at + i * stride)
+    );
+    return at;
+  }
+
+  checkCanaries(): void {
+    this.#places.checkCanaries();
   }
 }
 
@@ -80,13 +77,6 @@ function referenceResult(sum: bigint, square: bigint, n: number): { mean: number
   const s = Number(sum - BigInt(n) * k);
   const q = Number(square - 2n * k * sum + BigInt(n) * k * k);
   return { mean: Math.fround(Number(sum) / n), rms: Math.fround(Math.sqrt((q - s * s / n) / n)) };
-}
-
-/** Copies frames into the memory, `stride` bytes apart. */
-function putFrames(frames: readonly Uint16Array[], at: number, stride: number): void {
-  frames.forEach((frame, i) =>
-    u8.set(new Uint8Array(frame.buffer, frame.byteOffset, frame.byteLength), at + i * stride)
-  );
 }
 
 const GAINS = [0, 1, 2, 3] as const;
@@ -124,14 +114,14 @@ const cases = fc.record({
 Deno.test("accumulatePedestal() sums charges and squares exactly, counts other gains, and writes nothing else", () => {
   fc.assert(
     fc.property(cases, ({ shape: { gain, pixels, skew, gap }, frames }) => {
-      const state = new Places(skew).takeState(pixels);
+      const places = new Places(skew);
+      const state = places.takeState(pixels);
       const { sums, squares, wrong } = state;
       const all = frames.flat().map((pixels) => Uint16Array.from(pixels));
       for (const batch of frames) {
         const stride = 2 * pixels + gap;
-        putFrames(batch.map((pixels) => Uint16Array.from(pixels)), FRAMES + skew, stride);
-        const count = batch.length;
-        accumulatePedestal(on, { at: FRAMES + skew, stride, count }, gain, state);
+        const at = places.put(batch.map((pixels) => Uint16Array.from(pixels)), stride);
+        accumulatePedestal(on, { at, stride, count: batch.length }, gain, state);
       }
       for (let i = 0; i < pixels; i++) {
         const expected = referenceSums(all, gain, i);
@@ -141,9 +131,7 @@ Deno.test("accumulatePedestal() sums charges and squares exactly, counts other g
           wrong: view.getUint32(wrong + 4 * i, true),
         }, expected);
       }
-      assertGuarded(sums, 4 * pixels);
-      assertGuarded(squares, 8 * pixels);
-      assertGuarded(wrong, 4 * pixels);
+      places.checkCanaries();
     }),
     { numRuns: 150 },
   );
@@ -188,8 +176,7 @@ Deno.test("finishPedestal() computes mean and RMS to the last bit, and writes no
           assert.equal(view.getFloat32(means + 4 * i, true), mean);
           assert.equal(view.getFloat32(noises + 4 * i, true), rms);
         });
-        assertGuarded(means, 4 * pixels);
-        assertGuarded(noises, 4 * pixels);
+        places.checkCanaries();
       },
     ),
     { numRuns: 150 },
@@ -203,8 +190,8 @@ Deno.test("a pedestal of 262 144 frames of the largest charge is exact", () => {
   const { sums, squares } = state;
   const means = places.take(4 * pixels), noises = places.take(4 * pixels);
   const frame = new Uint16Array(pixels).fill(0xffff);
-  putFrames(Array.from({ length: PEDESTAL_BATCH }, () => frame), FRAMES, 2 * pixels);
-  const frames = { at: FRAMES, stride: 2 * pixels, count: PEDESTAL_BATCH };
+  const at = places.put(Array.from({ length: PEDESTAL_BATCH }, () => frame), 2 * pixels);
+  const frames = { at, stride: 2 * pixels, count: PEDESTAL_BATCH };
   for (let n = 0; n < PEDESTAL_MOST_FRAMES; n += PEDESTAL_BATCH) {
     accumulatePedestal(on, frames, 3, state);
   }
@@ -239,11 +226,12 @@ Deno.test("countGains() counts every pixel once, by its code", () => {
       fc.array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 100 }),
       fc.integer({ min: 0, max: 15 }),
       (pixels, skew) => {
-        const counts = new Places(skew).take(16);
-        putFrames([Uint16Array.from(pixels)], FRAMES + skew, 0);
+        const places = new Places(skew);
+        const counts = places.take(16);
+        const at = places.put([Uint16Array.from(pixels)], 0);
         const expected = GAINS.map((code) => pixels.filter((raw) => raw >> 14 === code).length);
-        assert.deepEqual(countGains(on, FRAMES + skew, pixels.length, counts), expected);
-        assertGuarded(counts, 16);
+        assert.deepEqual(countGains(on, at, pixels.length, counts), expected);
+        places.checkCanaries();
       },
     ),
   );
@@ -251,9 +239,13 @@ Deno.test("countGains() counts every pixel once, by its code", () => {
 
 Deno.test("countGains() counts more pixels of one code than 16 bits can", () => {
   const pixels = 600_001;
-  u8.fill(0xff, FRAMES, FRAMES + 2 * pixels);
-  assert.deepEqual(countGains(on, FRAMES, pixels, FRAMES + 2 * pixels + 100), [0, 0, 0, pixels]);
+  const places = new Places(0);
+  const at = places.put([new Uint16Array(pixels).fill(0xffff)], 0);
+  assert.deepEqual(countGains(on, at, pixels, places.take(16)), [0, 0, 0, pixels]);
 });
+
+const FRAMES = 65_536;
+const OUTPUT = 2 ** 20;
 
 for (
   const [what, call] of [
@@ -277,7 +269,7 @@ for (
     [
       "half a pixel",
       (state) =>
-        accumulatePedestal(on, { at: FRAMES, stride: 8, count: 1 }, 0, { ...state, pixels: 0.5 }),
+        accumulatePedestal(on, { at: FRAMES, stride: 8, count: 1 }, 0, { ...state, pixels: 0.3 }),
     ],
     [
       "too many frames",
