@@ -63,7 +63,7 @@ export function makePedestalMask(
   stages: readonly StagePedestal[],
   limits: PedestalLimits = DEFAULT_PEDESTAL_LIMITS,
 ): PedestalMask {
-  checkLimits(limits);
+  checkPedestalLimits(limits);
   const pixels = stages[0]?.means.length ?? 0;
   if (
     stages.length !== GAIN_STAGES.length ||
@@ -112,7 +112,12 @@ function median(values: Float32Array): number {
   return sorted[Math.floor(sorted.length / 2)] ?? NaN;
 }
 
-function checkLimits({ ranges, noise, wrongGain }: PedestalLimits): void {
+/**
+ * Checks that limits make sense.
+ *
+ * @throws {RangeError} If they do not.
+ */
+export function checkPedestalLimits({ ranges, noise, wrongGain }: PedestalLimits): void {
   ranges.forEach(([low, high], stage) => {
     if (low < high) return;
     throw new RangeError(

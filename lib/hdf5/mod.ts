@@ -40,6 +40,7 @@
  * @module
  */
 export { File, type OpenOptions } from "../os/mod.ts";
+export * from "./array_file.ts";
 export * from "./image_file.ts";
 export * from "./pixel_type.ts";
 export * from "./read_image_file.ts";

@@ -22,6 +22,8 @@ const SYMBOLS = {
   },
   close: { parameters: ["i32"], result: "i32" },
   unlink: { parameters: ["buffer"], result: "i32" },
+  link: { parameters: ["buffer", "buffer"], result: "i32" },
+  rename: { parameters: ["buffer", "buffer"], result: "i32" },
   chmod: { parameters: ["buffer", "u32"], result: "i32" },
   lchown: { parameters: ["buffer", "u32", "u32"], result: "i32" },
   malloc: { parameters: ["usize"], result: "usize" },

@@ -14,3 +14,4 @@ export * from "./poll.ts";
 export * from "./process.ts";
 export * from "./socket.ts";
 export * from "./unix_socket.ts";
+export * from "./whole_file.ts";

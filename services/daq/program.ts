@@ -2,6 +2,7 @@ import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { DaqApiError, DaqUnreachableError } from "../../lib/http/mod.ts";
 import { ExitCode, exitCodeOf } from "../../lib/service/mod.ts";
 import { addCompletion } from "./commands/completion.ts";
+import { pedestalCommand } from "./commands/pedestal.ts";
 import { replayCommand } from "./commands/replay.ts";
 import { runCommand } from "./commands/run.ts";
 import { simulateCommand } from "./commands/simulate.ts";
@@ -46,6 +47,7 @@ export function daqProgram(context: DaqContext): CommandUnknownOpts {
     stopCommand,
     simulateCommand,
     replayCommand,
+    pedestalCommand,
   ];
   for (const make of commands) {
     program.addCommand(make(context).copyInheritedSettings(program));

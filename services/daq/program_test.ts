@@ -140,7 +140,9 @@ Deno.test("daq has status 3 when the config is missing", async () => {
 Deno.test("daq --help lists every command with status 0", async () => {
   const context = testContext();
   assert.equal(await runDaq(["--help"], context), 0);
-  for (const name of ["run", "write", "status", "stop", "simulate", "replay", "completion"]) {
+  for (
+    const name of ["run", "write", "status", "stop", "simulate", "replay", "pedestal", "completion"]
+  ) {
     assert.match(context.stdout, new RegExp(`^  ${name} `, "m"));
   }
 });

@@ -8,6 +8,7 @@ export * from "./daq.ts";
 export * from "./data.ts";
 export * from "./detector.ts";
 export * from "./free_ports.ts";
+export * from "./h5_arrays.ts";
 export * from "./h5py.ts";
 export * from "./leftovers.ts";
 export * from "./pipeline.ts";

@@ -1,0 +1,45 @@
+/**
+ * Files that appear as a whole.
+ *
+ * @module
+ */
+import { cString, libc } from "./_libc.ts";
+import { lastError } from "./errno.ts";
+import { File, unlink } from "./file.ts";
+
+/** How to write a whole file. */
+export interface WholeFileOptions {
+  /** Replace a file that is there; default: refuse (EEXIST). */
+  overwrite?: boolean;
+  /** Permission bits, exact; default 0o644. */
+  mode?: number;
+}
+
+/**
+ * Writes a file that has its name only once all of it is on the device: whoever opens the name finds
+ * the former file (or none) or the new one, also after a crash. A symbolic link of that name is
+ * replaced, not followed.
+ *
+ * @throws {OsError} EEXIST if it is there and may not be overwritten, ENOENT, EACCES, ENOSPC, …; then
+ * nothing has changed.
+ */
+export function writeWholeFile(
+  path: string,
+  bytes: Uint8Array,
+  options: WholeFileOptions = {},
+): void {
+  const { overwrite = false, mode = 0o644 } = options;
+  const at = path.lastIndexOf("/") + 1;
+  const temporary = `${path.slice(0, at)}.${crypto.randomUUID()}.part`;
+  try {
+    using file = File.open(temporary, { write: true, create: "exclusive", mode });
+    file.writeAt(bytes, 0);
+    file.sync();
+    const [from, to] = [cString(temporary), cString(path)];
+    // link() does not replace, and says so.
+    const done = overwrite ? libc.rename(from, to) : libc.link(from, to);
+    if (done !== 0) throw lastError(overwrite ? "rename" : "link", path);
+  } finally {
+    unlink(temporary);
+  }
+}
