@@ -14,6 +14,29 @@ import {
 
 const IMAGES = 20;
 
+Deno.test("double pixels of an Eiger share their counts with the gap between the chips", async () => {
+  await using pipeline = await Pipeline.start(
+    moduleConfig("eiger", 2, { bit_depth: 16, double_pixels: "interpolate" }),
+  );
+  const { path } = await pipeline.write("shared.h5", 8);
+  await simulate(pipeline, ...["--pattern", "ramp", "--images", "8", "--rate", "50"]);
+  await pipeline.finished();
+
+  const file = await readWithH5py(path);
+  const hashes = Array.from({ length: 8 }, (_, i) => {
+    const image = simulateImage(pipeline.config, { pattern: "ramp", images: 8 }, BigInt(1 + i));
+    for (let at = 0; at < image.length; at += 514) {
+      for (const [border, gap] of [[255, 256], [258, 257]] as const) {
+        const half = Math.floor(image[at + border]! / 2);
+        image[at + border]! -= half;
+        image[at + gap] = half;
+      }
+    }
+    return sha256(new Uint8Array(image.buffer));
+  });
+  assert.deepEqual(file.data.sha256, hashes);
+});
+
 for (
   const [type, modules, shape, dtype] of [
     ["moench", 2, [800, 400], "<u2"],

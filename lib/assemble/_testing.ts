@@ -204,9 +204,12 @@ export class Rig implements Disposable {
         module,
         ring: { name, slotBytes: FRAME_BYTES, slots: frameSlots },
         conversion: { kind: "copy" },
+        borders: undefined,
         placement: {
           to: module * FRAME_BYTES,
           rows: 4,
+          bandRows: 4,
+          bandGap: 0,
           chips: 1,
           run: 64,
           gap: 0,

@@ -6,6 +6,7 @@
 import { type DetectorConfig, imageBytes } from "../config/mod.ts";
 import { detectorFor, frameBytes } from "../detector/mod.ts";
 import { frameRingName, imageRingName } from "../protocol/mod.ts";
+import { moduleBorders } from "./borders.ts";
 import { moduleConversion } from "./conversion.ts";
 import type { ConverterSetup } from "./module_converter.ts";
 import { modulePlacements } from "./placement.ts";
@@ -20,6 +21,7 @@ export function converterSetup(
   const detector = detectorFor(config);
   const layout = detector.moduleLayout(config);
   const conversion = moduleConversion(layout);
+  const borders = moduleBorders(config, layout);
   const placements = modulePlacements(config, layout);
   const slotBytes = frameBytes(detector.packetFormat(config));
   return {
@@ -32,6 +34,7 @@ export function converterSetup(
       module,
       conversion,
       placement: placements[module]!,
+      borders: borders?.[module],
       ring: { name: frameRingName(config.detector_name, module), slotBytes, slots: frameSlots },
     })),
   };

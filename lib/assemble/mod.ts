@@ -4,6 +4,7 @@
  * @module
  */
 export * from "./assembler.ts";
+export * from "./borders.ts";
 export * from "./conversion.ts";
 export * from "./convert_module.ts";
 export * from "./converter_queue.ts";

@@ -6,9 +6,7 @@
 import { instantiateKernels, type KernelExports } from "../kernels/mod.ts";
 import { File, PAGE_BYTES } from "../os/mod.ts";
 import { dataPath, LARGEST_MEMORY, mapSlots, SharedMemory, slotMemoryBytes } from "../ring/mod.ts";
-import type { ModuleConversion } from "./conversion.ts";
-import { blankModule, convertModule, scratchBytes } from "./convert_module.ts";
-import type { ModulePlacement } from "./placement.ts";
+import { blankModule, convertModule, type ModuleWork, scratchBytes } from "./convert_module.ts";
 
 /** Most bytes of frame rings, and of image slots, in one memory. */
 const LARGEST_SHARE = LARGEST_MEMORY / 2 - 2 ** 24;
@@ -28,11 +26,9 @@ export interface ConverterSetup {
 }
 
 /** One module: its frames, and what is to be made of them. */
-export interface ModuleSetup {
+export interface ModuleSetup extends ModuleWork {
   module: number;
   ring: ConverterRing;
-  conversion: ModuleConversion;
-  placement: ModulePlacement;
 }
 
 /** One memory with a share of the modules' rings and a share of the image's slots. */
@@ -83,16 +79,15 @@ export class ModuleConverter implements Disposable {
 
   /** Brings a module's frame from its slot to its place in the image. */
   convert(module: number, frameSlot: number, imageSlot: number): void {
-    const { cell, to, setup } = this.#place(module, imageSlot);
+    const { cell, image, setup } = this.#place(module, imageSlot);
     const from = cell.frameAt.get(module)! + frameSlot * setup.ring.slotBytes;
-    const addresses = { from, to, scratch: cell.scratchAt };
-    convertModule(cell.kernels, setup.conversion, setup.placement, addresses);
+    convertModule(cell.kernels, setup, { from, image, scratch: cell.scratchAt });
   }
 
   /** Zeroes a module's place in the image. */
   blank(module: number, imageSlot: number): void {
-    const { cell, to, setup } = this.#place(module, imageSlot);
-    blankModule(cell.kernels, setup.placement, to);
+    const { cell, image, setup } = this.#place(module, imageSlot);
+    blankModule(cell.kernels, setup, image);
   }
 
   /**
@@ -115,7 +110,7 @@ export class ModuleConverter implements Disposable {
     this.#imageFile.close();
   }
 
-  #place(module: number, imageSlot: number): { cell: Cell; to: number; setup: ModuleSetup } {
+  #place(module: number, imageSlot: number): { cell: Cell; image: number; setup: ModuleSetup } {
     const setup = this.#modules.get(module);
     const group = this.#group.get(module);
     if (setup === undefined || group === undefined) {
@@ -128,15 +123,14 @@ export class ModuleConverter implements Disposable {
       cell = this.#makeCell(this.#groups[group]!, run * this.#slotsPerCell);
       this.#cells.set(key, cell);
     }
-    const to = cell.imageAt + (imageSlot - cell.firstSlot) * this.#setup.image.slotBytes +
-      setup.placement.to;
-    return { cell, to, setup };
+    const image = cell.imageAt + (imageSlot - cell.firstSlot) * this.#setup.image.slotBytes;
+    return { cell, image, setup };
   }
 
   #makeCell(modules: ConverterSetup["modules"], firstSlot: number): Cell {
     const { image } = this.#setup;
     const count = Math.min(this.#slotsPerCell, image.slots - firstSlot);
-    const scratch = Math.max(...modules.map((m) => scratchBytes(m.conversion, m.placement)));
+    const scratch = Math.max(...modules.map(scratchBytes));
     let bytes = slotMemoryBytes(image.slotBytes, count) + scratch + PAGE_BYTES;
     for (const { ring } of modules) {
       bytes += slotMemoryBytes(ring.slotBytes, ring.slots) + PAGE_BYTES;

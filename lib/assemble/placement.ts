@@ -5,6 +5,7 @@
  */
 import { type DetectorConfig, imageBytes, imageShape, moduleRectangles } from "../config/mod.ts";
 import type { ModuleLayout } from "../detector/mod.ts";
+import type { ModuleBorders } from "./borders.ts";
 
 /**
  * Arguments of the assembly kernels for one module; bytes but for `rows` and `chips`. All are the
@@ -17,6 +18,10 @@ export interface ModulePlacement {
    */
   to: number;
   rows: number;
+  /** Rows after which the image leaves a gap of {@link bandGap} rows; all rows where it leaves none. */
+  bandRows: number;
+  /** Rows (on its side: columns) of the image between bands. */
+  bandGap: number;
   /** Runs of a row. */
   chips: number;
   /** Bytes of a run. */
@@ -36,12 +41,14 @@ export interface ModulePlacement {
 /** Placement of every module of a detector, by module index. */
 export function modulePlacements(config: DetectorConfig, layout: ModuleLayout): ModulePlacement[] {
   const [height, width] = imageShape(config);
-  const { rows, chips, runPixels, gapPixels } = layout;
+  const { rows, chips, runPixels, gapPixels, bandRows = rows, bandGapRows = 0 } = layout;
   const pixelBytes = imageBytes(config) / (height * width);
   const rowBytes = width * pixelBytes;
   return moduleRectangles(config).map(({ x, y, height, flipX, flipY, transposed }) => ({
     to: (flipY ? y + height - 1 : y) * rowBytes + x * pixelBytes,
     rows,
+    bandRows,
+    bandGap: bandGapRows,
     chips,
     run: runPixels * pixelBytes,
     gap: gapPixels * pixelBytes,
@@ -56,11 +63,15 @@ export function modulePlacements(config: DetectorConfig, layout: ModuleLayout): 
  * A number that differs when modules lie differently: pixels between modules are never written, so an
  * image ring that another geometry was assembled into must be zeroed first.
  */
-export function geometryHash(placements: readonly ModulePlacement[]): bigint {
+export function geometryHash(
+  modules: readonly { placement: ModulePlacement; borders?: ModuleBorders | undefined }[],
+): bigint {
   let hash = 0xcbf29ce484222325n; // FNV-1a over the numbers of all placements
-  for (const p of placements) {
+  for (const { placement: p, borders } of modules) {
     const flips = (p.mirrored ? 1 : 0) + (p.transposed ? 2 : 0);
-    for (const n of [p.to, p.rows, p.chips, p.run, p.gap, p.stride, p.pixel, flips]) {
+    const lines = borders === undefined ? [] : [borders.lines.length, borders.value];
+    const size = [p.rows, p.bandRows, p.bandGap, p.chips, p.run, p.gap];
+    for (const n of [p.to, ...size, p.stride, p.pixel, flips, ...lines]) {
       hash = BigInt.asUintN(64, (hash ^ BigInt.asUintN(64, BigInt(n))) * 0x100000001b3n);
     }
   }

@@ -1,97 +1,12 @@
 import assert from "node:assert/strict";
 import { recordedConfig } from "../config/_test_configs.ts";
-import { type DetectorConfig, imageBytes, imageShape, parseConfig } from "../config/mod.ts";
-import { detectorFor, frameBytes } from "../detector/mod.ts";
-import { instantiateKernels } from "../kernels/mod.ts";
-import { eigerConfig, jungfrauConfig } from "../simulate/_testing.ts";
+import { type DetectorConfig, parseConfig } from "../config/mod.ts";
+import { detectorFor } from "../detector/mod.ts";
 import { moduleConfig } from "../detector/_testing.ts";
-import { moduleConversion } from "./conversion.ts";
-import { blankModule, convertModule, scratchBytes } from "./convert_module.ts";
+import { eigerConfig, jungfrauConfig } from "../simulate/_testing.ts";
+import { assemble, expectedImage } from "./_pictures.ts";
+import { moduleBorders } from "./borders.ts";
 import { geometryHash, modulePlacements } from "./placement.ts";
-
-const NEVER_WRITTEN = 0xa5;
-
-type Pixels = Uint8Array | Uint16Array | Uint32Array;
-
-function pixelsOf(bytes: Uint8Array, size: number): Pixels {
-  const { buffer, byteOffset, byteLength } = bytes;
-  if (size === 1) return bytes;
-  return size === 2
-    ? new Uint16Array(buffer, byteOffset, byteLength / 2)
-    : new Uint32Array(buffer, byteOffset, byteLength / 4);
-}
-
-/** The pixel a module sends at a place: differs between neighbours and modules. */
-function sent(module: number, i: number): number {
-  return Math.imul(i + 1, 2654435761) ^ (module * 40503);
-}
-
-/** The image by the kernels; `blanked`: with all modules blanked afterwards. */
-function assemble(config: DetectorConfig, blanked = false): Pixels {
-  const detector = detectorFor(config);
-  const layout = detector.moduleLayout(config);
-  const frame = frameBytes(detector.packetFormat(config));
-  const size = imageBytes(config);
-  const conversion = moduleConversion(layout);
-  const placements = modulePlacements(config, layout);
-  const scratchSize = Math.max(...placements.map((p) => scratchBytes(conversion, p)));
-  const pages = Math.ceil((size + frame + scratchSize) / 65536) + 4;
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-  const kernels = instantiateKernels(memory);
-  const from = 65536;
-  const image = from + Math.ceil(frame / 65536) * 65536;
-  const scratch = image + Math.ceil(size / 65536) * 65536;
-  const bytes = new Uint8Array(memory.buffer);
-  bytes.fill(NEVER_WRITTEN, image, image + size);
-  placements.forEach((p, module) => {
-    const pixels = pixelsOf(bytes.subarray(from, from + frame), layout.pixelBytes);
-    for (let i = 0; i < pixels.length; i++) pixels[i] = sent(module, i);
-    convertModule(kernels, conversion, p, { from, to: image + p.to, scratch });
-  });
-  if (blanked) { for (const p of placements) blankModule(kernels, p, image + p.to); }
-  return pixelsOf(bytes.slice(image, image + size), layout.pixelBytes);
-}
-
-/** A module as it is sent, its gaps undefined, as rows of pixels. */
-type Picture = (number | undefined)[][];
-
-/** A picture turned clockwise by 90°. */
-function turned(picture: Picture): Picture {
-  return picture[0]!.map((_, column) => picture.map((row) => row[column]).reverse());
-}
-
-/** The image by the config's corners and rotations, pixel by pixel. */
-function expected(config: DetectorConfig, value = sent): Pixels {
-  const { rows, chips, runPixels, gapPixels, pixelBytes } = detectorFor(config).moduleLayout(
-    config,
-  );
-  const width = imageShape(config)[1];
-  const image = pixelsOf(new Uint8Array(imageBytes(config)).fill(NEVER_WRITTEN), pixelBytes);
-  for (let module = 0; module < config.n_modules; module++) {
-    const [x0, y0, x1, y1] = config.module_positions[String(module)]!;
-    let picture: Picture = Array.from(
-      { length: rows },
-      (_, row) =>
-        Array.from({ length: chips * (runPixels + gapPixels) - gapPixels }, (_, across) => {
-          const chip = Math.floor(across / (runPixels + gapPixels));
-          const column = across - chip * (runPixels + gapPixels);
-          const i = (row * chips + chip) * runPixels + column;
-          return column < runPixels ? value(module, i) : undefined;
-        }),
-    );
-    if (x1 < x0) picture = picture.map((row) => row.toReversed());
-    if (y1 < y0) picture = picture.toReversed();
-    const rotation = config.module_rotations[String(module)] ?? 0;
-    for (let degrees = 0; degrees < rotation; degrees += 90) picture = turned(picture);
-    const left = Math.min(x0, x1), top = Math.min(y0, y1);
-    picture.forEach((row, y) =>
-      row.forEach((pixel, x) => {
-        if (pixel !== undefined) image[(top + y) * width + left + x] = pixel;
-      })
-    );
-  }
-  return image;
-}
 
 const four = { n_modules: 4, image_pixel_height: 512, image_pixel_width: 1028 };
 const upright = { 0: [0, 0, 513, 255], 1: [514, 0, 1027, 255] };
@@ -213,7 +128,7 @@ for (
 ) {
   Deno.test(`modulePlacements() puts every pixel where the config says: ${name}`, () => {
     const is = assemble(config);
-    const should = expected(config);
+    const should = expectedImage(config);
     const wrong = is.findIndex((pixel, i) => pixel !== should[i]);
     assert.equal(wrong, -1, `pixel ${wrong} is ${is[wrong]}, not ${should[wrong]}`);
   });
@@ -222,7 +137,7 @@ for (
 Deno.test("blankModule() zeroes what convertModule() writes, however a module lies", () => {
   for (const config of [eigerTurned(16), jungfrauTurned(), eigerConfig(flips)]) {
     const is = assemble(config, true);
-    const should = expected(config, () => 0);
+    const should = expectedImage(config, () => 0);
     assert.equal(is.findIndex((pixel, i) => pixel !== should[i]), -1);
   }
 });
@@ -231,11 +146,19 @@ Deno.test("geometryHash() differs when a module lies elsewhere or is flipped", (
   const hashes = [
     flips,
     { ...flips, bit_depth: 32 },
+    { ...flips, double_pixels: "interpolate" },
     { ...flips, module_positions: { ...flips.module_positions, 0: [513, 0, 0, 255] } },
     { ...flips, module_positions: { ...flips.module_positions, 0: [0, 255, 513, 0] } },
   ].map((changes) => {
     const config = eigerConfig(changes);
-    return geometryHash(modulePlacements(config, detectorFor(config).moduleLayout(config)));
+    const layout = detectorFor(config).moduleLayout(config);
+    const borders = moduleBorders(config, layout);
+    return geometryHash(
+      modulePlacements(config, layout).map((placement, m) => ({
+        placement,
+        borders: borders?.[m],
+      })),
+    );
   });
   assert.equal(new Set(hashes).size, hashes.length);
   assert.ok(hashes.every((hash) => hash >= 0n && hash < 1n << 64n));

@@ -4,6 +4,7 @@ import { detectorFacts } from "./detector_facts.ts";
 import {
   GIGAFROST_MAX_SIDE,
   GIGAFROST_MODULES,
+  hasChipGaps,
   type ModuleRectangle,
   positionRectangle,
 } from "./geometry.ts";
@@ -23,6 +24,7 @@ export function checkConfig(config: DetectorConfig): ConfigIssue[] {
     ...checkPorts(config),
     ...checkWindow(config),
     ...checkGeometry(config),
+    ...checkDoublePixels(config),
   ];
 }
 
@@ -32,6 +34,23 @@ function checkBitDepth({ detector_type, bit_depth }: DetectorConfig): ConfigIssu
     path: "bit_depth",
     value: bit_depth,
     expected: `${bitDepths.join(" or ")} for a ${detector_type}`,
+  }];
+}
+
+function checkDoublePixels(config: DetectorConfig): ConfigIssue[] {
+  const { detector_type, double_pixels: value } = config;
+  const { doublePixels = ["keep"], moduleWithGaps } = detectorFacts(detector_type);
+  const path = "double_pixels";
+  if (!doublePixels.includes(value)) {
+    const expected = `${doublePixels.join(" or ")} for a ${detector_type}`;
+    return [{ path, value, expected }];
+  }
+  if (value !== "interpolate" || moduleWithGaps === undefined || hasChipGaps(config)) return [];
+  const { width, height } = moduleWithGaps;
+  return [{
+    path,
+    value,
+    expected: `modules of ${width}x${height} px in module_positions: what is shared needs the gaps`,
   }];
 }
 
@@ -102,7 +121,8 @@ function checkPorts(config: DetectorConfig): ConfigIssue[] {
 
 function checkGeometry(config: DetectorConfig): ConfigIssue[] {
   if (config.detector_type === "gigafrost") return checkGigafrost(config);
-  const size = detectorFacts(config.detector_type).module;
+  const { module: plain, moduleWithGaps } = detectorFacts(config.detector_type);
+  const size = hasChipGaps(config) ? moduleWithGaps : plain;
   return size === undefined ? [] : checkPositions(config, size);
 }
 

@@ -7,17 +7,46 @@ export interface DetectorFacts {
    * Size of one module in the image, px: its chips and the gaps between them. Left out where
    * `module_positions` has no say: the geometry is fixed, or a stream is a whole image.
    */
-  readonly module?: { readonly width: number; readonly height: number };
+  readonly module?: ModuleSize;
+  /** The size of a module with gaps between its chips, where it may be placed with them or without, px. */
+  readonly moduleWithGaps?: ModuleSize;
   /** Bits that a pixel may have as it is received. */
   readonly bitDepths: readonly (8 | 16 | 32)[];
+  /** What may be done about double pixels; left out: nothing, there are none. */
+  readonly doublePixels?: readonly DoublePixels[];
 }
+
+/** Width and height in the image, px. */
+export interface ModuleSize {
+  /** Columns. */
+  readonly width: number;
+  /** Rows. */
+  readonly height: number;
+}
+
+/** What is done about pixels at the borders of chips, which are twice as large as the others. */
+export const DOUBLE_PIXELS = ["keep", "mask", "interpolate"] as const;
+
+/** One of {@link DOUBLE_PIXELS}. */
+export type DoublePixels = typeof DOUBLE_PIXELS[number];
+
+const JUNGFRAU = {
+  module: { width: 1024, height: 512 },
+  moduleWithGaps: { width: 1030, height: 514 },
+  bitDepths: [16],
+} as const;
 
 /** The detectors that a config can describe, by their `detector_type`. */
 export const DETECTOR_FACTS = {
   // A half module: 512 × 256 px, and a gap of 2 px between its two chips.
-  "eiger": { module: { width: 514, height: 256 }, bitDepths: [8, 16, 32] },
-  "jungfrau-raw": { module: { width: 1024, height: 512 }, bitDepths: [16] },
-  "jungfrau-converted": { module: { width: 1024, height: 512 }, bitDepths: [16] },
+  "eiger": {
+    module: { width: 514, height: 256 },
+    bitDepths: [8, 16, 32],
+    doublePixels: ["keep", "mask", "interpolate"],
+  },
+  // A raw pixel cannot be shared: its charge has a pedestal, and its gain stage is among its bits.
+  "jungfrau-raw": { ...JUNGFRAU, doublePixels: ["keep", "mask"] },
+  "jungfrau-converted": { ...JUNGFRAU, doublePixels: ["keep", "mask", "interpolate"] },
   "moench": { module: { width: 400, height: 400 }, bitDepths: [16] },
   "gotthard2": { module: { width: 1280, height: 1 }, bitDepths: [16] },
   // A strip has three counters, side by side in the image.

@@ -21,6 +21,20 @@ export interface ModuleRectangle {
   readonly transposed: boolean;
 }
 
+/**
+ * Whether the image has gaps between the chips of a module: always for some detectors, never for
+ * others; where both can be (Jungfrau), the size of module 0 in `module_positions` says it.
+ *
+ * @param config A config whose geometry was checked, or is about to be.
+ */
+export function hasChipGaps(config: DetectorConfig): boolean {
+  const { moduleWithGaps } = detectorFacts(config.detector_type);
+  const position = config.module_positions["0"];
+  if (moduleWithGaps === undefined || position === undefined) return false;
+  const { width, height } = positionRectangle(0, position);
+  return Math.max(width, height) >= moduleWithGaps.width;
+}
+
 /** Streams of a GigaFRoST: four quadrants with two links each. */
 export const GIGAFROST_MODULES = 8;
 

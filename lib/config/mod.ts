@@ -13,8 +13,11 @@ export {
   DETECTOR_TYPES,
   type DetectorFacts,
   detectorFacts,
+  DOUBLE_PIXELS,
+  type DoublePixels,
+  type ModuleSize,
 } from "./detector_facts.ts";
-export { type ModuleRectangle, moduleRectangles } from "./geometry.ts";
+export { hasChipGaps, type ModuleRectangle, moduleRectangles } from "./geometry.ts";
 export {
   frameSlots,
   imageBytes,

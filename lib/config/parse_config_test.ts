@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { jungfrau, RECORDED, recordedConfig } from "./_test_configs.ts";
 import { ConfigError } from "./config_error.ts";
-import { type ModuleRectangle, moduleRectangles } from "./geometry.ts";
+import { hasChipGaps, type ModuleRectangle, moduleRectangles } from "./geometry.ts";
 import { parseConfig } from "./parse_config.ts";
 
 function errorOf(json: unknown): ConfigError {
@@ -43,6 +43,7 @@ Deno.test("parseConfig() fills in the defaults of the reference", () => {
     number_of_writers: 1,
     gpfs_block_size: 16777216,
     module_rotations: {},
+    double_pixels: "keep",
     live_stream_configs: {},
     delay_filter_timeout: 10,
     frame_window: 4,
@@ -235,6 +236,38 @@ Deno.test("parseConfig() takes modules on their side where module_rotations says
   assert.match(errorOf(one(onItsSide, 180)).message, /1024x512 px .*, not 512x1024; module_rot/);
   assert.deepEqual(pathsOf(one(upright, 45)), ["module_rotations.0"]);
   assert.deepEqual(pathsOf(jungfrau({ module_rotations: { "2": 90 } })), ["module_rotations.2"]);
+});
+
+Deno.test("parseConfig() takes what can be done about double pixels of a detector", async () => {
+  const eiger = await recordedConfig("eiger05m_out");
+  for (const double_pixels of ["keep", "mask", "interpolate"]) {
+    parseConfig({ ...eiger, double_pixels });
+  }
+  for (const double_pixels of ["keep", "mask"]) parseConfig(jungfrau({ double_pixels }));
+  const refused = (changes: Record<string, unknown>, message: RegExp): void => {
+    const error = errorOf(jungfrau(changes));
+    assert.equal(error.issues[0]?.path, "double_pixels");
+    assert.match(error.message, message);
+  };
+  refused({ double_pixels: "share" }, /one of "keep", "mask", "interpolate"/);
+  refused({ double_pixels: "interpolate" }, /expected keep or mask for a jungfrau-raw/);
+  const converted = { detector_type: "jungfrau-converted", double_pixels: "interpolate" };
+  refused(converted, /modules of 1030x514 px .* needs the gaps/);
+  parseConfig(jungfrau({ ...converted, ...WITH_GAPS }));
+});
+
+const WITH_GAPS = {
+  image_pixel_height: 1028,
+  image_pixel_width: 1030,
+  module_positions: { "0": [0, 0, 1029, 513], "1": [0, 514, 1029, 1027] },
+};
+
+Deno.test("parseConfig() takes Jungfrau modules with gaps between their chips, all or none", () => {
+  assert.equal(hasChipGaps(parseConfig(jungfrau()).config), false);
+  assert.equal(hasChipGaps(parseConfig(jungfrau(WITH_GAPS)).config), true);
+  const module_positions = { ...WITH_GAPS.module_positions, "1": [0, 514, 1023, 1025] };
+  const error = errorOf(jungfrau({ ...WITH_GAPS, module_positions }));
+  assert.match(error.message, /module_positions.1 .* 1030x514 px .*, not 1024x512/);
 });
 
 Deno.test("moduleRectangles() turns a module clockwise, after its flips", () => {

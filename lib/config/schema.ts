@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { DETECTOR_TYPES } from "./detector_facts.ts";
+import { DETECTOR_TYPES, DOUBLE_PIXELS } from "./detector_facts.ts";
 
 /**
  * The detector config of std-daq as one zod schema: types, ranges, defaults and descriptions.
@@ -149,6 +149,12 @@ export const detectorConfigSchema = z.object({
     notes(
       "Rotation of modules, clockwise: 0, 90, 180 or 270. A module, flipped as module_positions says, is turned within its rectangle, whose sides are swapped for 90 and 270.",
       { origin: "addition", unit: "°" },
+    ),
+  ),
+  double_pixels: z.enum(DOUBLE_PIXELS, oneOf(DOUBLE_PIXELS)).default("keep").meta(
+    notes(
+      "Pixels at the borders of chips, which are twice as large: kept as they are; masked (all bits set, NaN in float32) with the gap beside them; or shared with the gap.",
+      { origin: "addition" },
     ),
   ),
   log_level: z.enum(LOG_LEVELS, oneOf(LOG_LEVELS)).default("info").meta(

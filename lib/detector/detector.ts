@@ -35,6 +35,14 @@ export interface ModuleLayout {
   readonly runPixels: number;
   /** Pixels of the image between two chips, which no packet fills, px. */
   readonly gapPixels: number;
+  /** Rows of pixels after which the image leaves a gap, px; left out: all rows, there is no gap. */
+  readonly bandRows?: number;
+  /** Rows of the image in such a gap, px. */
+  readonly bandGapRows?: number;
+  /** Size of a chip, px, if pixels at its borders inside the module are twice as large as others. */
+  readonly chipSize?: { readonly columns: number; readonly rows: number };
+  /** Modules that are as near as two chips are on one sensor: theirs are chip borders, too. */
+  readonly joinedModules?: boolean;
   /** Bytes of a pixel as received; where pixels are packed, in the image. */
   readonly pixelBytes: number;
   /** Bits of a pixel as received, where pixels do not fill bytes. */

@@ -157,6 +157,19 @@ for (const type of DETECTOR_TYPES) {
   });
 }
 
+Deno.test("a Jungfrau module placed with gaps is as large as the config takes it", () => {
+  const settings = moduleConfig("jungfrau-raw", {
+    image_pixel_height: 514,
+    image_pixel_width: 1030,
+    module_positions: { "0": [0, 0, 1029, 513] },
+  });
+  const layout = detectorFor(settings).moduleLayout(settings);
+  const width = layout.chips * (layout.runPixels + layout.gapPixels) - layout.gapPixels;
+  const gaps = layout.rows / (layout.bandRows ?? layout.rows) - 1;
+  const height = layout.rows + gaps * (layout.bandGapRows ?? 0);
+  assert.deepEqual({ width, height }, detectorFacts("jungfrau-raw").moduleWithGaps);
+});
+
 Deno.test("writeFrameMessage() of detectors without a struct of their own writes a JFFrame", () => {
   for (const type of ["moench", "gotthard2", "mythen3"] as const) {
     const settings = moduleConfig(type);

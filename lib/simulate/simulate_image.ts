@@ -18,7 +18,7 @@ function rawPixels(bytes: number, count: number): RawPixels {
 
 /**
  * The image that a fault-free simulation makes a receiver assemble: all modules that send in their
- * places, 0 in the gaps. For jungfrau-converted these are the raw pixels before their conversion.
+ * places, 0 in the gaps, double pixels as they are sent. For jungfrau-converted these are the raw pixels before their conversion.
  *
  * @param config The detector's config.
  * @param options The simulation's options.
@@ -54,16 +54,18 @@ function place(
   image: RawPixels,
   width: number,
 ): void {
-  const { rows, chips, runPixels, gapPixels, pixelBytes } = simulation.layout;
+  const { rows, chips, runPixels, gapPixels, bandRows = rows, bandGapRows = 0, pixelBytes } =
+    simulation.layout;
   const columns = chips * runPixels;
   const frame = rawPixels(pixelBytes, rows * columns);
   fillFrame(simulation, module, source, frame);
   const rectangle = moduleRectangles(simulation.config)[module]!;
   const { flipX, flipY, transposed } = rectangle;
   for (let row = 0; row < rows; row++) {
+    const down = row + Math.floor(row / bandRows) * bandGapRows;
     for (let column = 0; column < columns; column++) {
       const across = column + Math.floor(column / runPixels) * gapPixels;
-      const [dx, dy] = transposed ? [row, across] : [across, row];
+      const [dx, dy] = transposed ? [down, across] : [across, down];
       const x = rectangle.x + (flipX ? rectangle.width - 1 - dx : dx);
       const y = rectangle.y + (flipY ? rectangle.height - 1 - dy : dy);
       image[y * width + x] = frame[row * columns + column]!;

@@ -69,7 +69,7 @@ runDataWorker<AssembleWorkerInit>((init, control) => {
     dtype,
     height,
     width,
-    geometry: geometryHash(setup.modules.map((m) => m.placement)),
+    geometry: geometryHash(setup.modules),
   }, { gid }));
   const stream = stack.use(new Socket("PUB", { sendHighWaterMark: 50_000 }));
   stream.bind(imageStreamAddress(name, ipcFolder), {

@@ -44,6 +44,8 @@ export const eiger: Detector = {
       chips: CHIPS,
       runPixels: CHIP_COLUMNS,
       gapPixels: 2,
+      chipSize: { columns: CHIP_COLUMNS, rows: ROWS },
+      joinedModules: true,
       pixelBytes: config.bit_depth / 8,
     };
   },

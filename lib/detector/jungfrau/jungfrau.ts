@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { pixelType } from "../../config/mod.ts";
+import { type DetectorConfig, hasChipGaps, pixelType } from "../../config/mod.ts";
 import type { Detector, ModuleLayout, PacketFormat } from "../detector.ts";
 import { writeModuleFrame } from "../module_frame.ts";
 import {
@@ -19,6 +19,8 @@ import {
 
 const ROWS = 512;
 const COLUMNS = 1024;
+const CHIP = { columns: 256, rows: 256 };
+const CHIP_GAP = 2;
 const PIXEL_BYTES = 2;
 const PAYLOAD_BYTES = 8192;
 
@@ -38,9 +40,19 @@ export const jungfrau: Detector = {
     };
   },
 
-  /** One run per row: the chips' gaps are not among the 1024 columns that are sent. */
-  moduleLayout(): ModuleLayout {
-    return { rows: ROWS, chips: 1, runPixels: COLUMNS, gapPixels: 0, pixelBytes: PIXEL_BYTES };
+  /** The gaps between chips are not among the pixels that are sent; the image may have them or not. */
+  moduleLayout(config: DetectorConfig): ModuleLayout {
+    const module = { rows: ROWS, chipSize: CHIP, pixelBytes: PIXEL_BYTES };
+    return hasChipGaps(config)
+      ? {
+        ...module,
+        chips: COLUMNS / CHIP.columns,
+        runPixels: CHIP.columns,
+        gapPixels: CHIP_GAP,
+        bandRows: CHIP.rows,
+        bandGapRows: CHIP_GAP,
+      }
+      : { ...module, chips: 1, runPixels: COLUMNS, gapPixels: 0 };
   },
 
   pixelType,
