@@ -23,3 +23,4 @@ export { xxh3 } from "./xxh3";
 export { setOpaqueZero } from "./common";
 export { transposeModule } from "./rotate";
 export { unpackNibbles } from "./unpack_nibbles";
+export { trackPedestal } from "./track_pedestal";

@@ -86,6 +86,8 @@ export interface KernelExports extends WebAssembly.Exports {
   statisticsU32(from: number, mask: number, n: number, result: number): void;
   /** Statistics of f32. */
   statisticsF32(from: number, mask: number, n: number, result: number): void;
+  /** Moves the G0 pedestals of a module towards the charges of its pixels without photons. */
+  trackPedestal(from: number, rows: number, columns: number, g0: number, limits: number, weight: number): void;
   /** Unpacks a module of 4-bit pixels into the image. */
   unpackNibbles(to: number, from: number, rows: number, chips: number, run: number, gap: number, stride: number): void;
   /** The hash of `n` bytes; `secret` is where the 192 bytes of the specification's secret are. */

@@ -8,3 +8,4 @@ export * from "./images.ts";
 export * from "./instance.ts";
 export * from "./layout.ts";
 export * from "./pedestal.ts";
+export * from "./track_pedestal.ts";
