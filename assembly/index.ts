@@ -24,3 +24,4 @@ export { setOpaqueZero } from "./common";
 export { transposeModule } from "./rotate";
 export { unpackNibbles } from "./unpack_nibbles";
 export { trackPedestal } from "./track_pedestal";
+export { unpackGigafrost } from "./unpack_gigafrost";

@@ -6,82 +6,102 @@ export const RECEIVER_HOST_BASE: usize = 0;
 export const RECEIVER_MESSAGES: usize = 8;
 /** u32, by host: most packets the kernel may bring in one message (UDP GRO), 1 without */
 export const RECEIVER_SEGMENTS: usize = 12;
+/** u32, by host: 0: SLS header, 1: GigaFRoST header */
+export const RECEIVER_HEADER_KIND: usize = 16;
+/** u32, by host: bytes of a packet's header */
+export const RECEIVER_HEADER_BYTES: usize = 20;
+/** u32, by host: bytes of a datagram, padding included */
+export const RECEIVER_PACKET_BYTES: usize = 24;
+/** u32, by host: the same of a frame's last packet */
+export const RECEIVER_LAST_PACKET_BYTES: usize = 28;
 /** u32, by host: pixel bytes of a packet */
-export const RECEIVER_PAYLOAD_BYTES: usize = 16;
+export const RECEIVER_PAYLOAD_BYTES: usize = 32;
+/** u32, by host: pixel bytes of a frame's last packet */
+export const RECEIVER_LAST_PAYLOAD_BYTES: usize = 36;
 /** u32, by host: packets of a frame */
-export const RECEIVER_PACKETS_PER_FRAME: usize = 20;
+export const RECEIVER_PACKETS_PER_FRAME: usize = 40;
+/** u32, by host: GigaFRoST: rows of every packet but the last */
+export const RECEIVER_ROWS_PER_PACKET: usize = 44;
+/** u32, by host: GigaFRoST: quadrant × 2 + link that sends here */
+export const RECEIVER_STREAM: usize = 48;
 /** u32, by host: bytes of a frame slot */
-export const RECEIVER_SLOT_BYTES: usize = 24;
+export const RECEIVER_SLOT_BYTES: usize = 52;
 /** u32, by host: slots of the frame ring */
-export const RECEIVER_SLOTS: usize = 28;
+export const RECEIVER_SLOTS: usize = 56;
 /** u32, by host: slot 0 of the frame ring */
-export const RECEIVER_FRAMES_AT: usize = 32;
+export const RECEIVER_FRAMES_AT: usize = 60;
 /** u32, by host: slot locks of the ring's index */
-export const RECEIVER_LOCKS_AT: usize = 36;
-/** u32, by host: places × 48-byte packet headers as received (places = messages × segments) */
-export const RECEIVER_HEADERS_AT: usize = 40;
+export const RECEIVER_LOCKS_AT: usize = 64;
+/** u32, by host: places × room for a 48-byte packet header (places = messages × segments) */
+export const RECEIVER_HEADERS_AT: usize = 68;
 /** u32, by host: messages × struct mmsghdr */
-export const RECEIVER_MESSAGES_AT: usize = 44;
-/** u32, by host: places × 2 × struct iovec: header, payload */
-export const RECEIVER_IOVECS_AT: usize = 48;
+export const RECEIVER_MESSAGES_AT: usize = 72;
+/** u32, by host: places × parts × struct iovec: header, payload, spill */
+export const RECEIVER_IOVECS_AT: usize = 76;
+/** u32, by host: iovecs of a place: 2, or 3 where packets differ in length */
+export const RECEIVER_PARTS: usize = 80;
+/** u32, by host: places × spill_bytes: what does not fit where a packet landed */
+export const RECEIVER_SPILL_AT: usize = 84;
+/** u32, by host: room of each: longest packet − shortest payload; 0 with 2 parts */
+export const RECEIVER_SPILL_BYTES: usize = 88;
 /** u32, by host: messages × control data (32 bytes), 0 without GRO */
-export const RECEIVER_CONTROLS_AT: usize = 52;
+export const RECEIVER_CONTROLS_AT: usize = 92;
 /** u32, by host: places × (u64 frame, u64 packet): what was predicted for each */
-export const RECEIVER_EXPECTED_AT: usize = 56;
+export const RECEIVER_EXPECTED_AT: usize = 96;
 /** u32, by host: 2 × places × payload: mispredicted packets wait in the first half, or land in the second */
-export const RECEIVER_STAGE_AT: usize = 60;
+export const RECEIVER_STAGE_AT: usize = 100;
 /** u32, by host: hold_limit × (header + payload): packets that may begin a new epoch */
-export const RECEIVER_HOLD_AT: usize = 64;
+export const RECEIVER_HOLD_AT: usize = 104;
 /** u32, by host: frame table */
-export const RECEIVER_TABLE_AT: usize = 68;
+export const RECEIVER_TABLE_AT: usize = 108;
 /** u32, by host: entries of the frame table − 1 (a power of two) */
-export const RECEIVER_TABLE_MASK: usize = 72;
+export const RECEIVER_TABLE_MASK: usize = 112;
 /** u32, by host: bytes of a frame entry, bitmap included */
-export const RECEIVER_ENTRY_BYTES: usize = 76;
+export const RECEIVER_ENTRY_BYTES: usize = 116;
 /** u32, by host: queue of closed frames: copies of their entries, without bitmap */
-export const RECEIVER_DONE_AT: usize = 80;
+export const RECEIVER_DONE_AT: usize = 120;
 /** u32, by kernel: entries in it; the host sets it to 0 when it has read them */
-export const RECEIVER_DONE_COUNT: usize = 84;
+export const RECEIVER_DONE_COUNT: usize = 124;
 /** u32, by host: u64 counters in the ring's header, in the order of RECEIVE_COUNTERS */
-export const RECEIVER_COUNTERS_AT: usize = 88;
+export const RECEIVER_COUNTERS_AT: usize = 128;
 /** u32, by host: frames kept open at once */
-export const RECEIVER_WINDOW: usize = 92;
-/** u32, by host: expected header version */
-export const RECEIVER_VERSION: usize = 96;
-/** u32, by host: expected detector type in the header */
-export const RECEIVER_DETECTOR_TYPE: usize = 100;
+export const RECEIVER_WINDOW: usize = 132;
+/** u32, by host: expected header version; GigaFRoST: length of a row, 12-pixel blocks */
+export const RECEIVER_VERSION: usize = 136;
+/** u32, by host: expected detector type in the header; GigaFRoST: protocol id */
+export const RECEIVER_DETECTOR_TYPE: usize = 140;
 /** u32, by host: 0: frame number, 1: bunch id (f64 in detSpec1) */
-export const RECEIVER_IMAGE_ID_FIELD: usize = 104;
+export const RECEIVER_IMAGE_ID_FIELD: usize = 144;
 /** u32, by host: consecutive packets that prove a restart */
-export const RECEIVER_HOLD_LIMIT: usize = 108;
+export const RECEIVER_HOLD_LIMIT: usize = 148;
 /** u32, by kernel: packets held */
-export const RECEIVER_HOLD_COUNT: usize = 112;
+export const RECEIVER_HOLD_COUNT: usize = 152;
 /** u32, by kernel: counter restarts seen + 1; 0 before the first packet */
-export const RECEIVER_EPOCH: usize = 116;
+export const RECEIVER_EPOCH: usize = 156;
 /** u32, by kernel: 1 when the last messages brought several packets each */
-export const RECEIVER_COALESCED: usize = 120;
+export const RECEIVER_COALESCED: usize = 160;
 /** u32, by kernel: packet predicted to come next */
-export const RECEIVER_NEXT_PACKET: usize = 124;
+export const RECEIVER_NEXT_PACKET: usize = 164;
 /** u32, by kernel: 1 once identity is learned */
-export const RECEIVER_IDENTITY_KNOWN: usize = 128;
+export const RECEIVER_IDENTITY_KNOWN: usize = 168;
 /** u64, by kernel: frame of the packet predicted to come next */
-export const RECEIVER_NEXT_FRAME: usize = 136;
+export const RECEIVER_NEXT_FRAME: usize = 176;
 /** u64, by kernel: highest frame number of the epoch */
-export const RECEIVER_NEWEST: usize = 144;
+export const RECEIVER_NEWEST: usize = 184;
 /** u64, by kernel: its image id */
-export const RECEIVER_NEWEST_IMAGE_ID: usize = 152;
+export const RECEIVER_NEWEST_IMAGE_ID: usize = 192;
 /** u64, by kernel: last seen distance of image ids per frame */
-export const RECEIVER_IMAGE_STEP: usize = 160;
+export const RECEIVER_IMAGE_STEP: usize = 200;
 /** u64, by kernel: next frame to close; everything below is closed */
-export const RECEIVER_OLDEST: usize = 168;
+export const RECEIVER_OLDEST: usize = 208;
 /** u64, by kernel: modId, row and column of the module (48 bits) */
-export const RECEIVER_IDENTITY: usize = 176;
+export const RECEIVER_IDENTITY: usize = 216;
 /** u64, by kernel: time of the last accepted packet */
-export const RECEIVER_LAST_ACCEPT_NS: usize = 184;
+export const RECEIVER_LAST_ACCEPT_NS: usize = 224;
 /** u64, by host: silence after which any frame number begins a new epoch */
-export const RECEIVER_IDLE_NS: usize = 192;
+export const RECEIVER_IDLE_NS: usize = 232;
 /** u64, by kernel: time of the first held packet */
-export const RECEIVER_HOLD_NS: usize = 200;
+export const RECEIVER_HOLD_NS: usize = 240;
 /** Size of the structure, bytes. */
 export const RECEIVER_BYTES: usize = 256;
 
@@ -188,44 +208,52 @@ export const SIMULATOR_MODULE_HOST_BASE: usize = 0;
 export const SIMULATOR_MODULE_BATCH: usize = 8;
 /** u32, by host: packets per message: 1, or more with UDP segmentation offload */
 export const SIMULATOR_MODULE_SEGMENTS: usize = 12;
-/** u32, by host: pixel bytes of a packet */
-export const SIMULATOR_MODULE_PAYLOAD_BYTES: usize = 16;
+/** u32, by host: 0: SLS header, 1: GigaFRoST header */
+export const SIMULATOR_MODULE_HEADER_KIND: usize = 16;
+/** u32, by host: bytes of a packet's header */
+export const SIMULATOR_MODULE_HEADER_BYTES: usize = 20;
+/** u32, by host: bytes of a packet after its header */
+export const SIMULATOR_MODULE_PAYLOAD_BYTES: usize = 24;
+/** u32, by host: the same of a frame's last packet */
+export const SIMULATOR_MODULE_LAST_PAYLOAD_BYTES: usize = 28;
 /** u32, by host: packets of a frame */
-export const SIMULATOR_MODULE_PACKETS_PER_FRAME: usize = 20;
-/** u32, by host: frames to send, one after the other */
-export const SIMULATOR_MODULE_SOURCES_AT: usize = 24;
+export const SIMULATOR_MODULE_PACKETS_PER_FRAME: usize = 32;
+/** u32, by host: GigaFRoST: rows of every packet but the last */
+export const SIMULATOR_MODULE_ROWS_PER_PACKET: usize = 36;
+/** u32, by host: frames to send, one after the other, as their packets carry them */
+export const SIMULATOR_MODULE_SOURCES_AT: usize = 40;
 /** u32, by host: how many a block has; frame i sends frame i mod sources of its block */
-export const SIMULATOR_MODULE_SOURCES: usize = 28;
+export const SIMULATOR_MODULE_SOURCES: usize = 44;
 /** u32, by host: blocks of sources, sent in turn */
-export const SIMULATOR_MODULE_BLOCKS: usize = 32;
+export const SIMULATOR_MODULE_BLOCKS: usize = 48;
 /** u32, by host: frames until the next block */
-export const SIMULATOR_MODULE_FRAMES_PER_BLOCK: usize = 36;
+export const SIMULATOR_MODULE_FRAMES_PER_BLOCK: usize = 52;
 /** u32, by host: batch × 48-byte packet headers */
-export const SIMULATOR_MODULE_HEADERS_AT: usize = 40;
+export const SIMULATOR_MODULE_HEADERS_AT: usize = 56;
 /** u32, by host: batch × struct mmsghdr */
-export const SIMULATOR_MODULE_MESSAGES_AT: usize = 44;
+export const SIMULATOR_MODULE_MESSAGES_AT: usize = 60;
 /** u32, by host: batch × 2 × struct iovec: header, payload */
-export const SIMULATOR_MODULE_IOVECS_AT: usize = 48;
+export const SIMULATOR_MODULE_IOVECS_AT: usize = 64;
 /** u32, by host: control data of every message; 0 for none */
-export const SIMULATOR_MODULE_CONTROL_AT: usize = 52;
+export const SIMULATOR_MODULE_CONTROL_AT: usize = 68;
 /** u32, by host: its length */
-export const SIMULATOR_MODULE_CONTROL_BYTES: usize = 56;
+export const SIMULATOR_MODULE_CONTROL_BYTES: usize = 72;
 /** u32, by host: SIMULATOR_DATAGRAM records to send instead of whole frames */
-export const SIMULATOR_MODULE_SCHEDULE_AT: usize = 60;
+export const SIMULATOR_MODULE_SCHEDULE_AT: usize = 76;
 /** u64, by host: frame number of frame 0 */
-export const SIMULATOR_MODULE_FIRST_FRAME: usize = 64;
+export const SIMULATOR_MODULE_FIRST_FRAME: usize = 80;
 /** u64, by host: bunch id of frame 0 */
-export const SIMULATOR_MODULE_FIRST_BUNCH: usize = 72;
+export const SIMULATOR_MODULE_FIRST_BUNCH: usize = 88;
 /** u32, by host: 1: detSpec1 is the bunch id (f64) */
-export const SIMULATOR_MODULE_HAS_BUNCH: usize = 80;
+export const SIMULATOR_MODULE_HAS_BUNCH: usize = 96;
 /** u32, by host: 1: detSpec3 is the low half of the frame number */
-export const SIMULATOR_MODULE_DAQ_RECORD: usize = 84;
-/** u64, by host: time stamp distance of two frames, 100 ns */
-export const SIMULATOR_MODULE_FRAME_TICKS: usize = 88;
+export const SIMULATOR_MODULE_DAQ_RECORD: usize = 100;
+/** u64, by host: time stamp distance of two frames, 100 ns or camera ticks */
+export const SIMULATOR_MODULE_FRAME_TICKS: usize = 104;
 /** 48 bytes, by host: packet header; the kernel sets what differs per packet */
-export const SIMULATOR_MODULE_TEMPLATE: usize = 96;
+export const SIMULATOR_MODULE_TEMPLATE: usize = 112;
 /** Size of the structure, bytes. */
-export const SIMULATOR_MODULE_BYTES: usize = 144;
+export const SIMULATOR_MODULE_BYTES: usize = 160;
 
 /** u32, by host: index of the frame, from 0 */
 export const SIMULATOR_DATAGRAM_FRAME: usize = 0;

@@ -6,8 +6,8 @@
  *
  *   messages: [iov, count] …     iovecs: [header 0][payload 0] [header 1][payload 1] …
  *
- * Layouts: SIMULATOR_MODULE, SIMULATOR_DATAGRAM in lib/kernels/layout.ts; header:
- * lib/protocol/sls_header.ts.
+ * Layouts: SIMULATOR_MODULE, SIMULATOR_DATAGRAM in lib/kernels/layout.ts; headers:
+ * lib/protocol/sls_header.ts and lib/protocol/gigafrost_header.ts.
  */
 import * as L from "./layout";
 
@@ -36,8 +36,19 @@ const HEADER_DAQ_RECORD: usize = 40;
 const HEADER_TYPE: usize = 46;
 const HEADER_VERSION: usize = 47;
 
-// @ts-ignore: decorator of AssemblyScript
+// GigaFRoST header
+const GF_TYPE: usize = 0;
+const GF_VERSION: usize = 1;
+const GF_STATUS: usize = 3; // stream in bits 5-7
+const GF_FRAME: usize = 8;
+const GF_ROW: usize = 14;
+const GF_TIMING: usize = 16; // time in bits 0-39
+const GF_TIME_MASK: u64 = 0xffffffffff;
 
+const GIGAFROST: u32 = 1;
+
+// @ts-ignore: decorator of AssemblyScript
+@inline
 function u32At(state: usize, field: usize): u32 {
   return load<u32>(state + field);
 }
@@ -50,8 +61,8 @@ export function packetiseFrame(state: usize, frame: u32, first: u32, n: u32): u3
 
 /** Fills the vector with `n` datagrams of the schedule, from `first` on; returns its messages. */
 export function packetiseSchedule(state: usize, first: u32, n: u32): u32 {
-  let datagram = <usize> u32At(state, L.SIMULATOR_MODULE_SCHEDULE_AT) +
-    <usize> first * L.SIMULATOR_DATAGRAM_BYTES;
+  let datagram = <usize>u32At(state, L.SIMULATOR_MODULE_SCHEDULE_AT) +
+    <usize>first * L.SIMULATOR_DATAGRAM_BYTES;
   for (let i: u32 = 0; i < n; i++) {
     writeDatagram(
       state,
@@ -71,68 +82,93 @@ export function packetiseSchedule(state: usize, first: u32, n: u32): u32 {
 }
 
 // @ts-ignore: decorator of AssemblyScript
-
+@inline
 function headerOf(state: usize, i: u32): usize {
-  return <usize> u32At(state, L.SIMULATOR_MODULE_HEADERS_AT) + <usize> i * L.HEADER_BYTES;
+  return <usize>u32At(state, L.SIMULATOR_MODULE_HEADERS_AT) + <usize>i * L.HEADER_BYTES;
 }
 
 // @ts-ignore: decorator of AssemblyScript
-
+@inline
 function iovecOf(state: usize, i: u32): usize {
-  return <usize> u32At(state, L.SIMULATOR_MODULE_IOVECS_AT) + <usize> i * 2 * IOVEC_BYTES;
+  return <usize>u32At(state, L.SIMULATOR_MODULE_IOVECS_AT) + <usize>i * 2 * IOVEC_BYTES;
 }
 
-/** Writes place `i` of the vector: a good packet. */
-function writeDatagram(state: usize, i: u32, frame: u32, packet: u32): void {
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function isGigafrost(state: usize): bool {
+  return u32At(state, L.SIMULATOR_MODULE_HEADER_KIND) == GIGAFROST;
+}
+
+/** Writes what differs from packet to packet into an SLS header. */
+function writeSlsFields(state: usize, header: usize, frame: u32, packet: u32): void {
   const number = load<u64>(state + L.SIMULATOR_MODULE_FIRST_FRAME) + frame;
-  const header = headerOf(state, i);
-  memory.copy(header, state + L.SIMULATOR_MODULE_TEMPLATE, L.HEADER_BYTES);
   store<u64>(header + HEADER_FRAME, number);
   store<u32>(header + HEADER_PACKET, packet);
   store<u64>(
     header + HEADER_TIMESTAMP,
-    <u64> frame * load<u64>(state + L.SIMULATOR_MODULE_FRAME_TICKS),
+    <u64>frame * load<u64>(state + L.SIMULATOR_MODULE_FRAME_TICKS),
   );
   if (u32At(state, L.SIMULATOR_MODULE_HAS_BUNCH) != 0) {
     store<f64>(
       header + HEADER_BUNCH_ID,
-      <f64> (load<u64>(state + L.SIMULATOR_MODULE_FIRST_BUNCH) + frame),
+      <f64>(load<u64>(state + L.SIMULATOR_MODULE_FIRST_BUNCH) + frame),
     );
   }
   if (u32At(state, L.SIMULATOR_MODULE_DAQ_RECORD) != 0) {
-    store<u32>(header + HEADER_DAQ_RECORD, <u32> number);
+    store<u32>(header + HEADER_DAQ_RECORD, <u32>number);
   }
+}
+
+/** Writes what differs from packet to packet into a GigaFRoST header. */
+function writeGigafrostFields(state: usize, header: usize, frame: u32, packet: u32): void {
+  store<u32>(header + GF_FRAME, <u32>load<u64>(state + L.SIMULATOR_MODULE_FIRST_FRAME) + frame);
+  store<u16>(header + GF_ROW, <u16>(packet * u32At(state, L.SIMULATOR_MODULE_ROWS_PER_PACKET)));
+  const time = <u64>frame * load<u64>(state + L.SIMULATOR_MODULE_FRAME_TICKS) & GF_TIME_MASK;
+  store<u64>(header + GF_TIMING, load<u64>(header + GF_TIMING) & ~GF_TIME_MASK | time);
+}
+
+/** Writes place `i` of the vector: a good packet. */
+function writeDatagram(state: usize, i: u32, frame: u32, packet: u32): void {
+  const header = headerOf(state, i);
+  memory.copy(header, state + L.SIMULATOR_MODULE_TEMPLATE, L.HEADER_BYTES);
+  if (isGigafrost(state)) writeGigafrostFields(state, header, frame, packet);
+  else writeSlsFields(state, header, frame, packet);
 
   const payload = u32At(state, L.SIMULATOR_MODULE_PAYLOAD_BYTES);
+  const lastPayload = u32At(state, L.SIMULATOR_MODULE_LAST_PAYLOAD_BYTES);
   const host = load<u64>(state + L.SIMULATOR_MODULE_HOST_BASE);
-  const frameBytes = <usize> u32At(state, L.SIMULATOR_MODULE_PACKETS_PER_FRAME) * payload;
+  const last = u32At(state, L.SIMULATOR_MODULE_PACKETS_PER_FRAME) - 1;
+  const frameBytes = <usize>last * payload + lastPayload;
   const sources = u32At(state, L.SIMULATOR_MODULE_SOURCES);
   const block = frame / u32At(state, L.SIMULATOR_MODULE_FRAMES_PER_BLOCK) %
     u32At(state, L.SIMULATOR_MODULE_BLOCKS);
-  const source = <usize> u32At(state, L.SIMULATOR_MODULE_SOURCES_AT) +
-    <usize> (block * sources + frame % sources) * frameBytes;
+  const source = <usize>u32At(state, L.SIMULATOR_MODULE_SOURCES_AT) +
+    <usize>(block * sources + frame % sources) * frameBytes;
   const iovec = iovecOf(state, i);
-  store<u64>(iovec, host + <u64> header);
-  store<u64>(iovec + 8, L.HEADER_BYTES);
-  store<u64>(iovec + 16, host + <u64> source + <u64> packet * payload);
-  store<u64>(iovec + 24, payload);
+  store<u64>(iovec, host + <u64>header);
+  store<u64>(iovec + 8, u32At(state, L.SIMULATOR_MODULE_HEADER_BYTES));
+  store<u64>(iovec + 16, host + <u64>source + <u64>packet * payload);
+  store<u64>(iovec + 24, packet == last ? lastPayload : payload);
 }
 
 /** Makes place `i` of the vector wrong in the wanted way. */
 function spoil(state: usize, i: u32, kind: u32, argument: u32): void {
   const header = headerOf(state, i);
+  const gf = isGigafrost(state);
   if (kind == TRUNCATED) {
-    const inHeader = min(argument, <u32> L.HEADER_BYTES);
+    const inHeader = min(argument, u32At(state, L.SIMULATOR_MODULE_HEADER_BYTES));
     store<u64>(iovecOf(state, i) + 8, inHeader);
     store<u64>(iovecOf(state, i) + 24, argument - inHeader);
   } else if (kind == VERSION) {
-    store<u8>(header + HEADER_VERSION, argument);
+    store<u8>(header + (gf ? GF_VERSION : HEADER_VERSION), argument);
   } else if (kind == PACKET_NUMBER) {
-    store<u32>(header + HEADER_PACKET, argument);
+    if (gf) store<u16>(header + GF_ROW, argument);
+    else store<u32>(header + HEADER_PACKET, argument);
   } else if (kind == DETECTOR_TYPE) {
-    store<u8>(header + HEADER_TYPE, argument);
+    store<u8>(header + (gf ? GF_TYPE : HEADER_TYPE), argument);
   } else if (kind == IDENTITY) {
-    store<u16>(header + HEADER_MODULE, argument);
+    if (gf) store<u8>(header + GF_STATUS, load<u8>(header + GF_STATUS) & 31 | argument << 5);
+    else store<u16>(header + HEADER_MODULE, argument);
   }
 }
 
@@ -141,11 +177,11 @@ function writeMessages(state: usize, n: u32): u32 {
   const host = load<u64>(state + L.SIMULATOR_MODULE_HOST_BASE);
   const segments = u32At(state, L.SIMULATOR_MODULE_SEGMENTS);
   const control = u32At(state, L.SIMULATOR_MODULE_CONTROL_AT);
-  let message = <usize> u32At(state, L.SIMULATOR_MODULE_MESSAGES_AT);
+  let message = <usize>u32At(state, L.SIMULATOR_MODULE_MESSAGES_AT);
   let messages: u32 = 0;
   for (let i: u32 = 0; i < n; i += segments) {
-    store<u64>(message + MESSAGE_IOV, host + <u64> iovecOf(state, i));
-    store<u64>(message + MESSAGE_IOV_COUNT, 2 * <u64> min(segments, n - i));
+    store<u64>(message + MESSAGE_IOV, host + <u64>iovecOf(state, i));
+    store<u64>(message + MESSAGE_IOV_COUNT, 2 * <u64>min(segments, n - i));
     store<u64>(message + MESSAGE_CONTROL, control == 0 ? 0 : host + control);
     store<u64>(message + MESSAGE_CONTROL_BYTES, u32At(state, L.SIMULATOR_MODULE_CONTROL_BYTES));
     message += MESSAGE_BYTES;

@@ -21,7 +21,17 @@
  * before that proves the contrary, and the held ones are counted as what they are. After a silence
  * of `idle_ns` the first packet is believed at once.
  *
- * Layouts: RECEIVER, FRAME_ENTRY in lib/kernels/layout.ts; header: lib/protocol/sls_header.ts.
+ * GigaFRoST's packets differ: another header, whole rows, and the last one of a frame is shorter. The
+ * kernel of the operating system must not write past the predicted place, so each place has a spill
+ * for what a longer packet than the predicted one brings, or for padding, which is dropped:
+ *
+ *   [header][pixels: as many as the predicted packet has][spill: the rest]
+ *
+ * Both kinds of headers are handled by the same code, compiled twice (`gf`): the choice is made once
+ * per batch.
+ *
+ * Layouts: RECEIVER, FRAME_ENTRY in lib/kernels/layout.ts; headers: lib/protocol/sls_header.ts and
+ * lib/protocol/gigafrost_header.ts.
  */
 import * as L from "./layout";
 
@@ -47,13 +57,23 @@ const CONTROL_USED: u64 = 20;
 const EXPECTED_BYTES: usize = 16;
 const NOTHING_EXPECTED: u64 = 0xffffffffffffffff;
 
-// SLS header
+// SLS header; version follows type
 const HEADER_FRAME: usize = 0;
 const HEADER_PACKET: usize = 12;
 const HEADER_BUNCH_ID: usize = 16;
 const HEADER_IDENTITY: usize = 32;
 const HEADER_TYPE: usize = 46;
-const HEADER_VERSION: usize = 47;
+
+// GigaFRoST header; the length of a row follows the protocol id as the version does the type
+const GF_TYPE: usize = 0;
+const GF_STATUS: usize = 3;
+const GF_FRAME: usize = 8;
+const GF_ROW: usize = 14;
+
+const GIGAFROST: u32 = 1;
+
+/** Packet number of a row that no packet begins with. */
+const NO_PACKET: u32 = 0xffffffff;
 
 /** Frame numbers end here, so that calculations with them never overflow. */
 const LARGEST_FRAME: u64 = 1 << 62;
@@ -94,10 +114,63 @@ function hasPacket(entry: usize, packet: u32): bool {
 
 // @ts-ignore: decorator of AssemblyScript
 @inline
+function isGigafrost(state: usize): bool {
+  return u32At(state, L.RECEIVER_HEADER_KIND) == GIGAFROST;
+}
+
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function frameOf(header: usize, gf: bool): u64 {
+  return gf ? <u64>load<u32>(header + GF_FRAME) : load<u64>(header + HEADER_FRAME);
+}
+
+/** A header's packet number; GigaFRoST numbers its packets by their first row. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function packetOf(state: usize, header: usize, gf: bool): u32 {
+  if (!gf) return load<u32>(header + HEADER_PACKET);
+  const row = <u32>load<u16>(header + GF_ROW);
+  const rows = u32At(state, L.RECEIVER_ROWS_PER_PACKET);
+  const packet = row / rows;
+  return packet * rows == row ? packet : NO_PACKET;
+}
+
+/** Type and version of a header: they lie side by side, one comparison for both. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function kindIn(header: usize, gf: bool): u32 {
+  return <u32>load<u16>(header + (gf ? GF_TYPE : HEADER_TYPE));
+}
+
+/** Whether a header is from where this receiver's packets come; other detectors' say it by identityOf. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function isOfStream(state: usize, header: usize, gf: bool): bool {
+  return !gf || <u32>(load<u8>(header + GF_STATUS) >> 5) == u32At(state, L.RECEIVER_STREAM);
+}
+
+/** Who sent a packet, as the first one says it; GigaFRoST is known beforehand, see isOfStream. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function identityOf(state: usize, header: usize): u64 {
+  return isGigafrost(state) ? 0 : load<u64>(header + HEADER_IDENTITY) & 0xffffffffffff;
+}
+
+// @ts-ignore: decorator of AssemblyScript
+@inline
 function imageIdOf(state: usize, header: usize): u64 {
   return u32At(state, L.RECEIVER_IMAGE_ID_FIELD) == 0
-    ? load<u64>(header + HEADER_FRAME)
+    ? frameOf(header, isGigafrost(state))
     : <u64>load<f64>(header + HEADER_BUNCH_ID); // saturating: NaN is 0
+}
+
+/** Pixel bytes of a packet. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function pixelBytesOf(state: usize, packet: u32): usize {
+  return packet + 1 == u32At(state, L.RECEIVER_PACKETS_PER_FRAME)
+    ? u32At(state, L.RECEIVER_LAST_PAYLOAD_BYTES)
+    : u32At(state, L.RECEIVER_PAYLOAD_BYTES);
 }
 
 /** Forgets everything but the settings and the counters. */
@@ -118,19 +191,37 @@ export function resetReceiver(state: usize): void {
   const headers = <usize>u32At(state, L.RECEIVER_HEADERS_AT);
   const iovecs = <usize>u32At(state, L.RECEIVER_IOVECS_AT);
   const controls = <usize>u32At(state, L.RECEIVER_CONTROLS_AT);
+  const parts = u32At(state, L.RECEIVER_PARTS);
   for (let m: u32 = 0; m < messages; m++) {
     const message = <usize>u32At(state, L.RECEIVER_MESSAGES_AT) + <usize>m * MESSAGE_BYTES;
     memory.fill(message, 0, MESSAGE_BYTES);
-    store<u64>(message + MESSAGE_IOV, host + <u64>iovecs + <u64>m * segments * 2 * IOVEC_BYTES);
-    store<u64>(message + MESSAGE_IOV_COUNT, 2 * segments);
+    store<u64>(message + MESSAGE_IOV, host + <u64>iovecs + <u64>m * segments * parts * IOVEC_BYTES);
+    store<u64>(message + MESSAGE_IOV_COUNT, parts * segments);
     if (controls != 0) store<u64>(message + MESSAGE_CONTROL, host + <u64>controls + <u64>m * CONTROL_BYTES);
   }
   for (let i: u32 = 0; i < messages * segments; i++) {
-    const iovec = iovecs + <usize>i * 2 * IOVEC_BYTES;
+    const iovec = iovecs + <usize>i * parts * IOVEC_BYTES;
     store<u64>(iovec, host + <u64>headers + <u64>i * L.HEADER_BYTES);
-    store<u64>(iovec + 8, L.HEADER_BYTES);
-    store<u64>(iovec + 24, u32At(state, L.RECEIVER_PAYLOAD_BYTES));
+    store<u64>(iovec + 8, u32At(state, L.RECEIVER_HEADER_BYTES));
+    if (parts == 3) store<u64>(iovec + 32, host + <u64>spillOf(state, i));
+    makeRoom(state, iovec + IOVEC_BYTES, u32At(state, L.RECEIVER_PAYLOAD_BYTES));
   }
+}
+
+/** Sets how much lands at a place, whose payload iovec this is; the rest of a packet is spilled. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function makeRoom(state: usize, iovec: usize, bytes: u32): void {
+  store<u64>(iovec + 8, bytes);
+  if (u32At(state, L.RECEIVER_PARTS) != 3) return;
+  const longest = max(u32At(state, L.RECEIVER_PACKET_BYTES), u32At(state, L.RECEIVER_LAST_PACKET_BYTES));
+  store<u64>(iovec + IOVEC_BYTES + 8, longest - u32At(state, L.RECEIVER_HEADER_BYTES) - bytes);
+}
+
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function spillOf(state: usize, i: u32): usize {
+  return <usize>u32At(state, L.RECEIVER_SPILL_AT) + <usize>i * u32At(state, L.RECEIVER_SPILL_BYTES);
 }
 
 /** Marks a slot as being written; readers of what it held will notice. */
@@ -195,7 +286,8 @@ function armPlaces(state: usize, count: u32, step: u32): u32 {
   const frames = load<u64>(state + L.RECEIVER_HOST_BASE) + <u64>u32At(state, L.RECEIVER_FRAMES_AT);
   const slotBytes = <u64>u32At(state, L.RECEIVER_SLOT_BYTES);
   const newest = load<u64>(state + L.RECEIVER_NEWEST);
-  const iovecStep = <usize>step * 2 * IOVEC_BYTES;
+  const spilling = u32At(state, L.RECEIVER_PARTS) == 3;
+  const iovecStep = <usize>step * u32At(state, L.RECEIVER_PARTS) * IOVEC_BYTES;
   const expectedStep = <usize>step * EXPECTED_BYTES;
   let frame = load<u64>(state + L.RECEIVER_NEXT_FRAME);
   let packet = u32At(state, L.RECEIVER_NEXT_PACKET);
@@ -230,6 +322,7 @@ function armPlaces(state: usize, count: u32, step: u32): u32 {
     const end = <u32>min(<u64>perFrame, <u64>packet + (count - armed));
     for (; packet < end; packet++) {
       store<u64>(iovec, target + <u64>packet * payload);
+      if (spilling) makeRoom(state, iovec, <u32>pixelBytesOf(state, packet));
       store<u64>(expected, frame);
       store<u64>(expected, packet, 8);
       iovec += iovecStep;
@@ -250,10 +343,13 @@ function armStage(state: usize): u32 {
   const places = messages * u32At(state, L.RECEIVER_SEGMENTS);
   const payload = u32At(state, L.RECEIVER_PAYLOAD_BYTES);
   const base = load<u64>(state + L.RECEIVER_HOST_BASE) + <u64>u32At(state, L.RECEIVER_STAGE_AT) + <u64>places * payload;
-  const iovecs = <usize>u32At(state, L.RECEIVER_IOVECS_AT) + 16;
+  const step = <usize>u32At(state, L.RECEIVER_PARTS) * IOVEC_BYTES;
+  let iovec = <usize>u32At(state, L.RECEIVER_IOVECS_AT) + 16;
   const expected = <usize>u32At(state, L.RECEIVER_EXPECTED_AT);
   for (let i: u32 = 0; i < places; i++) {
-    store<u64>(iovecs + <usize>i * 2 * IOVEC_BYTES, base + <u64>i * payload);
+    store<u64>(iovec, base + <u64>i * payload);
+    makeRoom(state, iovec, payload);
+    iovec += step;
     store<u64>(expected + <usize>i * EXPECTED_BYTES, NOTHING_EXPECTED, 8);
   }
   return messages;
@@ -273,10 +369,15 @@ function segmentBytes(state: usize, m: u32): u32 {
 
 /** Handles `n` received messages; returns how many frames wait in the queue of closed ones. */
 export function receiveBatch(state: usize, n: u32, now: u64): u32 {
+  return isGigafrost(state) ? handleBatch(state, n, now, true) : handleBatch(state, n, now, false);
+}
+
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function handleBatch(state: usize, n: u32, now: u64, gf: bool): u32 {
   const messages = <usize>u32At(state, L.RECEIVER_MESSAGES_AT);
   const segments = u32At(state, L.RECEIVER_SEGMENTS);
-  const length = <u32>L.HEADER_BYTES + u32At(state, L.RECEIVER_PAYLOAD_BYTES);
-  // Type and version lie side by side: one comparison for both.
+  const length = u32At(state, L.RECEIVER_PACKET_BYTES);
   const kind = <u32>(u32At(state, L.RECEIVER_VERSION) << 8 | u32At(state, L.RECEIVER_DETECTOR_TYPE));
   let staged = n * segments; // places from this one on have been copied to the stage
   let packets: u32 = 0;
@@ -285,17 +386,20 @@ export function receiveBatch(state: usize, n: u32, now: u64): u32 {
     const received = load<u32>(message + MESSAGE_LENGTH);
     const truncated = (load<u32>(message + MESSAGE_FLAGS) & MSG_TRUNC) != 0;
     const segment = segmentBytes(state, m);
-    if (segment == length && !truncated && received <= segments * length) {
+    if (gf && !truncated) {
+      staged = handlePacket(state, m, received, kind, now, staged, n, gf);
+      packets++;
+    } else if (!gf && segment == length && !truncated && received <= segments * length) {
       let left = received;
       for (let i = m * segments; left > 0; i++) {
-        staged = handlePacket(state, i, min(left, length), length, kind, now, staged, n);
+        staged = handlePacket(state, i, min(left, length), kind, now, staged, n, gf);
         left -= min(left, length);
         packets++;
       }
     } else {
       // Not our datagrams, whatever they look like where they landed.
       const datagrams = segment == 0 ? 1 : (received + segment - 1) / segment;
-      if (datagrams <= 1) reject(state, headerAt(state, m * segments), received, length, kind);
+      if (datagrams <= 1) reject(state, headerAt(state, m * segments), received, kind);
       else count(state, L.COUNT_MALFORMED, datagrams);
       packets += max(datagrams, 1);
     }
@@ -317,22 +421,26 @@ function handlePacket(
   state: usize,
   i: u32,
   received: u32,
-  length: u32,
   kind: u32,
   now: u64,
   stagedBefore: u32,
   n: u32,
+  gf: bool,
 ): u32 {
   let staged = stagedBefore;
   const perFrame = u32At(state, L.RECEIVER_PACKETS_PER_FRAME);
   const payload = u32At(state, L.RECEIVER_PAYLOAD_BYTES);
   const header = headerAt(state, i);
-  const packet = load<u32>(header + HEADER_PACKET);
-  const frame = load<u64>(header + HEADER_FRAME);
+  const packet = packetOf(state, header, gf);
+  const frame = frameOf(header, gf);
+  const length = gf && packet + 1 == perFrame
+    ? u32At(state, L.RECEIVER_LAST_PACKET_BYTES)
+    : u32At(state, L.RECEIVER_PACKET_BYTES);
   if (
-    received != length || load<u16>(header + HEADER_TYPE) != <u16>kind || packet >= perFrame || frame > LARGEST_FRAME
+    received != length || kindIn(header, gf) != kind || packet >= perFrame || frame > LARGEST_FRAME ||
+    !isOfStream(state, header, gf)
   ) {
-    reject(state, header, received, length, kind);
+    reject(state, header, received, kind);
     return staged;
   }
   const expected = <usize>u32At(state, L.RECEIVER_EXPECTED_AT) + <usize>i * EXPECTED_BYTES;
@@ -340,21 +448,21 @@ function handlePacket(
   // From the first surprise on, everything may be overwritten by moves and by zeroing; a silence may
   // end an epoch, and its frames, even with the packet that was predicted.
   if (i < staged && (!predicted || silent(state, now))) staged = stage(state, i, n);
-  const entry = admit(state, header, now);
+  const entry = admit(state, header, frame, now);
   let from = i >= staged ? stageOf(state, i, payload) : landedAt(state, i);
   if (entry == 0) {
-    if (hold(state, header, from, now)) restart(state, now);
+    if (hold(state, header, packet, from, now)) restart(state, now);
     return staged;
   }
   if (u32At(state, L.RECEIVER_HOLD_COUNT) != 0) dropHeld(state);
-  if (!accept(state, entry, header, packet, now)) return staged;
+  if (!accept(state, entry, frame, packet, now)) return staged;
   const to = placeOf(state, entry, packet);
   if (to != from) {
     if (i < staged) {
       staged = stage(state, i, n);
       from = stageOf(state, i, payload);
     }
-    memory.copy(to, from, payload);
+    memory.copy(to, from, gf ? pixelBytesOf(state, packet) : payload);
     count(state, L.COUNT_MOVED, 1);
   }
   if (load<u32>(entry + L.FRAME_ENTRY_RECEIVED) == perFrame) closeComplete(state);
@@ -363,9 +471,14 @@ function handlePacket(
 
 // @ts-ignore: decorator of AssemblyScript
 @inline
+function payloadIovec(state: usize, i: u32): usize {
+  return <usize>u32At(state, L.RECEIVER_IOVECS_AT) + <usize>i * u32At(state, L.RECEIVER_PARTS) * IOVEC_BYTES + 16;
+}
+
+// @ts-ignore: decorator of AssemblyScript
+@inline
 function landedAt(state: usize, i: u32): usize {
-  const iovec = <usize>u32At(state, L.RECEIVER_IOVECS_AT) + <usize>i * 2 * IOVEC_BYTES + 16;
-  return <usize>(load<u64>(iovec) - load<u64>(state + L.RECEIVER_HOST_BASE));
+  return <usize>(load<u64>(payloadIovec(state, i)) - load<u64>(state + L.RECEIVER_HOST_BASE));
 }
 
 // @ts-ignore: decorator of AssemblyScript
@@ -386,26 +499,33 @@ function stageOf(state: usize, i: u32, payload: u32): usize {
 function stage(state: usize, first: u32, n: u32): u32 {
   const payload = u32At(state, L.RECEIVER_PAYLOAD_BYTES);
   const segments = u32At(state, L.RECEIVER_SEGMENTS);
-  const length = <u32>L.HEADER_BYTES + payload;
+  const length = u32At(state, L.RECEIVER_PACKET_BYTES);
   for (let i = first; i < n * segments; i++) {
     const m = i / segments;
     const message = <usize>u32At(state, L.RECEIVER_MESSAGES_AT) + <usize>m * MESSAGE_BYTES;
     if ((i - m * segments) * length >= load<u32>(message + MESSAGE_LENGTH)) continue; // nothing landed here
-    memory.copy(stageOf(state, i, payload), landedAt(state, i), payload);
+    const to = stageOf(state, i, payload);
+    const room = <u32>load<u64>(payloadIovec(state, i) + 8);
+    memory.copy(to, landedAt(state, i), room);
+    if (room < payload) memory.copy(to + room, spillOf(state, i), payload - room);
   }
   return first;
 }
 
 /** Counts a packet that is no packet of this detector. */
-function reject(state: usize, header: usize, received: u32, expected: u32, kind: u32): void {
-  if (received == expected && load<u8>(header + HEADER_VERSION) == <u8>(kind >> 8) && load<u8>(header + HEADER_TYPE) != <u8>kind) {
+function reject(state: usize, header: usize, received: u32, kind: u32): void {
+  const gf = isGigafrost(state);
+  const found = kindIn(header, gf);
+  const whole = received == u32At(state, L.RECEIVER_PACKET_BYTES) ||
+    received == u32At(state, L.RECEIVER_LAST_PACKET_BYTES);
+  if (whole && found >> 8 == kind >> 8 && (found != kind || !isOfStream(state, header, gf))) {
     count(state, L.COUNT_FOREIGN, 1);
     return;
   }
   count(state, L.COUNT_MALFORMED, 1);
-  if (received < <u32>L.HEADER_BYTES || u32At(state, L.RECEIVER_EPOCH) == 0) return;
+  if (received < u32At(state, L.RECEIVER_HEADER_BYTES) || u32At(state, L.RECEIVER_EPOCH) == 0) return;
   // If its header still names a frame that misses it, the frame will not call it lost.
-  const frame = load<u64>(header + HEADER_FRAME);
+  const frame = frameOf(header, gf);
   const newest = load<u64>(state + L.RECEIVER_NEWEST);
   const entry = entryOf(state, frame);
   if (load<u64>(entry + L.FRAME_ENTRY_FRAME) != frame || load<u32>(entry + L.FRAME_ENTRY_STATE) == FREE) {
@@ -413,7 +533,7 @@ function reject(state: usize, header: usize, received: u32, expected: u32, kind:
     clearEntry(state, entry, frame);
     store<u32>(entry + L.FRAME_ENTRY_STATE, ANNOUNCED);
   }
-  const packet = load<u32>(header + HEADER_PACKET);
+  const packet = packetOf(state, header, gf);
   if (packet < u32At(state, L.RECEIVER_PACKETS_PER_FRAME) && hasPacket(entry, packet)) return;
   const damaged = load<u32>(entry + L.FRAME_ENTRY_DAMAGED) + 1;
   if (damaged + load<u32>(entry + L.FRAME_ENTRY_RECEIVED) > u32At(state, L.RECEIVER_PACKETS_PER_FRAME)) return;
@@ -434,9 +554,8 @@ function silent(state: usize, now: u64): bool {
 }
 
 /** The open frame a good packet belongs to; 0 when its number or its module is not believed. */
-function admit(state: usize, header: usize, now: u64): usize {
-  const frame = load<u64>(header + HEADER_FRAME);
-  const identity = load<u64>(header + HEADER_IDENTITY) & 0xffffffffffff;
+function admit(state: usize, header: usize, frame: u64, now: u64): usize {
+  const identity = identityOf(state, header);
   if (u32At(state, L.RECEIVER_EPOCH) == 0) {
     beginEpoch(state, header);
     return openFrame(state, header, frame, now);
@@ -456,7 +575,7 @@ function admit(state: usize, header: usize, now: u64): usize {
 
 /** Closes all frames and starts to count from this packet's frame. */
 function beginEpoch(state: usize, header: usize): void {
-  const frame = load<u64>(header + HEADER_FRAME);
+  const frame = frameOf(header, isGigafrost(state));
   if (u32At(state, L.RECEIVER_EPOCH) != 0) {
     closeBelow(state, load<u64>(state + L.RECEIVER_NEWEST) + 1);
     count(state, L.COUNT_RESTARTS, 1);
@@ -472,7 +591,7 @@ function beginEpoch(state: usize, header: usize): void {
   store<u64>(state + L.RECEIVER_NEWEST, frame);
   store<u64>(state + L.RECEIVER_OLDEST, frame);
   store<u64>(state + L.RECEIVER_NEWEST_IMAGE_ID, imageId);
-  store<u64>(state + L.RECEIVER_IDENTITY, load<u64>(header + HEADER_IDENTITY) & 0xffffffffffff);
+  store<u64>(state + L.RECEIVER_IDENTITY, identityOf(state, header));
   store<u32>(state + L.RECEIVER_IDENTITY_KNOWN, 1);
   store<u64>(state + L.RECEIVER_NEXT_FRAME, frame);
   store<u32>(state + L.RECEIVER_NEXT_PACKET, 0);
@@ -518,7 +637,7 @@ function openFrame(state: usize, header: usize, frame: u64, now: u64): usize {
 }
 
 /** Marks the packet as there; false for a duplicate. */
-function accept(state: usize, entry: usize, header: usize, packet: u32, now: u64): bool {
+function accept(state: usize, entry: usize, frame: u64, packet: u32, now: u64): bool {
   const word = entry + L.FRAME_ENTRY_BITMAP + ((packet >> 6) << 3);
   const bit = <u64>1 << (packet & 63);
   const bits = load<u64>(word);
@@ -531,7 +650,6 @@ function accept(state: usize, entry: usize, header: usize, packet: u32, now: u64
   store<u64>(entry + L.FRAME_ENTRY_LAST_NS, now);
   store<u64>(state + L.RECEIVER_LAST_ACCEPT_NS, now);
   count(state, L.COUNT_ACCEPTED, 1);
-  const frame = load<u64>(header + HEADER_FRAME);
   const nextFrame = load<u64>(state + L.RECEIVER_NEXT_FRAME);
   if (frame > nextFrame || (frame == nextFrame && packet >= u32At(state, L.RECEIVER_NEXT_PACKET))) {
     const last = packet + 1 == u32At(state, L.RECEIVER_PACKETS_PER_FRAME);
@@ -585,14 +703,13 @@ function closeBelow(state: usize, limit: u64): void {
 /** Zeroes what is missing, counts, and queues the frame for publication. */
 function closeEntry(state: usize, entry: usize): void {
   const perFrame = u32At(state, L.RECEIVER_PACKETS_PER_FRAME);
-  const payload = u32At(state, L.RECEIVER_PAYLOAD_BYTES);
   const missing = perFrame - load<u32>(entry + L.FRAME_ENTRY_RECEIVED);
   if (missing == 0) {
     store<u32>(entry + L.FRAME_ENTRY_DAMAGED, 0);
     count(state, L.COUNT_FRAMES_GOOD, 1);
   } else {
     for (let packet: u32 = 0; packet < perFrame; packet++) {
-      if (!hasPacket(entry, packet)) memory.fill(placeOf(state, entry, packet), 0, payload);
+      if (!hasPacket(entry, packet)) memory.fill(placeOf(state, entry, packet), 0, pixelBytesOf(state, packet));
     }
     const damaged = min(load<u32>(entry + L.FRAME_ENTRY_DAMAGED), missing);
     store<u32>(entry + L.FRAME_ENTRY_DAMAGED, damaged);
@@ -634,20 +751,19 @@ function heldAt(state: usize, i: u32): usize {
 }
 
 /** Keeps a packet that may begin an epoch; true when there are enough of them to believe it. */
-function hold(state: usize, header: usize, payloadAt: usize, now: u64): bool {
-  if ((load<u64>(header + HEADER_IDENTITY) & 0xffffffffffff) != load<u64>(state + L.RECEIVER_IDENTITY)) {
+function hold(state: usize, header: usize, packet: u32, payloadAt: usize, now: u64): bool {
+  if (identityOf(state, header) != load<u64>(state + L.RECEIVER_IDENTITY)) {
     count(state, L.COUNT_FOREIGN, 1);
     return false;
   }
-  const payload = u32At(state, L.RECEIVER_PAYLOAD_BYTES);
   let held = u32At(state, L.RECEIVER_HOLD_COUNT);
-  if (held != 0 && !follows(heldAt(state, held - 1), header)) {
+  if (held != 0 && !follows(state, heldAt(state, held - 1), header)) {
     dropHeld(state);
     held = 0;
   }
   const at = heldAt(state, held);
   memory.copy(at, header, L.HEADER_BYTES);
-  memory.copy(at + L.HEADER_BYTES, payloadAt, payload);
+  memory.copy(at + L.HEADER_BYTES, payloadAt, pixelBytesOf(state, packet));
   if (held == 0) store<u64>(state + L.RECEIVER_HOLD_NS, now);
   held++;
   store<u32>(state + L.RECEIVER_HOLD_COUNT, held);
@@ -656,8 +772,9 @@ function hold(state: usize, header: usize, payloadAt: usize, now: u64): bool {
 
 /** The held packets are believed: a gap in the frame numbers, or a restart of the counter. */
 function restart(state: usize, now: u64): void {
+  const gf = isGigafrost(state);
   const limit = u32At(state, L.RECEIVER_HOLD_COUNT);
-  const frame = load<u64>(heldAt(state, 0) + HEADER_FRAME);
+  const frame = frameOf(heldAt(state, 0), gf);
   const newest = load<u64>(state + L.RECEIVER_NEWEST);
   store<u32>(state + L.RECEIVER_HOLD_COUNT, 0);
   if (frame > newest && frame - newest < LARGEST_GAP) {
@@ -669,24 +786,26 @@ function restart(state: usize, now: u64): void {
   }
   for (let i: u32 = 0; i < limit; i++) {
     const header = heldAt(state, i);
-    const packet = load<u32>(header + HEADER_PACKET);
-    const entry = admit(state, header, now);
+    const packet = packetOf(state, header, gf);
+    const frame = frameOf(header, gf);
+    const entry = admit(state, header, frame, now);
     if (entry == 0) {
       count(state, L.COUNT_LATE, 1);
       continue;
     }
-    if (!accept(state, entry, header, packet, now)) continue;
-    memory.copy(placeOf(state, entry, packet), header + L.HEADER_BYTES, u32At(state, L.RECEIVER_PAYLOAD_BYTES));
+    if (!accept(state, entry, frame, packet, now)) continue;
+    memory.copy(placeOf(state, entry, packet), header + L.HEADER_BYTES, pixelBytesOf(state, packet));
     if (load<u32>(entry + L.FRAME_ENTRY_RECEIVED) == u32At(state, L.RECEIVER_PACKETS_PER_FRAME)) closeComplete(state);
   }
 }
 
 /** Whether a packet is the same frame's next or a later one, or of the frame after it. */
-function follows(before: usize, header: usize): bool {
-  const frame = load<u64>(header + HEADER_FRAME);
-  const last = load<u64>(before + HEADER_FRAME);
+function follows(state: usize, before: usize, header: usize): bool {
+  const gf = isGigafrost(state);
+  const frame = frameOf(header, gf);
+  const last = frameOf(before, gf);
   return frame == last
-    ? load<u32>(header + HEADER_PACKET) > load<u32>(before + HEADER_PACKET)
+    ? packetOf(state, header, gf) > packetOf(state, before, gf)
     : frame == last + 1;
 }
 
@@ -702,10 +821,11 @@ function dropHeld(state: usize): void {
 
 /** What a packet of no open frame is. */
 function kindOf(state: usize, header: usize): u32 {
-  const frame = load<u64>(header + HEADER_FRAME);
+  const gf = isGigafrost(state);
+  const frame = frameOf(header, gf);
   if (frame >= load<u64>(state + L.RECEIVER_OLDEST)) return FOREIGN; // far ahead of everything
   const entry = entryOf(state, frame);
-  const packet = load<u32>(header + HEADER_PACKET);
+  const packet = packetOf(state, header, gf);
   if (load<u64>(entry + L.FRAME_ENTRY_FRAME) != frame || load<u32>(entry + L.FRAME_ENTRY_STATE) != CLOSED) return LATE;
   if (hasPacket(entry, packet)) return DUPLICATE;
   // From now on the frame knows it: a second one is a duplicate.

@@ -60,7 +60,12 @@ using receiver = new ModuleReceiver({
   window: config.frame_window,
   idleNs: 1_000_000_000n,
   writeMessage: (message, frame) =>
-    detector.writeFrameMessage(message, 0, { module: 0, bitDepth: config.bit_depth, ...frame }),
+    detector.writeFrameMessage(message, 0, {
+      module: 0,
+      bitDepth: config.bit_depth,
+      layout,
+      ...frame,
+    }),
   onFrame: () => {},
 });
 using socket = new CountingSocket({

@@ -5,6 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { modulePlacements } from "../lib/assemble/mod.ts";
 import { detectorFor } from "../lib/detector/mod.ts";
 import { type DetectorConfig, imageBytes } from "../lib/config/mod.ts";
 import { simulateImage } from "../lib/simulate/mod.ts";
@@ -13,6 +14,7 @@ import {
   type ConfigJson,
   counters,
   eigerConfig,
+  gigafrostConfig,
   type H5File,
   jungfrauConfig,
   Pipeline,
@@ -81,6 +83,20 @@ const CASES: Case[] = [
     config: () => eigerConfig(4),
     images: 60,
     options: ["--seed", "7", ...EVERYTHING],
+  },
+  {
+    what: "everything goes wrong (GigaFRoST, two threads for everything)",
+    workers: 2,
+    config: () => gigafrostConfig(),
+    images: 60,
+    options: ["--seed", "10", ...EVERYTHING],
+  },
+  {
+    what: "a link of a GigaFRoST is silent for a while, and packets come in another order",
+    config: () => gigafrostConfig({ image_pixel_width: 48, image_pixel_height: 8 }),
+    images: 60,
+    options: ["--seed", "11", "--stall-module", "5:20:10", "--reorder", "0.1"],
+    absent: 10,
   },
   {
     what: "a module is silent for a while, and packets are dropped",
@@ -218,8 +234,6 @@ function assertRecords(
   );
 }
 
-const ROWS_PER_PACKET = 4; // of a Jungfrau as of a 16-bit Eiger
-
 /**
  * Counts the packets per image whose pixels are all 0, of images that have any; fails if a pixel is
  * neither 0 with its whole packet nor what was simulated.
@@ -231,19 +245,41 @@ async function zeroedPackets(
 ): Promise<Record<string, number>> {
   const pixels = Buffer.from((await readPixels(path)).buffer);
   const bytes = imageBytes(config);
-  const packetBytes = ROWS_PER_PACKET * config.image_pixel_width * config.bit_depth / 8;
+  const packets = packetPlaces(config);
   const zeroed: Record<string, number> = {};
   const images = file.metadata.records.length;
   file.metadata.records.forEach(([id], i) => {
     const simulated = simulatedPixels(config, id, images);
-    for (let at = 0; at < bytes; at += packetBytes) {
-      const block = pixels.subarray(i * bytes + at, i * bytes + at + packetBytes);
-      if (block.equals(simulated.subarray(at, at + packetBytes))) continue;
-      assert.ok(block.every((byte) => byte === 0), `image ${id}: foreign pixels from byte ${at}`);
+    const image = pixels.subarray(i * bytes, (i + 1) * bytes);
+    for (const { bytesOfRow, rows } of packets) {
+      const isSimulated = (at: number): boolean =>
+        image.compare(simulated, at, at + bytesOfRow, at, at + bytesOfRow) === 0;
+      const isZero = (at: number): boolean =>
+        image.subarray(at, at + bytesOfRow).every((byte) => byte === 0);
+      if (rows.every(isSimulated)) continue;
+      assert.ok(rows.every(isZero), `image ${id}: foreign pixels in the rows from byte ${rows[0]}`);
       zeroed[id] = (zeroed[id] ?? 0) + 1;
     }
   });
   return zeroed;
+}
+
+/** Where the rows of every packet of an image begin in it, and how long they are, bytes. */
+function packetPlaces(config: DetectorConfig): { rows: number[]; bytesOfRow: number }[] {
+  const detector = detectorFor(config);
+  const layout = detector.moduleLayout(config);
+  const format = detector.packetFormat(config);
+  const perPacket = format.rows?.rowsPerPacket ?? layout.rows / format.packetsPerFrame;
+  return modulePlacements(config, layout).flatMap((p) =>
+    Array.from({ length: format.packetsPerFrame }, (_, packet) => {
+      const first = packet * perPacket;
+      const rows = Array.from(
+        { length: Math.min(perPacket, p.rows - first) },
+        (_, row) => p.to + (first + row) * p.stride,
+      );
+      return { rows, bytesOfRow: p.chips * (p.run + p.gap) - p.gap };
+    })
+  );
 }
 
 /** The image that the simulator sent: the clean one at the end is the first of its own run. */

@@ -88,6 +88,8 @@ export interface KernelExports extends WebAssembly.Exports {
   statisticsF32(from: number, mask: number, n: number, result: number): void;
   /** Moves the G0 pedestals of a module towards the charges of its pixels without photons. */
   trackPedestal(from: number, rows: number, columns: number, g0: number, limits: number, weight: number): void;
+  /** Unpacks `rows` ≥ 1 rows of `columns` pixels, an even number ≥ 12, from `from` to `to` and every */
+  unpackGigafrost(to: number, from: number, rows: number, columns: number, stride: number): void;
   /** Unpacks a module of 4-bit pixels into the image. */
   unpackNibbles(to: number, from: number, rows: number, chips: number, run: number, gap: number, stride: number): void;
   /** The hash of `n` bytes; `secret` is where the 192 bytes of the specification's secret are. */

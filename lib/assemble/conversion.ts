@@ -11,9 +11,18 @@ export type ModuleConversion =
   /** The frame holds the image's pixels. */
   | { readonly kind: "copy" }
   /** Pixels of 4 bit become pixels of 8 bit. */
-  | { readonly kind: "unpack_nibbles" };
+  | { readonly kind: "unpack_nibbles" }
+  /** GigaFRoST's pixels of 12 bit, two in three bytes, become pixels of 16 bit. */
+  | { readonly kind: "unpack_gigafrost" };
 
 /** The conversion that a detector's frames need. */
 export function moduleConversion(layout: ModuleLayout): ModuleConversion {
-  return layout.packedBits === 4 ? { kind: "unpack_nibbles" } : { kind: "copy" };
+  switch (layout.packedBits) {
+    case 4:
+      return { kind: "unpack_nibbles" };
+    case 12:
+      return { kind: "unpack_gigafrost" };
+    default:
+      return { kind: "copy" };
+  }
 }

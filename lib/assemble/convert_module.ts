@@ -53,6 +53,16 @@ export function convertModule(
         placeModule(kernels, placement, scratch, to);
       }
       break;
+    case "unpack_gigafrost": {
+      const columns = run / placement.pixel;
+      if (isPlain(placement)) {
+        kernels.unpackGigafrost(to, from, rows, columns, stride);
+      } else {
+        kernels.unpackGigafrost(scratch, from, rows, columns, run);
+        placeModule(kernels, placement, scratch, to);
+      }
+      break;
+    }
   }
   if (borders !== undefined) finishBorders(kernels, borders, image);
 }

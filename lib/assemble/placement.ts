@@ -41,22 +41,28 @@ export interface ModulePlacement {
 /** Placement of every module of a detector, by module index. */
 export function modulePlacements(config: DetectorConfig, layout: ModuleLayout): ModulePlacement[] {
   const [height, width] = imageShape(config);
-  const { rows, chips, runPixels, gapPixels, bandRows = rows, bandGapRows = 0 } = layout;
+  const { rows, chips, runPixels, gapPixels, bandRows = rows, bandGapRows = 0, interleaved = 1 } =
+    layout;
   const pixelBytes = imageBytes(config) / (height * width);
   const rowBytes = width * pixelBytes;
-  return moduleRectangles(config).map(({ x, y, height, flipX, flipY, transposed }) => ({
-    to: (flipY ? y + height - 1 : y) * rowBytes + x * pixelBytes,
+  return moduleRectangles(config).map(({ module, x, y, height, flipX, flipY, transposed }) => ({
+    to: firstRow(y, height, flipY, module % interleaved) * rowBytes + x * pixelBytes,
     rows,
     bandRows,
     bandGap: bandGapRows,
     chips,
     run: runPixels * pixelBytes,
     gap: gapPixels * pixelBytes,
-    stride: flipY ? -rowBytes : rowBytes,
+    stride: (flipY ? -rowBytes : rowBytes) * interleaved,
     pixel: pixelBytes,
     mirrored: flipX,
     transposed,
   }));
+}
+
+/** The image's row for a module's first one, of modules that take turns: 0 is whose turn is first. */
+function firstRow(y: number, height: number, flipY: boolean, turn: number): number {
+  return flipY ? y + height - 1 - turn : y + turn;
 }
 
 /**

@@ -3,7 +3,7 @@ import { recordedConfig } from "../config/_test_configs.ts";
 import { type DetectorConfig, parseConfig } from "../config/mod.ts";
 import { detectorFor } from "../detector/mod.ts";
 import { moduleConfig } from "../detector/_testing.ts";
-import { eigerConfig, jungfrauConfig } from "../simulate/_testing.ts";
+import { eigerConfig, gigafrostConfig, jungfrauConfig } from "../simulate/_testing.ts";
 import { assemble, expectedImage } from "./_pictures.ts";
 import { moduleBorders } from "./borders.ts";
 import { geometryHash, modulePlacements } from "./placement.ts";
@@ -140,6 +140,26 @@ Deno.test("blankModule() zeroes what convertModule() writes, however a module li
     const should = expectedImage(config, () => 0);
     assert.equal(is.findIndex((pixel, i) => pixel !== should[i]), -1);
   }
+});
+
+Deno.test("modulePlacements() gives every row of a GigaFRoST to one link, from the middle of the image on", () => {
+  const config = gigafrostConfig();
+  const layout = detectorFor(config).moduleLayout(config);
+  const owners = new Map<number, [module: number, row: number]>(); // by the first pixel of a row
+  modulePlacements(config, layout).forEach((p, module) => {
+    assert.deepEqual([p.rows, p.chips, p.run, p.gap, p.mirrored], [63, 1, 504, 0, false]);
+    for (let row = 0; row < p.rows; row++) {
+      const pixel = (p.to + row * p.stride) / 2;
+      assert.ok(!owners.has(pixel), `pixel ${pixel} belongs to two links`);
+      owners.set(pixel, [module, row]);
+    }
+  });
+  assert.equal(owners.size, 2 * 252);
+  const owner = (x: number, y: number): [number, number] | undefined => owners.get(y * 504 + x);
+  assert.deepEqual([owner(0, 126), owner(0, 127), owner(0, 251)], [[0, 0], [1, 0], [1, 62]]);
+  assert.deepEqual([owner(252, 126), owner(252, 250)], [[2, 0], [2, 62]]);
+  assert.deepEqual([owner(0, 125), owner(0, 124), owner(0, 0)], [[4, 0], [5, 0], [5, 62]]);
+  assert.deepEqual([owner(252, 125), owner(252, 1)], [[6, 0], [6, 62]]);
 });
 
 Deno.test("geometryHash() differs when a module lies elsewhere or is flipped", () => {

@@ -3,6 +3,7 @@ import { frameSlots } from "./derived.ts";
 import { detectorFacts } from "./detector_facts.ts";
 import {
   GIGAFROST_MAX_SIDE,
+  GIGAFROST_MIN_WIDTH,
   GIGAFROST_MODULES,
   hasChipGaps,
   type ModuleRectangle,
@@ -136,12 +137,14 @@ function checkGigafrost(config: DetectorConfig): ConfigIssue[] {
     });
   }
   for (const path of ["image_pixel_height", "image_pixel_width"] as const) {
-    // Rows: two quadrants of two interleaved links. Columns: two quadrants of pixel pairs (3 bytes each).
-    if (config[path] % 4 !== 0 || config[path] > GIGAFROST_MAX_SIDE) {
+    // Rows: two quadrants of two interleaved links. Columns: two quadrants of pixel pairs (3 bytes each),
+    // which the camera sends in blocks of 12 pixels.
+    const least = path === "image_pixel_width" ? GIGAFROST_MIN_WIDTH : 4;
+    if (config[path] % 4 !== 0 || config[path] < least || config[path] > GIGAFROST_MAX_SIDE) {
       issues.push({
         path,
         value: config[path],
-        expected: `a multiple of 4 up to ${GIGAFROST_MAX_SIDE} for a gigafrost`,
+        expected: `a multiple of 4 from ${least} to ${GIGAFROST_MAX_SIDE} for a gigafrost`,
       });
     }
   }

@@ -41,6 +41,9 @@ export const GIGAFROST_MODULES = 8;
 /** The GigaFRoST's largest image side, in px. */
 export const GIGAFROST_MAX_SIDE = 2016;
 
+/** The GigaFRoST's smallest image width: one block of 12 pixels a quadrant, in px. */
+export const GIGAFROST_MIN_WIDTH = 24;
+
 /**
  * Says where every module goes.
  *

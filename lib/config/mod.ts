@@ -17,7 +17,12 @@ export {
   type DoublePixels,
   type ModuleSize,
 } from "./detector_facts.ts";
-export { hasChipGaps, type ModuleRectangle, moduleRectangles } from "./geometry.ts";
+export {
+  GIGAFROST_MODULES,
+  hasChipGaps,
+  type ModuleRectangle,
+  moduleRectangles,
+} from "./geometry.ts";
 export {
   frameSlots,
   imageBytes,

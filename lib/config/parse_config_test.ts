@@ -304,6 +304,8 @@ Deno.test("parseConfig() checks the size and the module count of a gigafrost", a
     pathsOf({ ...json, n_modules: 4, image_pixel_height: 2020, image_pixel_width: 506 }),
     ["n_modules", "image_pixel_height", "image_pixel_width"],
   );
+  parseConfig({ ...json, image_pixel_height: 4, image_pixel_width: 24 });
+  assert.deepEqual(pathsOf({ ...json, image_pixel_width: 20 }), ["image_pixel_width"]);
 });
 
 Deno.test("parseConfig() accepts every grid of modules, flipped in any way", () => {

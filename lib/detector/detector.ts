@@ -9,20 +9,37 @@
 import type { DetectorConfig, PixelType } from "../config/mod.ts";
 import type { DetectorImageMetadata } from "../protocol/mod.ts";
 
-/** How a detector's UDP packets look: an SLS header, then a fixed number of pixel bytes. */
+/**
+ * Packets of whole rows that are numbered by their first row: the GigaFRoST's, which have a header of
+ * their own. The last packet of a frame may be shorter.
+ */
+export interface RowPackets {
+  /** Rows of every packet but the last, px. */
+  readonly rowsPerPacket: number;
+  /** Pixel bytes of the last packet. */
+  readonly lastPayloadBytes: number;
+  /** Bytes that follow the pixels of a packet and belong to none. */
+  readonly paddingBytes: number;
+  /** The same of the last packet. */
+  readonly lastPaddingBytes: number;
+}
+
+/** How a detector's UDP packets look: a header, then pixel bytes. */
 export interface PacketFormat {
   /** Bytes of the header that precedes the pixels. */
   readonly headerBytes: number;
-  /** Pixel bytes of a packet. */
+  /** Pixel bytes of a packet; those of the last one differ where `rows` says so. */
   readonly payloadBytes: number;
   /** Packets of one frame (one module's part of an image). */
   readonly packetsPerFrame: number;
-  /** Header version; another one is a malformed packet. */
+  /** Header version (GigaFRoST: length of a row, 12-pixel blocks); another one is a malformed packet. */
   readonly headerVersion: number;
-  /** The header's detector type; another one is a foreign packet. */
+  /** The header's detector type (GigaFRoST: protocol id); another one is a foreign packet. */
   readonly detectorType: number;
   /** Where the image id is: the frame number (u64), or the bunch id (an f64 in detSpec1). */
   readonly imageIdField: "frame_number" | "bunch_id";
+  /** Left out: an SLS header, and packets that are all alike. */
+  readonly rows?: RowPackets;
 }
 
 /** How a module's pixels lie in a frame: rows of `chips` runs, and the gap the image leaves between. */
@@ -46,7 +63,9 @@ export interface ModuleLayout {
   /** Bytes of a pixel as received; where pixels are packed, in the image. */
   readonly pixelBytes: number;
   /** Bits of a pixel as received, where pixels do not fill bytes. */
-  readonly packedBits?: 4;
+  readonly packedBits?: 4 | 12;
+  /** Modules that share a place, each with every so many-th row; left out: 1. */
+  readonly interleaved?: number;
 }
 
 /** A received frame, as far as the receiver tells the world of it. */
@@ -57,8 +76,10 @@ export interface FrameFields {
   readonly imageId: bigint;
   /** Packets that never arrived. */
   readonly missingPackets: number;
-  /** Bits of a pixel as received. */
+  /** Bits of a pixel by the config. */
   readonly bitDepth: number;
+  /** How the module's pixels lie in it. */
+  readonly layout: ModuleLayout;
   /** View that holds the header of the frame's first packet. */
   readonly header: DataView;
   /** Where the header begins in it, byte. */
@@ -87,14 +108,62 @@ export interface Detector {
    * message has no part for.
    */
   imageMetadata(message: DataView, at: number): DetectorImageMetadata | undefined;
+  /** For simulators: what the headers of all packets of a module have in common, if not SLS headers. */
+  packetTemplate?(config: DetectorConfig, module: number): Uint8Array;
+  /**
+   * For simulators: a frame as its packets carry it, payload after payload.
+   *
+   * @param pixels The frame's pixels, row by row.
+   * @param target {@link frameBytes} bytes.
+   */
+  packFrame?(
+    config: DetectorConfig,
+    pixels: ArrayLike<number>,
+    target: Uint8Array,
+  ): void;
 }
 
-/** Bytes of one frame: what a slot of the frame ring holds. */
+/**
+ * Bytes of one frame as its packets carry it, and of a slot of the frame ring. In the slot the pixels
+ * are contiguous: where packets end with padding, the slot has as many bytes more at its end, as the
+ * original's has.
+ */
 export function frameBytes(format: PacketFormat): number {
-  return format.payloadBytes * format.packetsPerFrame;
+  const last = format.packetsPerFrame - 1;
+  return last * packetDataBytes(format, 0) + packetDataBytes(format, last);
 }
 
-/** Bytes of one UDP datagram. */
-export function datagramBytes(format: PacketFormat): number {
-  return format.headerBytes + format.payloadBytes;
+/** Pixel bytes of a packet. */
+export function packetPixelBytes(format: PacketFormat, packet: number): number {
+  const isLast = packet === format.packetsPerFrame - 1;
+  return isLast && format.rows !== undefined ? format.rows.lastPayloadBytes : format.payloadBytes;
+}
+
+/** Bytes of a packet after its header: pixels and padding. */
+export function packetDataBytes(format: PacketFormat, packet: number): number {
+  const { rows, packetsPerFrame } = format;
+  const isLast = packet === packetsPerFrame - 1;
+  const padding = isLast ? rows?.lastPaddingBytes : rows?.paddingBytes;
+  return packetPixelBytes(format, packet) + (padding ?? 0);
+}
+
+/** Bytes of one UDP datagram; default: of a frame's first. */
+export function datagramBytes(format: PacketFormat, packet = 0): number {
+  return format.headerBytes + packetDataBytes(format, packet);
+}
+
+/** Most of what {@link holdLimit} says. */
+export const MOST_HELD_PACKETS = 32;
+
+const FEWEST_HELD_ROW_PACKETS = 16;
+
+/**
+ * Consecutive packets with unbelievable frame numbers that prove a restart of the detector's counter.
+ * A frame of few packets must not have to repeat itself for long before it is believed; but where
+ * whole frames are a few packets long, as a small region of a GigaFRoST's is, a few late copies in a
+ * row must not look like a restart.
+ */
+export function holdLimit(format: PacketFormat): number {
+  const fewest = format.rows === undefined ? 2 : FEWEST_HELD_ROW_PACKETS;
+  return Math.max(fewest, Math.min(MOST_HELD_PACKETS, Math.floor(format.packetsPerFrame / 2)));
 }

@@ -1,6 +1,7 @@
 import { ConfigError, type DetectorConfig, type DetectorType } from "../config/mod.ts";
 import type { Detector } from "./detector.ts";
 import { eiger } from "./eiger/eiger.ts";
+import { gigafrost } from "./gigafrost/gigafrost.ts";
 import { gotthard2 } from "./gotthard2/gotthard2.ts";
 import { jungfrau } from "./jungfrau/jungfrau.ts";
 import { moench } from "./moench/moench.ts";
@@ -10,6 +11,7 @@ const DETECTORS: Partial<Record<DetectorType, Detector>> = {
   "eiger": eiger,
   "jungfrau-raw": jungfrau,
   "jungfrau-converted": jungfrau,
+  "gigafrost": gigafrost,
   "moench": moench,
   "gotthard2": gotthard2,
   "mythen3": mythen3,

@@ -86,6 +86,7 @@ function messageHex(settings: DetectorConfig, fields: {
   const bytes = new Uint8Array(8 + FRAME_BYTES).fill(0xff);
   detectorFor(settings).writeFrameMessage(new DataView(bytes.buffer), 8, {
     bitDepth: settings.bit_depth,
+    layout: detectorFor(settings).moduleLayout(settings),
     headerAt: 0,
     ...fields,
   });
@@ -129,6 +130,7 @@ Deno.test("imageMetadata() takes the DAQ record of a Jungfrau from the frame str
     imageId: 7n,
     missingPackets: 2,
     bitDepth: 16,
+    layout: detector.moduleLayout(settings),
     header: header({ frame: 7n, row: 0, column: 0, daqRec: 4_000_000_000 }),
     headerAt: 0,
   });
@@ -180,6 +182,7 @@ Deno.test("writeFrameMessage() of detectors without a struct of their own writes
       imageId: 9n,
       missingPackets: 1,
       bitDepth: settings.bit_depth,
+      layout: detector.moduleLayout(settings),
       header: header({ frame: 9n, row: 0, column: 0, daqRec: 5 }),
       headerAt: 0,
     });

@@ -8,8 +8,13 @@ export {
   type Detector,
   frameBytes,
   type FrameFields,
+  holdLimit,
   type ModuleLayout,
+  MOST_HELD_PACKETS,
+  packetDataBytes,
   type PacketFormat,
+  packetPixelBytes,
+  type RowPackets,
 } from "./detector.ts";
 export { detectorFor, UnsupportedDetectorError } from "./detector_for.ts";
 export { FRAME_BYTES as FRAME_MESSAGE_BYTES } from "../protocol/mod.ts";

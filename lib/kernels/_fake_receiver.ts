@@ -7,6 +7,8 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { IOVEC, MMSGHDR, unlink } from "../os/mod.ts";
+import { datagramBytes, frameBytes, type PacketFormat, type RowPackets } from "../detector/mod.ts";
+import { writeGigafrostHeader } from "../protocol/mod.ts";
 import { type FrameRingCounts, ModuleReceiver, readFrameCounts } from "../receive/mod.ts";
 import {
   dataPath,
@@ -32,6 +34,8 @@ export interface FakeReceiverOptions {
   imageIdField?: "frame_number" | "bunch_id";
   /** Datagrams that a message may bring together; default 1. */
   segments?: number;
+  /** GigaFRoST's packets, of quadrant 1, link 1. */
+  rows?: RowPackets;
 }
 
 /** A published frame, read through the ring in the moment of its publication. */
@@ -51,30 +55,46 @@ export const VERSION = 2;
 /** Detector type of the test's packets. */
 export const DETECTOR_TYPE = 3;
 
+/** The module that GigaFRoST's packets of the test come from. */
+export const STREAM = 3;
+
+/** The format of a test's packets. */
+export function testFormat(
+  { packetsPerFrame, payloadBytes, rows, imageIdField }:
+    & Pick<FakeReceiverOptions, "packetsPerFrame" | "payloadBytes" | "rows">
+    & Partial<Pick<FakeReceiverOptions, "imageIdField">>,
+): PacketFormat {
+  return {
+    headerBytes: rows === undefined ? HEADER_BYTES : 32,
+    payloadBytes,
+    packetsPerFrame,
+    headerVersion: VERSION,
+    detectorType: DETECTOR_TYPE,
+    imageIdField: imageIdField ?? "frame_number",
+    ...(rows === undefined ? {} : { rows }),
+  };
+}
+
 /** The receiver of one module, fed by {@link FakeReceiver.deliver}. */
 export class FakeReceiver implements Disposable {
   readonly receiver: ModuleReceiver;
   readonly reader: RingReader;
   readonly published: PublishedFrame[] = [];
   readonly #options: FakeReceiverOptions;
+  readonly #format: PacketFormat;
   readonly #name = `receive_test-${Deno.pid}-${crypto.randomUUID().slice(0, 8)}`;
   readonly #slotsAt: number;
   readonly #canaries: [from: number, to: number][];
   readonly #record = new RingRecord();
 
   constructor(options: FakeReceiverOptions) {
-    const { packetsPerFrame, payloadBytes, slots, window, batch, idleNs } = options;
+    const { slots, window, batch, idleNs } = options;
     this.#options = options;
-    const slotBytes = packetsPerFrame * payloadBytes;
+    const format = this.#format = testFormat(options);
+    const slotBytes = frameBytes(format);
     this.receiver = new ModuleReceiver({
-      format: {
-        headerBytes: HEADER_BYTES,
-        payloadBytes,
-        packetsPerFrame,
-        headerVersion: VERSION,
-        detectorType: DETECTOR_TYPE,
-        imageIdField: options.imageIdField ?? "frame_number",
-      },
+      format,
+      module: STREAM,
       ring: { name: this.#name, slotBytes, slots, dtype: 2, height: 1, width: 1, geometry: 0n },
       window,
       batch,
@@ -105,7 +125,7 @@ export class FakeReceiver implements Disposable {
 
   /** How many datagrams the kernel brings together from `next` on: equal ones, and one shorter at the end. */
   #bundle(datagrams: readonly Uint8Array[], next: number): number {
-    const size = HEADER_BYTES + this.#options.payloadBytes;
+    const size = datagramBytes(this.#format);
     const most = this.bundleLimit ?? this.#options.segments ?? 1;
     let n = 1;
     if (datagrams[next]!.byteLength !== size) return n;
@@ -124,11 +144,10 @@ export class FakeReceiver implements Disposable {
     return readFrameCounts(this.receiver.ring.index);
   }
 
-  /** The pixels of a published frame as they are now; undefined when they were overwritten. */
+  /** The slot of a published frame as it is now; undefined when it was overwritten. */
   pixelsOf(entry: bigint): Uint8Array | undefined {
     if (this.reader.read(entry, this.#record) !== "ok") return undefined;
-    const { packetsPerFrame, payloadBytes } = this.#options;
-    const bytes = packetsPerFrame * payloadBytes;
+    const bytes = frameBytes(this.#format);
     const at = this.#slotsAt + this.#record.slot * bytes;
     const pixels = this.receiver.memory.u8.slice(at, at + bytes);
     return this.reader.isIntact(this.#record) ? pixels : undefined;
@@ -163,21 +182,28 @@ export class FakeReceiver implements Disposable {
   /** Does what recvmmsg does with datagrams that the kernel has put together to one message. */
   putTogether(i: number, datagrams: readonly Uint8Array[]): void {
     const { dv, u8, base } = this.receiver.memory;
-    const segments = this.#options.segments ?? 1;
+    const { segments = 1, rows } = this.#options;
+    const parts = rows === undefined ? 2 : 3;
+    const longest = Math.max(
+      ...[0, this.#format.packetsPerFrame - 1].map((p) => datagramBytes(this.#format, p)),
+    );
     const message = this.#field("messages_at") + i * MMSGHDR.bytes;
     const iovecs = Number(dv.getBigUint64(message + MMSGHDR.iov, true) - base);
-    assert.equal(dv.getBigUint64(message + MMSGHDR.iovCount, true), BigInt(2 * segments));
+    assert.equal(dv.getBigUint64(message + MMSGHDR.iovCount, true), BigInt(parts * segments));
     const whole = Buffer.concat(datagrams);
     let taken = 0;
-    for (let part = 0; part < 2 * segments; part++) {
+    let given = 0;
+    for (let part = 0; part < parts * segments; part++) {
       const iovec = iovecs + part * IOVEC.bytes;
       const at = Number(dv.getBigUint64(iovec + IOVEC.base, true) - base);
       const room = Number(dv.getBigUint64(iovec + IOVEC.length, true));
-      assert.equal(room, part % 2 === 0 ? HEADER_BYTES : this.#options.payloadBytes);
+      if (part % parts === 0) assert.equal(room, this.#format.headerBytes);
+      given += room;
       const bytes = whole.subarray(taken, taken + room);
       u8.set(bytes, at);
       taken += bytes.byteLength;
     }
+    assert.equal(given, longest * segments);
     dv.setUint32(message + MMSGHDR.length, taken, true);
     dv.setUint32(message + MMSGHDR.flags, taken < whole.byteLength ? MSG_TRUNC : 0, true);
     if (segments === 1) return;
@@ -214,17 +240,18 @@ export class FakeReceiver implements Disposable {
   /** Fills what belongs to nobody: below, between and after the tables, and after the last slot. */
   #placeCanaries(): [number, number][] {
     const { memory, state, ring } = this.receiver;
-    const { batch, payloadBytes, packetsPerFrame, slots, segments = 1 } = this.#options;
+    const { batch, payloadBytes, slots, segments = 1 } = this.#options;
     const places = batch * segments;
     const dv = memory.dv;
     const index = ring.index.at;
     const used: [number, number][] = [
       [index, ring.index.plan.bytes],
-      [this.#slotsAt, slots * packetsPerFrame * payloadBytes],
+      [this.#slotsAt, slots * frameBytes(this.#format)],
       [state, RECEIVER.$bytes],
       [this.#field("headers_at"), places * HEADER_BYTES],
       [this.#field("messages_at"), batch * MMSGHDR.bytes],
-      [this.#field("iovecs_at"), 2 * places * IOVEC.bytes],
+      [this.#field("iovecs_at"), this.#field("parts") * places * IOVEC.bytes],
+      [this.#field("spill_at"), places * this.#field("spill_bytes")],
       [this.#field("expected_at"), places * 16],
       [this.#field("stage_at"), 2 * places * payloadBytes],
       [this.#field("hold_at"), this.#field("hold_limit") * (HEADER_BYTES + payloadBytes)],
@@ -246,16 +273,66 @@ export class FakeReceiver implements Disposable {
   }
 }
 
-/** A packet as the detector sends it; `payload` numbers its content. */
+/** A packet as the detector sends it. */
 export function makePacket(
-  options: { payloadBytes: number },
+  options: Pick<FakeReceiverOptions, "packetsPerFrame" | "payloadBytes" | "rows">,
   frame: bigint,
   packet: number,
-  changes: { version?: number; type?: number; module?: number; bunchId?: number; nonce?: number } =
-    {},
+  changes: HeaderChanges & { nonce?: number } = {},
 ): Uint8Array {
-  const bytes = new Uint8Array(HEADER_BYTES + options.payloadBytes);
+  const format = testFormat(options);
+  const bytes = new Uint8Array(datagramBytes(format, packet));
   const dv = new DataView(bytes.buffer);
+  if (options.rows === undefined) writeSlsFields(dv, frame, packet, changes);
+  else writeGigafrostFields(dv, frame, packet * options.rows.rowsPerPacket, changes);
+  let x = Number(BigInt.asUintN(32, frame * 2654435761n)) ^ (packet * 40503) ^ (changes.nonce ?? 0);
+  for (let i = format.headerBytes; i < bytes.byteLength; i++) {
+    x = (Math.imul(x, 1664525) + 1013904223) >>> 0;
+    bytes[i] = (x >>> 24) | 1; // never zero: zero means "missing"
+  }
+  return bytes;
+}
+
+/** What may differ from a good packet. */
+interface HeaderChanges {
+  version?: number;
+  type?: number;
+  module?: number;
+  bunchId?: number;
+}
+
+function writeGigafrostFields(
+  dv: DataView,
+  frame: bigint,
+  startingRow: number,
+  changes: HeaderChanges,
+): void {
+  const stream = changes.module ?? STREAM;
+  writeGigafrostHeader(dv, 0, {
+    protocolId: changes.type ?? DETECTOR_TYPE,
+    rowBlocks: changes.version ?? VERSION,
+    quadrantRows: 2,
+    swappedRows: false,
+    quadrantId: stream >> 1,
+    linkId: stream & 1,
+    corrMode: 5,
+    scanId: 9,
+    frameIndex: Number(frame),
+    doNotStore: false,
+    startingRow,
+    frameTimestamp: frame,
+    exposureTime: 3n,
+    syncTime: 4,
+    scanTime: 5,
+  });
+}
+
+function writeSlsFields(
+  dv: DataView,
+  frame: bigint,
+  packet: number,
+  changes: HeaderChanges,
+): void {
   dv.setBigUint64(0, frame, true);
   dv.setUint32(12, packet, true);
   dv.setFloat64(16, changes.bunchId ?? 0, true);
@@ -264,10 +341,4 @@ export function makePacket(
   dv.setUint16(36, 2, true);
   dv.setUint8(46, changes.type ?? DETECTOR_TYPE);
   dv.setUint8(47, changes.version ?? VERSION);
-  let x = Number(BigInt.asUintN(32, frame * 2654435761n)) ^ (packet * 40503) ^ (changes.nonce ?? 0);
-  for (let i = HEADER_BYTES; i < bytes.byteLength; i++) {
-    x = (Math.imul(x, 1664525) + 1013904223) >>> 0;
-    bytes[i] = (x >>> 24) | 1; // never zero: zero means "missing"
-  }
-  return bytes;
 }

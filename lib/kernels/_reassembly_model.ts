@@ -4,18 +4,19 @@
  *
  * @module
  */
+import { datagramBytes, frameBytes, type PacketFormat, packetPixelBytes } from "../detector/mod.ts";
+import { readGigafrostHeader } from "../protocol/mod.ts";
 import { RECEIVE_COUNTERS, type ReceiveCounter } from "./layout.ts";
 
 /** Settings that the kernel has too. */
 export interface ModelSettings {
-  packetsPerFrame: number;
-  payloadBytes: number;
+  format: PacketFormat;
+  /** The module that GigaFRoST's packets must come from. */
+  stream: number;
   window: number;
   idleNs: bigint;
   holdLimit: number;
   tableEntries: number;
-  version: number;
-  detectorType: number;
 }
 
 /** A frame as it is published. */
@@ -46,6 +47,16 @@ interface Packet {
   payload: Uint8Array;
 }
 
+/** What a datagram's header says; the packet number of a row that no packet begins with is NaN. */
+interface Header {
+  frame: bigint;
+  packet: number;
+  identity: bigint;
+  version: number;
+  /** It comes from the right kind of detector, and where that can be told, from the right module. */
+  ours: boolean;
+}
+
 /** The model: one call per datagram. */
 export class ReassemblyModel {
   readonly counts: Record<Exclude<ReceiveCounter, "moved">, number>;
@@ -69,24 +80,18 @@ export class ReassemblyModel {
 
   /** One datagram of any length. */
   receive(datagram: Uint8Array, now: bigint): void {
-    const s = this.#s;
-    const header = new DataView(new ArrayBuffer(48));
-    new Uint8Array(header.buffer).set(datagram.subarray(0, 48));
-    const right = datagram.byteLength === 48 + s.payloadBytes;
-    const packet: Packet = {
-      frame: header.getBigUint64(0, true),
-      packet: header.getUint32(12, true),
-      identity: header.getBigUint64(32, true) & 0xffff_ffff_ffffn,
-      payload: datagram.subarray(48),
-    };
-    const version = header.getUint8(47) === s.version;
-    const type = header.getUint8(46) === s.detectorType;
+    const { format } = this.#s;
+    const { version, ours, ...header } = this.#header(datagram);
+    const packet: Packet = { ...header, payload: datagram.subarray(format.headerBytes) };
+    const isPacket = packet.packet < format.packetsPerFrame;
+    const right = datagram.byteLength === datagramBytes(format, packet.packet);
     if (
-      !right || !version || !type || packet.packet >= s.packetsPerFrame || packet.frame > 2n ** 62n
+      !right || version !== format.headerVersion || !ours || !isPacket || packet.frame > 2n ** 62n
     ) {
-      // A longer datagram is cut to the expected length: its header tells whose it is.
-      const whole = datagram.byteLength >= 48 + s.payloadBytes;
-      if (whole && version && !type) this.counts.foreign++;
+      // A longer datagram is cut to the longest length: its header tells whose it is.
+      const lengths = [0, format.packetsPerFrame - 1].map((p) => datagramBytes(format, p));
+      const whole = lengths.includes(Math.min(datagram.byteLength, Math.max(...lengths)));
+      if (whole && version === format.headerVersion && !ours) this.counts.foreign++;
       else this.#malformed(packet, datagram.byteLength);
       return;
     }
@@ -97,6 +102,32 @@ export class ReassemblyModel {
     }
     this.#dropHeld();
     this.#accept(entry, packet, now);
+  }
+
+  #header(datagram: Uint8Array): Header {
+    const { format, stream } = this.#s;
+    const bytes = new Uint8Array(48);
+    bytes.set(datagram.subarray(0, 48));
+    if (format.rows !== undefined) {
+      const header = readGigafrostHeader(bytes);
+      const packet = header.startingRow / format.rows.rowsPerPacket;
+      return {
+        frame: BigInt(header.frameIndex),
+        packet: Number.isInteger(packet) ? packet : NaN,
+        identity: 0n,
+        version: header.rowBlocks,
+        ours: header.protocolId === format.detectorType &&
+          header.quadrantId * 2 + header.linkId === stream,
+      };
+    }
+    const view = new DataView(bytes.buffer);
+    return {
+      frame: view.getBigUint64(0, true),
+      packet: view.getUint32(12, true),
+      identity: view.getBigUint64(32, true) & 0xffff_ffff_ffffn,
+      version: view.getUint8(47),
+      ours: view.getUint8(46) === format.detectorType,
+    };
   }
 
   /** Time passes without packets. */
@@ -138,14 +169,14 @@ export class ReassemblyModel {
 
   #malformed({ frame, packet }: Packet, bytes: number): void {
     this.counts.malformed++;
-    if (bytes < 48 || this.#epoch === 0) return;
+    if (bytes < this.#s.format.headerBytes || this.#epoch === 0) return;
     let entry = this.#find(frame);
     if (entry === undefined) {
       if (frame <= this.#newest || frame - this.#newest > BigInt(this.#s.window)) return;
       entry = this.#make(frame, "announced", 0n, 0);
     }
     if (entry.packets.has(packet) || entry.late.has(packet)) return;
-    if (entry.damaged + 1 + entry.packets.size > this.#s.packetsPerFrame) return;
+    if (entry.damaged + 1 + entry.packets.size > this.#s.format.packetsPerFrame) return;
     entry.damaged++;
     if (entry.state === "closed") this.counts.damaged++;
   }
@@ -196,7 +227,7 @@ export class ReassemblyModel {
   #closeComplete(): void {
     for (;;) {
       const entry = this.#find(this.#oldest);
-      if (entry?.state !== "open" || entry.packets.size < this.#s.packetsPerFrame) return;
+      if (entry?.state !== "open" || entry.packets.size < this.#s.format.packetsPerFrame) return;
       this.#close(entry);
       this.#oldest++;
     }
@@ -220,9 +251,13 @@ export class ReassemblyModel {
   }
 
   #close(entry: Entry): void {
-    const { packetsPerFrame, payloadBytes } = this.#s;
-    const pixels = new Uint8Array(packetsPerFrame * payloadBytes);
-    for (const [packet, payload] of entry.packets) pixels.set(payload, packet * payloadBytes);
+    const { format } = this.#s;
+    const { packetsPerFrame } = format;
+    const pixels = new Uint8Array(frameBytes(format));
+    for (const [packet, payload] of entry.packets) {
+      const own = payload.subarray(0, packetPixelBytes(format, packet)); // without padding
+      pixels.set(own, packet * format.payloadBytes);
+    }
     const missing = packetsPerFrame - entry.packets.size;
     entry.damaged = Math.min(entry.damaged, missing);
     entry.state = "closed";

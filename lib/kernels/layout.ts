@@ -70,8 +70,15 @@ export const RECEIVER = defineLayout("RECEIVER", {
     "host",
     "most packets the kernel may bring in one message (UDP GRO), 1 without",
   ],
+  header_kind: ["u32", "host", "0: SLS header, 1: GigaFRoST header"],
+  header_bytes: ["u32", "host", "bytes of a packet's header"],
+  packet_bytes: ["u32", "host", "bytes of a datagram, padding included"],
+  last_packet_bytes: ["u32", "host", "the same of a frame's last packet"],
   payload_bytes: ["u32", "host", "pixel bytes of a packet"],
+  last_payload_bytes: ["u32", "host", "pixel bytes of a frame's last packet"],
   packets_per_frame: ["u32", "host", "packets of a frame"],
+  rows_per_packet: ["u32", "host", "GigaFRoST: rows of every packet but the last"],
+  stream: ["u32", "host", "GigaFRoST: quadrant × 2 + link that sends here"],
   slot_bytes: ["u32", "host", "bytes of a frame slot"],
   slots: ["u32", "host", "slots of the frame ring"],
   frames_at: ["u32", "host", "slot 0 of the frame ring"],
@@ -79,10 +86,13 @@ export const RECEIVER = defineLayout("RECEIVER", {
   headers_at: [
     "u32",
     "host",
-    "places × 48-byte packet headers as received (places = messages × segments)",
+    "places × room for a 48-byte packet header (places = messages × segments)",
   ],
   messages_at: ["u32", "host", "messages × struct mmsghdr"],
-  iovecs_at: ["u32", "host", "places × 2 × struct iovec: header, payload"],
+  iovecs_at: ["u32", "host", "places × parts × struct iovec: header, payload, spill"],
+  parts: ["u32", "host", "iovecs of a place: 2, or 3 where packets differ in length"],
+  spill_at: ["u32", "host", "places × spill_bytes: what does not fit where a packet landed"],
+  spill_bytes: ["u32", "host", "room of each: longest packet − shortest payload; 0 with 2 parts"],
   controls_at: ["u32", "host", "messages × control data (32 bytes), 0 without GRO"],
   expected_at: ["u32", "host", "places × (u64 frame, u64 packet): what was predicted for each"],
   stage_at: [
@@ -102,8 +112,12 @@ export const RECEIVER = defineLayout("RECEIVER", {
     "u64 counters in the ring's header, in the order of RECEIVE_COUNTERS",
   ],
   window: ["u32", "host", "frames kept open at once"],
-  version: ["u32", "host", "expected header version"],
-  detector_type: ["u32", "host", "expected detector type in the header"],
+  version: [
+    "u32",
+    "host",
+    "expected header version; GigaFRoST: length of a row, 12-pixel blocks",
+  ],
+  detector_type: ["u32", "host", "expected detector type in the header; GigaFRoST: protocol id"],
   image_id_field: ["u32", "host", "0: frame number, 1: bunch id (f64 in detSpec1)"],
   hold_limit: ["u32", "host", "consecutive packets that prove a restart"],
   hold_count: ["u32", "kernel", "packets held"],
@@ -192,7 +206,7 @@ export const RING_MAGIC = 0x474e_5251_4144_5453n;
 /** Version of the ring's index layout. */
 export const RING_VERSION = 1;
 
-/** Bytes of an SLS packet header. */
+/** Room for a packet header: an SLS header fills it. */
 export const HEADER_BYTES = 48;
 
 /** One simulated module: what the packet-making kernel needs to fill its send vector. */
@@ -200,9 +214,13 @@ export const SIMULATOR_MODULE = defineLayout("SIMULATOR_MODULE", {
   host_base: ["u64", "host", "address of the WebAssembly memory in the process, for iovecs"],
   batch: ["u32", "host", "packets the send vector can take"],
   segments: ["u32", "host", "packets per message: 1, or more with UDP segmentation offload"],
-  payload_bytes: ["u32", "host", "pixel bytes of a packet"],
+  header_kind: ["u32", "host", "0: SLS header, 1: GigaFRoST header"],
+  header_bytes: ["u32", "host", "bytes of a packet's header"],
+  payload_bytes: ["u32", "host", "bytes of a packet after its header"],
+  last_payload_bytes: ["u32", "host", "the same of a frame's last packet"],
   packets_per_frame: ["u32", "host", "packets of a frame"],
-  sources_at: ["u32", "host", "frames to send, one after the other"],
+  rows_per_packet: ["u32", "host", "GigaFRoST: rows of every packet but the last"],
+  sources_at: ["u32", "host", "frames to send, one after the other, as their packets carry them"],
   sources: ["u32", "host", "how many a block has; frame i sends frame i mod sources of its block"],
   blocks: ["u32", "host", "blocks of sources, sent in turn"],
   frames_per_block: ["u32", "host", "frames until the next block"],
@@ -216,7 +234,7 @@ export const SIMULATOR_MODULE = defineLayout("SIMULATOR_MODULE", {
   first_bunch: ["u64", "host", "bunch id of frame 0"],
   has_bunch: ["u32", "host", "1: detSpec1 is the bunch id (f64)"],
   daq_record: ["u32", "host", "1: detSpec3 is the low half of the frame number"],
-  frame_ticks: ["u64", "host", "time stamp distance of two frames, 100 ns"],
+  frame_ticks: ["u64", "host", "time stamp distance of two frames, 100 ns or camera ticks"],
   template: [{ bytes: 48 }, "host", "packet header; the kernel sets what differs per packet"],
 });
 
@@ -232,10 +250,10 @@ export const SIMULATOR_DATAGRAM = defineLayout("SIMULATOR_DATAGRAM", {
 export const SIMULATOR_KINDS = [
   "plain",
   "truncated", // length of the datagram, bytes
-  "version", // header version
-  "packet_number", // packet number
-  "detector_type", // detector type
-  "identity", // module id
+  "version", // header version; GigaFRoST: length of a row, 12-pixel blocks
+  "packet_number", // packet number; GigaFRoST: first row
+  "detector_type", // detector type; GigaFRoST: protocol id
+  "identity", // module id; GigaFRoST: quadrant × 2 + link
 ] as const;
 
 /** What the bitshuffle + LZ4 kernels need besides input and output, one for each thread. */

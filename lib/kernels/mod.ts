@@ -9,3 +9,4 @@ export * from "./instance.ts";
 export * from "./layout.ts";
 export * from "./pedestal.ts";
 export * from "./track_pedestal.ts";
+export * from "./unpack_gigafrost.ts";

@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { holdLimit, type RowPackets } from "../detector/mod.ts";
+import { GIGAFROST_HEADER, SLS_HEADER } from "../protocol/mod.ts";
 import {
   DETECTOR_TYPE,
   FakeReceiver,
   type FakeReceiverOptions,
   makePacket,
+  STREAM,
+  testFormat,
   VERSION,
 } from "./_fake_receiver.ts";
 import { ReassemblyModel } from "./_reassembly_model.ts";
@@ -74,20 +78,44 @@ const settings: fc.Arbitrary<FakeReceiverOptions> = fc.record({
   idleNs: fc.constant(2000n),
 });
 
+/** GigaFRoST's packets: the last one shorter, or with other padding; few rows to a packet, and many. */
+const gigafrostSettings: fc.Arbitrary<FakeReceiverOptions> = fc.record({
+  settings,
+  rowsPerPacket: n(40),
+  lastShare: fc.integer({ min: 1, max: 8 }),
+  padding: fc.constantFrom(0, 4, 36),
+  lastPadding: fc.constantFrom(0, 4, 36),
+}).map(({ settings, rowsPerPacket, lastShare, padding, lastPadding }) => {
+  const rows: RowPackets = settings.packetsPerFrame === 1
+    ? {
+      rowsPerPacket,
+      lastPayloadBytes: settings.payloadBytes,
+      paddingBytes: padding,
+      lastPaddingBytes: padding,
+    }
+    : {
+      rowsPerPacket,
+      lastPayloadBytes: settings.payloadBytes * lastShare / 8,
+      paddingBytes: padding,
+      lastPaddingBytes: lastPadding,
+    };
+  return { ...settings, rows };
+});
+
 /** Turns steps into batches of datagrams, and plays them to the receiver and to the model. */
 function play(steps: readonly Step[], options: FakeReceiverOptions): void {
-  const { packetsPerFrame, payloadBytes, idleNs, window } = options;
+  const { packetsPerFrame, idleNs, window, rows } = options;
+  const format = testFormat(options);
   using receiver = new FakeReceiver(options);
   const model = new ReassemblyModel({
-    packetsPerFrame,
-    payloadBytes,
+    format,
+    stream: STREAM,
     window,
     idleNs,
-    holdLimit: Math.max(2, Math.min(32, Math.floor(packetsPerFrame / 2))),
+    holdLimit: holdLimit(format),
     tableEntries: TABLE_ENTRIES,
-    version: VERSION,
-    detectorType: DETECTOR_TYPE,
   });
+  const versionAt = rows === undefined ? SLS_HEADER.at.version : GIGAFROST_HEADER.at.rowBlocks;
   let now = SECOND;
   let frame = 100n, packet = 0;
   let sent = 0;
@@ -145,7 +173,7 @@ function play(steps: readonly Step[], options: FakeReceiverOptions): void {
         });
         break;
       case "version":
-        damaged((d) => d.with(47, s.version === VERSION ? 9 : s.version));
+        damaged((d) => d.with(versionAt, s.version === VERSION ? 9 : s.version));
         break;
       case "packet_number":
         put(makePacket(options, frame, packetsPerFrame + s.past));
@@ -155,7 +183,8 @@ function play(steps: readonly Step[], options: FakeReceiverOptions): void {
         break;
       case "module":
         for (let i = 0; i < s.packets; i++) {
-          put(makePacket(options, ...at(i), { module: 100 + s.module, nonce: 1 }));
+          const module = rows === undefined ? 100 + s.module : (STREAM + 1 + s.module % 7) % 8;
+          put(makePacket(options, ...at(i), { module, nonce: 1 }));
         }
         break;
       case "jump":
@@ -223,6 +252,13 @@ Deno.test("the receiver does the same when the kernel brings packets together", 
       fc.integer({ min: 2, max: 7 }),
       (steps, options, segments) => play(steps, { ...options, segments }),
     ),
+    { numRuns: Number(Deno.env.get("PROPERTY_RUNS") ?? 200) },
+  );
+});
+
+Deno.test("the receiver does what the model says with GigaFRoST's packets of several lengths", () => {
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 1, maxLength: 60 }), gigafrostSettings, play),
     { numRuns: Number(Deno.env.get("PROPERTY_RUNS") ?? 200) },
   );
 });

@@ -6,6 +6,7 @@
  */
 export * from "./dump.ts";
 export * from "./frame.ts";
+export * from "./gigafrost_header.ts";
 export {
   decodeImageMetadata,
   type DetectorImageMetadata,

@@ -3,7 +3,15 @@
  *
  * @module
  */
-import { frameBytes, type PacketFormat } from "../detector/mod.ts";
+import {
+  datagramBytes,
+  frameBytes,
+  holdLimit,
+  MOST_HELD_PACKETS,
+  packetDataBytes,
+  type PacketFormat,
+  packetPixelBytes,
+} from "../detector/mod.ts";
 import {
   FRAME_ENTRY,
   HEADER_BYTES,
@@ -31,8 +39,8 @@ const TABLE_ENTRIES = 256;
 const CONTROL_BYTES = 32;
 const EXPECTED_BYTES = 16;
 
-/** Most consecutive packets asked for as proof of a counter restart. */
-const HOLD_LIMIT = 32;
+/** Links of all quadrants of a GigaFRoST. */
+const STREAMS = 8;
 
 const FRAME_GOOD = 1;
 const FRAME_MISSING_PACKETS = 2;
@@ -50,6 +58,8 @@ export interface ClosedFrame {
 export interface ModuleReceiverOptions {
   format: PacketFormat;
   ring: RingSpec;
+  /** The module, where packets name it themselves (GigaFRoST); others' packets are foreign. Default 0. */
+  module?: number | undefined;
   /** Group of the ring's files. */
   gid?: number | undefined;
   /** Messages per receive call; default 128, or 64 where a message may bring several packets. */
@@ -105,11 +115,21 @@ export class ModuleReceiver implements Disposable {
     this.#doneAt = memory.allocate(doneEntries(places) * FRAME_ENTRY.bitmap);
     const messagesAt = memory.allocate(messages * MMSGHDR.bytes);
     const { index } = this.ring;
+    const last = format.packetsPerFrame - 1;
+    const spill = spillBytes(format);
+    const parts = format.rows === undefined ? 2 : 3;
     const settings: Partial<Record<keyof typeof RECEIVER, number>> = {
       messages,
       segments,
+      header_kind: format.rows === undefined ? 0 : 1,
+      header_bytes: format.headerBytes,
+      packet_bytes: datagramBytes(format),
+      last_packet_bytes: datagramBytes(format, last),
       payload_bytes: format.payloadBytes,
+      last_payload_bytes: packetPixelBytes(format, last),
       packets_per_frame: format.packetsPerFrame,
+      rows_per_packet: format.rows?.rowsPerPacket ?? 0,
+      stream: (options.module ?? 0) % STREAMS,
       slot_bytes: ring.slotBytes,
       slots: ring.slots,
       frames_at: framesAt,
@@ -117,11 +137,14 @@ export class ModuleReceiver implements Disposable {
       counters_at: index.counterAt(0),
       headers_at: memory.allocate(places * HEADER_BYTES),
       messages_at: messagesAt,
-      iovecs_at: memory.allocate(places * 2 * IOVEC.bytes),
+      iovecs_at: memory.allocate(places * parts * IOVEC.bytes),
+      parts,
+      spill_at: spill === 0 ? 0 : memory.allocate(places * spill),
+      spill_bytes: spill,
       controls_at: segments === 1 ? 0 : memory.allocate(messages * CONTROL_BYTES),
       expected_at: memory.allocate(places * EXPECTED_BYTES),
       stage_at: memory.allocate(2 * places * format.payloadBytes),
-      hold_at: memory.allocate(HOLD_LIMIT * (HEADER_BYTES + format.payloadBytes)),
+      hold_at: memory.allocate(holdLimit(format) * (HEADER_BYTES + format.payloadBytes)),
       table_at: memory.allocate(TABLE_ENTRIES * entryBytes),
       table_mask: TABLE_ENTRIES - 1,
       entry_bytes: entryBytes,
@@ -130,8 +153,7 @@ export class ModuleReceiver implements Disposable {
       version: format.headerVersion,
       detector_type: format.detectorType,
       image_id_field: format.imageIdField === "bunch_id" ? 1 : 0,
-      // A frame of few packets must not have to repeat itself for long before it is believed.
-      hold_limit: Math.max(2, Math.min(HOLD_LIMIT, format.packetsPerFrame / 2)),
+      hold_limit: holdLimit(format),
     };
     for (const [field, value] of Object.entries(settings)) {
       memory.dv.setUint32(state + RECEIVER[field as keyof typeof RECEIVER], value, true);
@@ -203,9 +225,20 @@ export class ModuleReceiver implements Disposable {
   }
 }
 
-/** Most datagrams that the kernel may bring in one message: it puts no more than 64 KiB together. */
+/**
+ * Most datagrams that the kernel may bring in one message: it puts no more than 64 KiB together. 1 if
+ * packets differ in length, which messages of several do not tell apart.
+ */
 export function groSegments(format: PacketFormat): number {
-  return Math.floor(65_507 / (HEADER_BYTES + format.payloadBytes));
+  return format.rows === undefined ? Math.floor(65_507 / datagramBytes(format)) : 1;
+}
+
+/** What a packet may bring that has no room where another one is predicted, bytes. */
+function spillBytes(format: PacketFormat): number {
+  if (format.rows === undefined) return 0;
+  const last = format.packetsPerFrame - 1;
+  const longest = Math.max(packetDataBytes(format, 0), packetDataBytes(format, last));
+  return longest - packetPixelBytes(format, last);
 }
 
 /**
@@ -224,7 +257,7 @@ function forgetOpenFrames(index: RingIndex, packetsPerFrame: number): void {
  * were open or held before are closed besides.
  */
 function doneEntries(places: number): number {
-  return places + TABLE_ENTRIES + HOLD_LIMIT;
+  return places + TABLE_ENTRIES + MOST_HELD_PACKETS;
 }
 
 /** Bytes of a frame table's entry, bitmap included. */
@@ -238,10 +271,11 @@ function memoryBytes(
   places: number,
 ): number {
   const packet = HEADER_BYTES + format.payloadBytes;
+  const spill = spillBytes(format);
   const tables = RECEIVER.$bytes + doneEntries(places) * FRAME_ENTRY.bitmap +
     messages * (MMSGHDR.bytes + CONTROL_BYTES) +
-    places * (2 * IOVEC.bytes + HEADER_BYTES + EXPECTED_BYTES + 2 * format.payloadBytes) +
-    HOLD_LIMIT * packet + TABLE_ENTRIES * frameEntryBytes(format);
+    places * (3 * IOVEC.bytes + HEADER_BYTES + EXPECTED_BYTES + 2 * format.payloadBytes + spill) +
+    holdLimit(format) * packet + TABLE_ENTRIES * frameEntryBytes(format);
   return indexMemoryBytes(ring.slots) + slotMemoryBytes(ring.slotBytes, ring.slots) + tables + 4096;
 }
 
@@ -280,6 +314,6 @@ export function frameRingSpec(options: {
     dtype,
     height: rows,
     width: columns,
-    geometry: 0n, // a frame fills its slot: nothing of a former one can show through
+    geometry: 0n, // a frame fills its slot, or always the same part: no former one can show through
   };
 }

@@ -58,6 +58,7 @@ export function receiveSimulation(
       detectorFor(config).writeFrameMessage(message, 0, {
         module: 0,
         bitDepth: config.bit_depth,
+        layout,
         ...frame,
       }),
     onFrame: (message) => {

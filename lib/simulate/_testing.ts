@@ -32,6 +32,21 @@ export function jungfrauConfig(changes: Record<string, unknown> = {}): DetectorC
   }).config;
 }
 
+/** A valid GigaFRoST config: a small region of which each link sends four packets, the last one short. */
+export function gigafrostConfig(changes: Record<string, unknown> = {}): DetectorConfig {
+  return parseConfig({
+    detector_name: "simulated-gigafrost",
+    detector_type: "gigafrost",
+    n_modules: 8,
+    bit_depth: 16,
+    image_pixel_height: 252,
+    image_pixel_width: 504,
+    start_udp_port: 50_000,
+    module_positions: {},
+    ...changes,
+  }).config;
+}
+
 function positions(modules: number, right: number, rows: number): Record<string, number[]> {
   return Object.fromEntries(
     Array.from({ length: modules }, (_, i) => [i, [0, i * rows, right, (i + 1) * rows - 1]]),

@@ -1,3 +1,5 @@
+import { GIGAFROST_MODULES } from "../config/mod.ts";
+import { packetDataBytes } from "../detector/mod.ts";
 import { type Datagram, KIND, plain } from "./datagram.ts";
 import { type RandomStream, randomStream } from "./random.ts";
 import { type FaultRates, isStalled, type Simulation } from "./simulation.ts";
@@ -173,29 +175,36 @@ export class FaultPlan implements Iterable<FrameSchedule> {
   }
 
   #corrupt(good: Datagram, random: RandomStream): Datagram {
-    const { headerBytes, payloadBytes, packetsPerFrame, headerVersion } = this.#simulation.format;
+    const { format } = this.#simulation;
+    const { headerBytes, headerVersion } = format;
     const value = random.bits();
     switch (random.bits() % 3) {
-      case 0: // the header is whole, so that it is known which frame suffers
-        return { ...good, kind: KIND.truncated, argument: headerBytes + value % payloadBytes };
+      case 0: { // the header is whole, so that it is known which frame suffers
+        const argument = headerBytes + value % packetDataBytes(format, good.packet);
+        return { ...good, kind: KIND.truncated, argument };
+      }
       case 1:
         return { ...good, kind: KIND.version, argument: (headerVersion + 1 + value % 255) & 0xff };
-      default:
-        return {
-          ...good,
-          kind: KIND.packet_number,
-          argument: packetsPerFrame + value % (2 ** 32 - packetsPerFrame),
-        };
+      default: {
+        const [first, last] = wrongPacketNumbers(this.#simulation);
+        return { ...good, kind: KIND.packet_number, argument: first + value % (last + 1 - first) };
+      }
     }
   }
 
   #foreign(good: Datagram, random: RandomStream): Datagram {
     if (random.unit() < 0.5) {
-      return { ...good, kind: KIND.identity, argument: OTHER_MODULE_ID + random.bits() % 1024 };
+      return { ...good, kind: KIND.identity, argument: this.#otherIdentity(random.bits()) };
     }
     const own = this.#simulation.format.detectorType;
     const argument = OTHER_DETECTOR_TYPES.find((type) => type !== own)!;
     return { ...good, kind: KIND.detector_type, argument };
+  }
+
+  #otherIdentity(value: number): number {
+    return this.#simulation.format.rows === undefined
+      ? OTHER_MODULE_ID + value % 1024
+      : (this.#module + 1 + value % (GIGAFROST_MODULES - 1)) % GIGAFROST_MODULES;
   }
 
   /** Swaps the drafted pairs; the partner may be in the next frame. */
@@ -234,6 +243,13 @@ export class FaultPlan implements Iterable<FrameSchedule> {
     }
     return datagrams;
   }
+}
+
+/** The packet numbers past the frame, or the rows past the module's where packets are named by rows. */
+function wrongPacketNumbers({ format, layout }: Simulation): [first: number, last: number] {
+  return format.rows === undefined
+    ? [format.packetsPerFrame, 2 ** 32 - 1]
+    : [layout.rows, 2 ** 16 - 1];
 }
 
 /** Which fault a number from 0 to 1 stands for. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { eigerConfig, jungfrauConfig } from "./_testing.ts";
+import { eigerConfig, gigafrostConfig, jungfrauConfig } from "./_testing.ts";
 import { KIND } from "./datagram.ts";
 import { type FrameSchedule, planFaults } from "./fault_plan.ts";
 import { expectedOutcome } from "./outcome.ts";
@@ -98,6 +98,23 @@ Deno.test("planFaults() gives corrupt packets what a receiver must refuse", () =
     KIND.version,
     KIND.packet_number,
   ]);
+});
+
+Deno.test("planFaults() gives a GigaFRoST's corrupt and foreign packets what its receiver must refuse", () => {
+  const faults = { corrupt: 0.2, foreign: 0.2 };
+  const plan = createSimulation(gigafrostConfig(), { images: 200, faults });
+  const kinds = new Set<number>();
+  for (const { kind, argument, packet } of schedules(plan, 5).flatMap((s) => s.datagrams)) {
+    kinds.add(kind);
+    if (kind === KIND.truncated) {
+      assert.ok(argument >= 32 && argument < (packet === 3 ? 4568 : 6494));
+    }
+    if (kind === KIND.version) assert.ok(argument !== 21 && argument >= 0 && argument <= 255);
+    if (kind === KIND.packet_number) assert.ok(argument >= 63 && argument < 2 ** 16);
+    if (kind === KIND.detector_type) assert.notEqual(argument, 0xcb);
+    if (kind === KIND.identity) assert.ok(argument !== 5 && argument >= 0 && argument < 8);
+  }
+  assert.equal(kinds.size, 6);
 });
 
 Deno.test("planFaults() keeps a stalled module silent and the frame after it whole", () => {

@@ -1,5 +1,5 @@
 import { modulePort } from "../config/mod.ts";
-import { datagramBytes, frameBytes } from "../detector/mod.ts";
+import { datagramBytes, frameBytes, type ModuleLayout, packetDataBytes } from "../detector/mod.ts";
 import {
   HEADER_BYTES,
   instantiateKernels,
@@ -177,14 +177,18 @@ export class PacketSender implements Disposable {
     const sourcesAt = memory.allocate(images * frameBytes(format));
     for (let source = 0; source < images; source++) {
       const at = sourcesAt + source * frameBytes(format);
-      fillFrame(simulation, module, source, this.#pixelsAt(simulation, at));
+      this.#makeFrame(simulation, module, source, at);
     }
     const set = (field: keyof typeof SIMULATOR_MODULE, value: number): void =>
       memory.dv.setUint32(state + SIMULATOR_MODULE[field], value, true);
     set("batch", this.#batch);
     set("segments", this.#gso ? Math.floor(LARGEST_MESSAGE / datagramBytes(format)) : 1);
-    set("payload_bytes", format.payloadBytes);
+    set("header_kind", format.rows === undefined ? 0 : 1);
+    set("header_bytes", format.headerBytes);
+    set("payload_bytes", packetDataBytes(format, 0));
+    set("last_payload_bytes", packetDataBytes(format, format.packetsPerFrame - 1));
     set("packets_per_frame", format.packetsPerFrame);
+    set("rows_per_packet", format.rows?.rowsPerPacket ?? 0);
     set("sources_at", sourcesAt);
     set("sources", sourceImages);
     set("blocks", images / sourceImages);
@@ -221,8 +225,10 @@ export class PacketSender implements Disposable {
   }
 
   /** What all packets of a module have in common; the rest of the header is the kernel's. */
-  #writeTemplate(at: number, { format, config }: Simulation, module: number): void {
-    const { dv } = this.#memory;
+  #writeTemplate(at: number, { format, config, detector }: Simulation, module: number): void {
+    const { dv, u8 } = this.#memory;
+    const template = detector.packetTemplate?.(config, module);
+    if (template !== undefined) return u8.set(template, at);
     const header = SLS_HEADER.at;
     dv.setUint32(at + header.expLength, EXPOSURE_TICKS, true);
     dv.setUint16(at + header.modId, module, true);
@@ -234,15 +240,31 @@ export class PacketSender implements Disposable {
     dv.setUint8(at + header.version, format.headerVersion);
   }
 
-  #pixelsAt({ format, layout }: Simulation, at: number): RawPixels {
-    const { buffer } = this.#memory.memory;
-    const count = frameBytes(format) / layout.pixelBytes;
-    return layout.pixelBytes === 1
-      ? new Uint8Array(buffer, at, count)
-      : layout.pixelBytes === 2
-      ? new Uint16Array(buffer, at, count)
-      : new Uint32Array(buffer, at, count);
+  /** Puts a frame at `at` as its packets carry it. */
+  #makeFrame(simulation: Simulation, module: number, source: number, at: number): void {
+    const { format, layout, detector, config } = simulation;
+    const { memory, u8 } = this.#memory;
+    if (detector.packFrame === undefined) {
+      return fillFrame(simulation, module, source, pixelsAt(layout, memory.buffer, at));
+    }
+    const pixels = pixelsAt(layout, new ArrayBuffer(framePixels(layout) * layout.pixelBytes), 0);
+    fillFrame(simulation, module, source, pixels);
+    detector.packFrame(config, pixels, u8.subarray(at, at + frameBytes(format)));
   }
+}
+
+/** A module's pixels in a buffer. */
+function pixelsAt(layout: ModuleLayout, buffer: ArrayBufferLike, at: number): RawPixels {
+  const count = framePixels(layout);
+  return layout.pixelBytes === 1
+    ? new Uint8Array(buffer, at, count)
+    : layout.pixelBytes === 2
+    ? new Uint16Array(buffer, at, count)
+    : new Uint32Array(buffer, at, count);
+}
+
+function framePixels({ rows, chips, runPixels }: ModuleLayout): number {
+  return rows * chips * runPixels;
 }
 
 function send(lane: Lane, messages: number): void {

@@ -1,9 +1,15 @@
 import assert from "node:assert/strict";
 import type { DetectorConfig } from "../config/mod.ts";
 import { IOVEC, MMSGHDR, UdpSocket } from "../os/mod.ts";
-import { bunchIdFromDetSpec1, readSlsHeader, type SlsHeader } from "../protocol/mod.ts";
+import {
+  bunchIdFromDetSpec1,
+  type GigafrostHeader,
+  readGigafrostHeader,
+  readSlsHeader,
+  type SlsHeader,
+} from "../protocol/mod.ts";
 import { SharedMemory } from "../ring/mod.ts";
-import { eigerConfig, jungfrauConfig } from "./_testing.ts";
+import { eigerConfig, gigafrostConfig, jungfrauConfig } from "./_testing.ts";
 import { type Datagram, KIND, plain } from "./datagram.ts";
 import { PacketSender } from "./packet_sender.ts";
 import { simulateImage } from "./simulate_image.ts";
@@ -167,6 +173,71 @@ Deno.test("PacketSender spoils exactly what a schedule says", () => {
     header(1, 5, { detType: 3 }),
     header(1, 5, { modId: 77 }),
     header(1, 5, {}),
+  ]);
+});
+
+function gigafrostHeader(changes: Partial<GigafrostHeader>): GigafrostHeader {
+  return {
+    protocolId: 0xcb,
+    rowBlocks: 21,
+    quadrantRows: 126,
+    swappedRows: false,
+    quadrantId: 2,
+    linkId: 1,
+    corrMode: 5,
+    scanId: 1,
+    frameIndex: 1,
+    doNotStore: false,
+    startingRow: 0,
+    frameTimestamp: 0n,
+    exposureTime: 1000n,
+    syncTime: 200_000,
+    scanTime: 100_000,
+    ...changes,
+  };
+}
+
+for (const gso of [false, true]) {
+  const how = gso ? "cut by the kernel (gso)" : "one message each";
+  Deno.test(`PacketSender sends a GigaFRoST's packets, the last one shorter, ${how}`, () => {
+    using receiver = new Receiver();
+    const config = gigafrostConfig({ submodule_info: [{ submodule: 5, port: receiver.port }] });
+    const options = { startId: 300, rate: 100, modules: [5] };
+    using sender = new PacketSender(createSimulation(config, options), { gso });
+    assert.equal(sender.sendFrame(2), 4);
+    const packets = receiver.take();
+    assert.deepEqual(packets.map(({ length }) => length), [6494, 6494, 6494, 4568]);
+    packets.forEach((packet, i) => {
+      const own = { frameIndex: 302, startingRow: 17 * i, frameTimestamp: 200_000n };
+      assert.deepEqual(readGigafrostHeader(packet), gigafrostHeader(own));
+    });
+  });
+}
+
+Deno.test("PacketSender spoils exactly what a schedule says of a GigaFRoST", () => {
+  using receiver = new Receiver();
+  const config = gigafrostConfig({ submodule_info: [{ submodule: 5, port: receiver.port }] });
+  using sender = new PacketSender(createSimulation(config, { modules: [5] }));
+  const spoilt = (kind: number, argument: number): Datagram => ({ ...plain(0, 3), kind, argument });
+  const schedule = [
+    spoilt(KIND.truncated, 20),
+    spoilt(KIND.truncated, 1000),
+    spoilt(KIND.version, 9),
+    spoilt(KIND.packet_number, 50),
+    spoilt(KIND.detector_type, 3),
+    spoilt(KIND.identity, 6),
+  ];
+  assert.equal(sender.sendSchedules([schedule]), 6);
+  const [short, ...packets] = receiver.take();
+  assert.equal(short?.length, 20);
+  assert.deepEqual(packets.map(({ length }) => length), [1000, 4568, 4568, 4568, 4568]);
+  const startingRow = 51;
+  assert.deepEqual(packets.map(readGigafrostHeader), [
+    gigafrostHeader({ startingRow }),
+    gigafrostHeader({ startingRow, rowBlocks: 9 }),
+    gigafrostHeader({ startingRow: 50 }),
+    gigafrostHeader({ startingRow, protocolId: 3 }),
+    gigafrostHeader({ startingRow, quadrantId: 3, linkId: 0 }),
   ]);
 });
 

@@ -42,7 +42,8 @@ export function fillFrame(
 ): void {
   const { detector, layout, pattern, seed } = simulation;
   const width = layout.chips * layout.runPixels;
-  const largest = detector.gainSwitching ? LARGEST_CHARGE : 2 ** (8 * layout.pixelBytes) - 1;
+  const bits = layout.packedBits ?? 8 * layout.pixelBytes;
+  const largest = detector.gainSwitching ? LARGEST_CHARGE : 2 ** bits - 1;
   switch (pattern) {
     case "flat":
       pixels.fill(detector.gainSwitching ? GAIN_STAGES[0].pedestal : FLAT_COUNTS);

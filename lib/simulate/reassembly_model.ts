@@ -1,5 +1,5 @@
 import type { DetectorConfig } from "../config/mod.ts";
-import type { PacketFormat } from "../detector/mod.ts";
+import { holdLimit, type PacketFormat } from "../detector/mod.ts";
 import { type Datagram, KIND } from "./datagram.ts";
 
 /** What decides how a receiver judges packets. */
@@ -17,7 +17,7 @@ export function receiverRules(config: DetectorConfig, format: PacketFormat): Rec
   return {
     packetsPerFrame: format.packetsPerFrame,
     window: config.frame_window,
-    holdLimit: Math.max(2, Math.min(32, format.packetsPerFrame / 2)),
+    holdLimit: holdLimit(format),
   };
 }
 

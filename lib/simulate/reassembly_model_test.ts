@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import type { DetectorConfig } from "../config/mod.ts";
 import { moduleConfig } from "../detector/_testing.ts";
-import { eigerConfig, jungfrauConfig } from "./_testing.ts";
+import { eigerConfig, gigafrostConfig, jungfrauConfig } from "./_testing.ts";
 import { type Received, receiveSimulation } from "./_receiving.ts";
 import { simulateImage } from "./simulate_image.ts";
 import type { FaultRates, SimulationOptions } from "./simulation.ts";
@@ -100,6 +100,48 @@ for (const type of ["moench", "mythen3", "gotthard2"] as const) {
   });
 }
 
+for (
+  const [width, height, packetsPerFrame] of [
+    [48, 8, 1],
+    [504, 252, 4], // the last one is shorter
+    [504, 204, 3], // padded, all of one length
+    [2016, 2016, 126],
+  ] as const
+) {
+  Deno.test(`the receiver counts what the model expects of a GigaFRoST of ${width} × ${height} px`, () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(0.05, 0.3).chain(rates),
+        fc.nat(1_000_000),
+        fc.constantFrom(1, 2, 4, 8),
+        (faults, seed, frame_window) => {
+          const options = { images: width > 1000 ? 10 : 40, seed, faults, modules: [0] };
+          const received = receiveSimulation(
+            (start_udp_port) =>
+              gigafrostConfig({
+                image_pixel_width: width,
+                image_pixel_height: height,
+                start_udp_port,
+                frame_window,
+              }),
+            { ...options, pattern: "flat" },
+          );
+          assertAsExpected(ofOneModule(received, packetsPerFrame));
+        },
+      ),
+      { numRuns: 12 },
+    );
+  });
+}
+
+/** What is expected, without the packets of the seven modules that send nothing. */
+function ofOneModule({ expected, ...received }: Received, packetsPerFrame: number): Received {
+  const own = [...expected.missingPacketsPerImage]
+    .map(([id, n]): [bigint, number] => [id, n - 7 * packetsPerFrame])
+    .filter(([, n]) => n > 0);
+  return { ...received, expected: { ...expected, missingPacketsPerImage: new Map(own) } };
+}
+
 Deno.test("the receiver counts what the model expects when a module stalls", () => {
   fc.assert(
     fc.property(rates(0.1), fc.nat(1000), fc.nat(12), fc.integer({ min: 1, max: 15 }), (
@@ -116,6 +158,28 @@ Deno.test("the receiver counts what the model expects when a module stalls", () 
     }),
     { numRuns: 15 },
   );
+});
+
+Deno.test("frames of a simulated GigaFRoST arrive packed, without padding, whatever the order", () => {
+  const config = (start_udp_port: number): DetectorConfig => gigafrostConfig({ start_udp_port });
+  const faults = { drop: 0.02, reorder: 0.3, duplicate: 0.1, corrupt: 0.02, foreign: 0.02 };
+  const options = { images: 30, pattern: "ramp", sourceImages: 3, faults, modules: [0] } as const;
+  let good = 0;
+  receiveSimulation(config, options, (imageId, missing, bytes) => {
+    if (missing > 0) return;
+    good++;
+    // Module 0: the lower left quadrant's even rows.
+    const image = simulateImage(config(50_000), options, imageId);
+    for (let row = 0; row < 63; row++) {
+      for (let column = 0; column < 252; column += 2) {
+        const at = (row * 252 + column) * 3 / 2;
+        const both = bytes[at]! | bytes[at + 1]! << 8 | bytes[at + 2]! << 16;
+        const first = (126 + 2 * row) * 504 + column;
+        assert.equal(both, image[first]! | image[first + 1]! << 12, `row ${row}, column ${column}`);
+      }
+    }
+  });
+  assert.ok(good > 5 && good < 30, `${good} of 30 frames are complete`);
 });
 
 Deno.test("frames of a simulated Jungfrau arrive with the pixels that simulateImage() says", () => {

@@ -56,13 +56,15 @@ function place(
 ): void {
   const { rows, chips, runPixels, gapPixels, bandRows = rows, bandGapRows = 0, pixelBytes } =
     simulation.layout;
+  const { interleaved = 1 } = simulation.layout;
   const columns = chips * runPixels;
   const frame = rawPixels(pixelBytes, rows * columns);
   fillFrame(simulation, module, source, frame);
   const rectangle = moduleRectangles(simulation.config)[module]!;
   const { flipX, flipY, transposed } = rectangle;
   for (let row = 0; row < rows; row++) {
-    const down = row + Math.floor(row / bandRows) * bandGapRows;
+    const down = row * interleaved + module % interleaved +
+      Math.floor(row / bandRows) * bandGapRows;
     for (let column = 0; column < columns; column++) {
       const across = column + Math.floor(column / runPixels) * gapPixels;
       const [dx, dy] = transposed ? [down, across] : [across, down];

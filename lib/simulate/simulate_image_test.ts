@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { eigerConfig, jungfrauConfig } from "./_testing.ts";
+import { eigerConfig, gigafrostConfig, jungfrauConfig } from "./_testing.ts";
 import { PATTERNS } from "./pattern.ts";
 import { simulateImage } from "./simulate_image.ts";
 
@@ -42,6 +42,22 @@ Deno.test("simulateImage() gives each module its number with the pattern module-
   const image = simulateImage(jungfrauConfig(), { pattern: "module-id" }, 1n);
   assert.ok(image.subarray(0, 512 * 1024).every((pixel) => pixel === 1));
   assert.ok(image.subarray(512 * 1024).every((pixel) => pixel === 2));
+});
+
+Deno.test("simulateImage() lets the links of a GigaFRoST's quadrant take turns, upwards in the upper ones", () => {
+  const image = simulateImage(gigafrostConfig(), { pattern: "module-id" }, 1n);
+  const links = (x: number, y: number): [number, number] =>
+    [y, y + 1].map((row) => image[row * 504 + x]! - 1) as [number, number];
+  assert.deepEqual([links(0, 126), links(503, 126), links(251, 250)], [[0, 1], [2, 3], [0, 1]]);
+  assert.deepEqual([links(0, 124), links(503, 124), links(252, 0)], [[5, 4], [7, 6], [7, 6]]);
+});
+
+Deno.test("simulateImage() keeps a GigaFRoST's pixels within 12 bit", () => {
+  for (const pattern of PATTERNS) {
+    if (pattern === "gain" || pattern === "dark") continue;
+    const image = simulateImage(gigafrostConfig(), { pattern }, 1n);
+    assert.ok(image.every((pixel) => pixel < 4096), pattern);
+  }
 });
 
 Deno.test("simulateImage() switches a Jungfrau's gain through the codes 0, 1 and 3", () => {

@@ -2,6 +2,7 @@ import type { DetectorConfig } from "../config/mod.ts";
 import {
   type Detector,
   detectorFor,
+  frameBytes,
   type ModuleLayout,
   type PacketFormat,
 } from "../detector/mod.ts";
@@ -183,6 +184,11 @@ function check(simulation: Simulation): void {
   };
   if (simulation.images !== Infinity) whole("images", simulation.images, 1, MOST_IMAGES);
   whole("startId", simulation.startId, 0, Number.MAX_SAFE_INTEGER - MOST_IMAGES);
+  if (format.rows !== undefined) {
+    // Its frame numbers have 32 bits.
+    const most = simulation.images === Infinity ? 1 : simulation.images;
+    whole("startId", simulation.startId, 0, 2 ** 32 - most);
+  }
   whole("bunchOffset", simulation.bunchOffset, 0, Number.MAX_SAFE_INTEGER - MOST_IMAGES);
   whole("startId + bunchOffset", simulation.startId + simulation.bunchOffset, 0, 2 ** 53 - 1);
   whole("seed", simulation.seed, 0, Number.MAX_SAFE_INTEGER);
@@ -209,7 +215,7 @@ function check(simulation: Simulation): void {
   }
   checkDark(simulation, whole);
   const images = distinctImages(simulation);
-  const bytes = modules.length * images * format.payloadBytes * format.packetsPerFrame;
+  const bytes = modules.length * images * frameBytes(format);
   if (bytes > SOURCE_BYTES_LIMIT) {
     throw new SimulationError(
       `${images} source images of ${modules.length} modules need ${bytes} bytes; ` +

@@ -4,7 +4,7 @@
  * @module
  */
 import { type DetectorConfig, modulePort } from "../../lib/config/mod.ts";
-import { detectorFor } from "../../lib/detector/mod.ts";
+import { detectorFor, type ModuleLayout } from "../../lib/detector/mod.ts";
 import { pinThread, UdpSocket } from "../../lib/os/mod.ts";
 import { frameRingName, frameStreamAddress } from "../../lib/protocol/mod.ts";
 import {
@@ -46,6 +46,10 @@ runDataWorker<ReceiveWorkerInit>((init, control) => {
   const detector = detectorFor(config);
   const format = detector.packetFormat(config);
   const layout = detector.moduleLayout(config);
+  const segments = init.gro ? groSegments(format) : 1;
+  if (init.gro && segments === 1) {
+    control.log("warning", "--gro has no effect: this detector's packets differ in length");
+  }
   const frameTimeoutNs = BigInt(config.frame_timeout_ms) * 1_000_000n;
 
   const lanes = modules.map((module): ReceiveLane => {
@@ -61,17 +65,21 @@ runDataWorker<ReceiveWorkerInit>((init, control) => {
           name: frameRingName(config.detector_name, module),
           format,
           slots: init.frameSlots,
-          dtype: ImageMetadataDtype[pixelTypeOf(layout.pixelBytes)],
-          rows: layout.rows,
-          columns: layout.chips * layout.runPixels,
+          ...ringPixels(layout),
         }),
         gid,
         batch: init.batch,
-        segments: init.gro ? groSegments(format) : 1,
+        segments,
+        module,
         window: config.frame_window,
         idleNs: frameTimeoutNs,
         writeMessage: (message, frame) =>
-          detector.writeFrameMessage(message, 0, { module, bitDepth: config.bit_depth, ...frame }),
+          detector.writeFrameMessage(message, 0, {
+            module,
+            bitDepth: config.bit_depth,
+            layout,
+            ...frame,
+          }),
         onFrame: (message) => void stream.trySendBuffer(message),
       }),
     );
@@ -79,7 +87,7 @@ runDataWorker<ReceiveWorkerInit>((init, control) => {
       new UdpSocket({
         bind: { address: config.udp_bind_address, port: modulePort(config, module) },
         receiveBufferBytes: init.socketBufferBytes,
-        gro: init.gro,
+        gro: segments > 1,
       }),
     );
     if (socket.warning !== undefined) control.log("warning", socket.warning, { module });
@@ -88,6 +96,15 @@ runDataWorker<ReceiveWorkerInit>((init, control) => {
   control.ready();
   runReceiveLoop(lanes, { frameTimeoutNs, stopping: () => control.stopping });
 });
+
+/** Type and shape of what is in a frame ring; packed pixels are bytes. */
+function ringPixels(layout: ModuleLayout): { dtype: number; rows: number; columns: number } {
+  const { rows, chips, runPixels, pixelBytes, packedBits } = layout;
+  const columns = chips * runPixels;
+  return packedBits === undefined
+    ? { dtype: ImageMetadataDtype[pixelTypeOf(pixelBytes)], rows, columns }
+    : { dtype: ImageMetadataDtype.uint8, rows, columns: columns * packedBits / 8 };
+}
 
 function pixelTypeOf(bytes: number): "uint8" | "uint16" | "uint32" {
   return bytes === 1 ? "uint8" : bytes === 2 ? "uint16" : "uint32";

@@ -57,6 +57,22 @@ export function jungfrauConfig(modules: number, more: Record<string, unknown> = 
   return moduleConfig("jungfrau-raw", modules, { detector_name: uniqueName("e2e-jf"), ...more });
 }
 
+/** A GigaFRoST with its eight streams, on free ports; 504 × 252 px where `more` says nothing else. */
+export function gigafrostConfig(more: Record<string, unknown> = {}): ConfigJson {
+  return {
+    ...COMMON,
+    detector_name: uniqueName("e2e-gf"),
+    detector_type: "gigafrost",
+    n_modules: 8,
+    bit_depth: 16,
+    image_pixel_height: 252,
+    image_pixel_width: 504,
+    start_udp_port: freeUdpPorts(8),
+    module_positions: {},
+    ...more,
+  };
+}
+
 /** Eiger half modules of 514 × 256 px (16 bit), one above the other, every second one upside down. */
 export function eigerConfig(modules: number, more: Record<string, unknown> = {}): ConfigJson {
   const rows = (i: number): [number, number] =>

@@ -1,0 +1,122 @@
+/**
+ * The recorded GigaFRoST of 504 × 252 px, two images: what std-daq's own services made of the packets.
+ * 17 rows of 252 pixels go into a packet: an odd number that does not fill lines, so packets end with
+ * 36 bytes of padding, and the last one is shorter.
+ */
+import assert from "node:assert/strict";
+import { decodeImageMetadata, frameStreamAddress, imageRingName } from "../lib/protocol/mod.ts";
+import { imageStreamAddress } from "../lib/protocol/mod.ts";
+import {
+  type ConfigJson,
+  freeUdpPorts,
+  imageIds,
+  PATIENT,
+  Pipeline,
+  readData,
+  readJson,
+  readWithH5py,
+  ringEntries,
+  StreamListener,
+  UdpSource,
+  uniqueName,
+} from "./harness/mod.ts";
+
+interface Recording {
+  config: ConfigJson;
+  packets: { file: string };
+  /** Frame structs of each module. */
+  frames_hex: Record<string, string[]>;
+  images: { metadata_hex: string; sha256: string }[];
+}
+
+const recording = readJson<Recording>("gigafrost/case.json");
+const metadata = recording.images.map(({ metadata_hex }) => metadata_hex);
+const pixels = recording.images.map(({ sha256 }) => sha256);
+const packets = [...packetRecords(readData(`gigafrost/${recording.packets.file}`))];
+
+/** Bit 15 of the image's status in a packet's header: the image is not to be stored. */
+const STATUS_HIGH_BYTE = 13;
+
+for (const order of ["in the order they were sent", "every module's in reverse"] as const) {
+  Deno.test(`recorded GigaFRoST packets, ${order}, become the images and the messages of std-daq`, async () => {
+    await using pipeline = await start();
+    const stream = imageStreamAddress(pipeline.name);
+    const frameStreams = Array.from({ length: 8 }, (_, m) => frameStreamAddress(pipeline.name, m));
+    await using listener = await StreamListener.start([stream, ...frameStreams]);
+    const { path } = await pipeline.write("golden.h5", pixels.length);
+
+    send(pipeline, order === "every module's in reverse" ? reversedInFrames(packets) : packets);
+    await pipeline.finished();
+
+    assert.deepEqual(await listener.take(stream, metadata.length), metadata);
+    for (const [module, frames] of Object.entries(recording.frames_hex)) {
+      assert.deepEqual(await listener.take(frameStreams[Number(module)]!, frames.length), frames);
+    }
+    const inRing = ringEntries(imageRingName(pipeline.name));
+    assert.deepEqual(inRing.map(({ message }) => message), metadata);
+    assert.deepEqual(inRing.map(({ sha256 }) => sha256), pixels);
+    const file = await readWithH5py(path);
+    assert.deepEqual([file.data.shape, file.data.dtype], [[2, 252, 504], "<u2"]);
+    assert.deepEqual(file.data.sha256, pixels);
+    assert.deepEqual(imageIds(file), [300, 301]);
+    assert.deepEqual(file.metadata.records.map(([, status]) => status), [1, 1]);
+  });
+}
+
+Deno.test("an image that the GigaFRoST says not to store says so to everyone who gets it", async () => {
+  await using pipeline = await start();
+  const stream = imageStreamAddress(pipeline.name);
+  await using listener = await StreamListener.start([stream]);
+  await pipeline.write("golden.h5", pixels.length);
+  // Only the first image's.
+  send(
+    pipeline,
+    packets.map(({ module, packet }, i) => ({
+      module,
+      packet: i < packets.length / 2 ? packet.with(STATUS_HIGH_BYTE, 0x80) : packet,
+    })),
+  );
+  await pipeline.finished();
+  const images = (await listener.take(stream, 2)).map((hex) =>
+    decodeImageMetadata(Uint8Array.fromHex(hex)).detector
+  );
+  const stored = images.map((image) => image?.kind === "gf" && image.storeImage);
+  assert.deepEqual(stored, [false, true]);
+});
+
+function start(): Promise<Pipeline> {
+  return Pipeline.start({
+    ...recording.config,
+    ...PATIENT,
+    detector_name: uniqueName("e2e-gf"),
+    start_udp_port: freeUdpPorts(recording.config.n_modules),
+  });
+}
+
+interface Sent {
+  module: number;
+  packet: Uint8Array;
+}
+
+function send(pipeline: Pipeline, sent: readonly Sent[]): void {
+  using source = new UdpSource(pipeline.config);
+  for (const { module, packet } of sent) source.push(module, packet);
+  source.flush();
+}
+
+/** The same with the four packets of every frame of a module from the last to the first. */
+function reversedInFrames(sent: readonly Sent[]): Sent[] {
+  const frames: Sent[][] = [];
+  for (let i = 0; i < sent.length; i += 4) frames.push(sent.slice(i, i + 4).reverse());
+  return frames.flat();
+}
+
+/** Records of [u16 module][u16 length][packet]. */
+function* packetRecords(bytes: Uint8Array): Generator<Sent> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = 0; at < bytes.length;) {
+    const length = view.getUint16(at + 2, true);
+    yield { module: view.getUint16(at, true), packet: bytes.slice(at + 4, at + 4 + length) };
+    at += 4 + length;
+  }
+}
