@@ -7,6 +7,7 @@ import {
   jungfrauConfig,
   leftovers,
   readWithH5py,
+  ROOT,
   type SimulatorReport,
   until,
 } from "./harness/mod.ts";
@@ -85,10 +86,11 @@ Deno.test("daq runs a detector, writes files, tells its account, stops, and leav
     assert.match(err, /stopped\.h5 exists already/);
   });
 
-  await t.step("SIGTERM ends everything, and nothing is left", async () => {
+  await t.step("Ctrl-C ends everything, and nothing is left", async () => {
     const services = Object.values(daq.services());
     assert.equal(services.length, 4);
-    const { code } = await daq.process.stop();
+    daq.process.kill("SIGINT");
+    const { code } = await daq.process.end();
     assert.equal(code, 0, daq.process.tail());
     assert.deepEqual(services.filter(isRunning), []);
     assert.deepEqual(leftovers(config.detector_name), []);
@@ -140,6 +142,58 @@ Deno.test("the services end by themselves, leaving nothing, when daq run is kill
   daq.process.kill("SIGKILL");
   await until("the end of all services", () => !services.some(isRunning));
   assert.deepEqual(leftovers(config.detector_name), []);
+});
+
+Deno.test("a second daq run of a detector is refused, and takes nothing from the first", async () => {
+  const config = jungfrauConfig(1);
+  const { daq } = await DaqRun.start(config);
+  await using _running = daq;
+  const second = await daq.command(
+    "run",
+    daq.configPath,
+    "--api-port",
+    "0",
+    "--data-root",
+    daq.dataRoot,
+  );
+  assert.equal(second.code, 4, second.err);
+  assert.match(second.err, /std_udp_recv did not start/);
+  // A service of the first still finds the others' sockets when it starts anew.
+  const writer = daq.services()["std_h5_writer"] ?? assert.fail("no writer");
+  Deno.kill(writer, "SIGKILL");
+  await until("word of its death", () => daq.process.err.some((line) => line.includes("died")));
+  const path = daq.path("after.h5");
+  await until(
+    "a new acquisition",
+    async () => (await daq.command("write", path, "-n", "1")).code === 0,
+    { explain: () => daq.process.tail() },
+  );
+  await until("its image", async () => {
+    await simulate(daq, "--images", "1", "--bunch-offset", String(Date.now()));
+    return (await daq.client.status()).acquisition.state === "FINISHED";
+  });
+  assert.equal(imageIds(await readWithH5py(path)).length, 1);
+});
+
+Deno.test("daq run writes to ./data, which it makes, when no folder is named", async () => {
+  const data = `${ROOT}/data`;
+  const before = await Deno.stat(data).then(() => true, () => false);
+  const { daq, ready } = await DaqRun.start(jungfrauConfig(1), { dataRoot: null });
+  const file = `${data}/${ready.detector}.h5`;
+  try {
+    await using _running = daq;
+    assert.deepEqual(ready.data_roots, [await Deno.realPath(data)]);
+    const { code, err } = await daq.command("write", file, "-n", "1");
+    assert.equal(code, 0, err);
+    await simulate(daq, "--images", "1");
+    await until(
+      "the image",
+      async () => (await daq.client.status()).acquisition.state === "FINISHED",
+    );
+    assert.equal(imageIds(await readWithH5py(file)).length, 1);
+  } finally {
+    await Deno.remove(before ? file : data, { recursive: true });
+  }
 });
 
 /** `daq simulate`, as fast as a test may. */

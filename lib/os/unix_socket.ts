@@ -47,7 +47,7 @@ export function listenUnix(path: string, options: UnixListenOptions = {}): numbe
     if (libc.bind(fd, address, address.byteLength) !== 0) {
       const errno = lastErrno();
       if (errno !== EADDRINUSE) throw new OsError("bind", errno, path);
-      removeLeftover(path, address);
+      if (!removeLeftover(path, address)) throw new OsError("bind", EADDRINUSE, path);
       if (libc.bind(fd, address, address.byteLength) !== 0) throw lastError("bind", path);
     }
     bound = true;
@@ -71,11 +71,17 @@ export function closeDescriptor(fd: number): void {
   libc.close(fd);
 }
 
-/** Removes a socket file that nobody serves any more.
+/**
+ * Removes the file of a Unix-domain socket that nobody serves any more; leaves a served one alone.
  *
- * @throws {OsError} EADDRINUSE if it is served, EEXIST if it is no socket.
+ * @returns Whether the path is free now.
+ * @throws {OsError} EEXIST if it is no socket, EACCES, ENAMETOOLONG, …
  */
-function removeLeftover(path: string, address: Uint8Array<ArrayBuffer>): void {
+export function removeUnservedSocket(path: string): boolean {
+  return removeLeftover(path, unixAddress(path));
+}
+
+function removeLeftover(path: string, address: Uint8Array<ArrayBuffer>): boolean {
   // open(2) of a socket fails with ENXIO: this tells it from every other file without following it.
   const opened = libc.open(cString(path), O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC, 0);
   if (opened >= 0) {
@@ -83,18 +89,19 @@ function removeLeftover(path: string, address: Uint8Array<ArrayBuffer>): void {
     throw new OsError("bind", Errno.EEXIST, `${path} (a file that is not a socket)`);
   }
   const errno = lastErrno();
-  if (errno === Errno.ENOENT) return;
+  if (errno === Errno.ENOENT) return true;
   if (errno !== ENXIO) throw new OsError("open", errno, path);
 
   const probe = unixSocket();
   try {
     const refused = libc.connect(probe, address, address.byteLength) !== 0 &&
       lastErrno() === Errno.ECONNREFUSED;
-    if (!refused) throw new OsError("bind", EADDRINUSE, path);
+    if (!refused) return false;
   } finally {
     libc.close(probe);
   }
   unlink(path);
+  return true;
 }
 
 function unixSocket(): number {

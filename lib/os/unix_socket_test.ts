@@ -1,7 +1,7 @@
 import { ok, strictEqual, throws } from "node:assert/strict";
 import { OsError } from "./errno.ts";
 import { unlink } from "./file.ts";
-import { closeDescriptor, listenUnix } from "./unix_socket.ts";
+import { closeDescriptor, listenUnix, removeUnservedSocket } from "./unix_socket.ts";
 
 function socketPath(): string {
   return `/tmp/std-daq-test-${Deno.pid}-${crypto.randomUUID()}`;
@@ -61,6 +61,23 @@ Deno.test("listenUnix() replaces a leftover but not a served socket", () => {
     ok(Deno.lstatSync(path).isSocket);
     closeDescriptor(first);
     closeDescriptor(listenUnix(path));
+  } finally {
+    unlink(path);
+  }
+});
+
+Deno.test("removeUnservedSocket() removes a leftover, and nothing that is served or no socket", () => {
+  const path = socketPath();
+  strictEqual(removeUnservedSocket(path), true); // nothing there
+  const fd = listenUnix(path);
+  strictEqual(removeUnservedSocket(path), false);
+  ok(Deno.lstatSync(path).isSocket);
+  closeDescriptor(fd);
+  strictEqual(removeUnservedSocket(path), true);
+  throws(() => Deno.lstatSync(path), Deno.errors.NotFound);
+  Deno.writeTextFileSync(path, "precious");
+  try {
+    failsWith("EEXIST", () => removeUnservedSocket(path));
   } finally {
     unlink(path);
   }

@@ -30,6 +30,14 @@ export interface CommandResult {
   err: string;
 }
 
+/** How to start `daq run`. */
+export interface DaqRunOptions {
+  /** Null: let it write to its default folder; else to a folder of the test's. */
+  dataRoot?: null;
+  /** Further arguments. */
+  args?: readonly string[];
+}
+
 /** `daq run` as a user starts it, and the other commands beside it. */
 export class DaqRun implements AsyncDisposable {
   readonly process: TestProcess;
@@ -40,7 +48,7 @@ export class DaqRun implements AsyncDisposable {
   readonly #folder: string;
   readonly #api: string;
 
-  private constructor(config: ConfigJson, options: readonly string[]) {
+  private constructor(config: ConfigJson, { dataRoot, args = [] }: DaqRunOptions) {
     this.#detector = config.detector_name;
     this.#folder = Deno.makeTempDirSync({ prefix: `${this.#detector}_files_` });
     this.configPath = `${this.#folder}/config.json`;
@@ -51,15 +59,16 @@ export class DaqRun implements AsyncDisposable {
     this.#api = `http://127.0.0.1:${port}`;
     this.client = new DaqClient({ baseUrl: this.#api });
     this.process = this.spawn(
-      ...["run", this.configPath, "--api-port", String(port), "--data-root", this.dataRoot],
-      ...["--ram", "100M", ...options],
+      ...["run", this.configPath, "--api-port", String(port), "--ram", "100M"],
+      ...(dataRoot === null ? [] : ["--data-root", this.dataRoot]),
+      ...args,
     );
   }
 
   /** Starts it and waits for its ready line. */
   static async start(
     config: ConfigJson,
-    ...options: string[]
+    options: DaqRunOptions = {},
   ): Promise<{ daq: DaqRun; ready: ReadyInfo }> {
     const daq = new DaqRun(config, options);
     try {

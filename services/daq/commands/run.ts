@@ -94,7 +94,7 @@ export async function runPipeline(
 ): Promise<void> {
   // System calls are for this command only: `daq status` and the like run without FFI.
   const { fitRings, removeRings } = await import("../../../lib/ring/mod.ts");
-  const { unlink } = await import("../../../lib/os/mod.ts");
+  const { removeUnservedSocket } = await import("../../../lib/os/mod.ts");
   const { detectorFor, frameBytes } = await import("../../../lib/detector/mod.ts");
 
   const names = ringNames(config);
@@ -156,7 +156,7 @@ export async function runPipeline(
     line.draw("stopping …");
     await supervisor.stop();
     removeRings(names); // only what no living process writes
-    sockets.forEach(unlink); // all bound by the services that have just ended
+    sockets.forEach(removeUnservedSocket); // what is served belongs to another run of this detector
   }
 }
 
