@@ -11,6 +11,7 @@
  * | `@std-daq/std-daq`      | this module                                                        |
  * | `…/acquisition`         | the state machine of an acquisition and the check of output paths  |
  * | `…/accounting`          | the account of packets, frames and images                          |
+ * | `…/calibration`       | gains, pedestals and masks: files, pedestal runs                   |
  * | `…/detector`            | what a detector is: packets, module geometry, metadata             |
  * | `…/hdf5`                | image files: writing and reading                                   |
  * | `…/ring`                | RAM rings: writer, reader, follower                                |

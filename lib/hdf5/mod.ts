@@ -43,4 +43,5 @@ export { File, type OpenOptions } from "../os/mod.ts";
 export * from "./array_file.ts";
 export * from "./image_file.ts";
 export * from "./pixel_type.ts";
+export * from "./read_array_file.ts";
 export * from "./read_image_file.ts";

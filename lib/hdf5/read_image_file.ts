@@ -5,7 +5,8 @@
  */
 import * as h5wasm from "h5wasm";
 import { File } from "../os/mod.ts";
-import { h5Module, memoryPath } from "./_h5wasm.ts";
+import { h5Module } from "./_h5wasm.ts";
+import { mount } from "./_mount.ts";
 import type { AttributeValue } from "./_attributes.ts";
 import { PIXEL_BYTES, type PixelArray, type PixelType } from "./pixel_type.ts";
 
@@ -183,30 +184,4 @@ function pixelTypeOf(data: h5wasm.Dataset, path: string): PixelType {
     );
   }
   return found;
-}
-
-/**
- * Makes `file` appear in h5wasm's memory file system without loading it: an empty file there whose
- * size and reads are those of the descriptor.
- *
- * @returns Its path there.
- */
-function mount(file: File): string {
-  const path = memoryPath();
-  const bytes = file.size();
-  h5Module.FS.writeFile(path, new Uint8Array());
-  // Emscripten's types leave out a node's operations (`stream_ops` and the size, `usedBytes`).
-  const node = h5Module.FS.analyzePath(path).object;
-  const operations: object = Reflect.get(node, "stream_ops");
-  const read = (
-    _stream: unknown,
-    memory: Int8Array,
-    offset: number,
-    length: number,
-    position: number,
-  ): number =>
-    file.readAt(new Uint8Array(memory.buffer, memory.byteOffset + offset, length), position);
-  Object.defineProperty(node, "stream_ops", { value: { ...operations, read } });
-  Object.defineProperty(node, "usedBytes", { get: () => bytes });
-  return path;
 }

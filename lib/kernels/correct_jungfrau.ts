@@ -34,8 +34,8 @@ export const INVALID_PIXEL: Readonly<Record<ConvertedPixelType, number>> = {
 /** Raw value of a saturated pixel: of gain stage G2 when gains switch, of G0 when it is forced to high gain. */
 export const SATURATED = { dynamic: 0xc000, high: 0x3fff } as const;
 
-/** Gain stages of a pixel: G0, G1 and G2, with the gain codes 0, 1 and 3. */
-export const GAIN_STAGES = 3;
+/** Gain stages: G0, G1 and G2, with the gain codes 0, 1 and 3. */
+const STAGES = 3;
 
 /** Pixels of a map block; the kernels read whole ones. */
 const BLOCK = 8;
@@ -51,7 +51,7 @@ export interface JungfrauMaps {
   /** [stage, row, column], ADU. */
   readonly pedestals: Float32Array | Float64Array;
   /** [row, column]; not 0: masked. */
-  readonly mask: Uint8Array;
+  readonly mask: Uint8Array | Uint32Array;
 }
 
 /** What corrected pixels are to be. */
@@ -87,8 +87,8 @@ export function packJungfrauMaps(
   const { rows, columns, gains, pedestals, mask } = maps;
   const pixels = rows * columns;
   const bytes = jungfrauMapBytes(rows, columns);
-  checkLength("gains", gains.length, GAIN_STAGES * pixels);
-  checkLength("pedestals", pedestals.length, GAIN_STAGES * pixels);
+  checkLength("gains", gains.length, STAGES * pixels);
+  checkLength("pedestals", pedestals.length, STAGES * pixels);
   checkLength("mask", mask.length, pixels);
   checkLength("g0", g0.byteLength, bytes.g0);
   checkLength("switched", switched.byteLength, bytes.switched);
@@ -114,7 +114,7 @@ export function packJungfrauMaps(
           return !Number.isFinite(scale) || scale === 0 || !Number.isFinite(pedestal);
         });
       if (bad) masked++;
-      for (let stage = 0; stage < GAIN_STAGES; stage++) {
+      for (let stage = 0; stage < STAGES; stage++) {
         const i = stage * pixels + pixel;
         const target = stage === 0 ? g0 : switched;
         const scaleAt = at[stage]! / 4 + x % BLOCK;

@@ -1,0 +1,142 @@
+/**
+ * Reads arrays of numbers out of any HDF5 file: calibrations and the like.
+ *
+ * @module
+ */
+import * as h5wasm from "h5wasm";
+import { File } from "../os/mod.ts";
+import type { AttributeValue } from "./_attributes.ts";
+import { h5Module } from "./_h5wasm.ts";
+import { mount } from "./_mount.ts";
+
+/** Thrown when a file is not HDF5, or has not the dataset that is asked for. */
+export class ArrayFileError extends Error {
+  /** The class's name. */
+  override name = "ArrayFileError";
+}
+
+/** Numbers as HDF5 files hold them, but for those of 64 bit. */
+type NumberArray =
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | Float32Array
+  | Float64Array;
+
+const CLASSES = [
+  Int8Array,
+  Uint8Array,
+  Int16Array,
+  Uint16Array,
+  Int32Array,
+  Uint32Array,
+  Float32Array,
+  Float64Array,
+];
+
+/** Whether a file begins as HDF5 files do. */
+export function isHdf5(file: File): boolean {
+  const signature = new Uint8Array(8);
+  file.readAt(signature, 0);
+  return String.fromCharCode(...signature) === "\x89HDF\r\n\x1a\n";
+}
+
+/** An HDF5 file of any size, open for reading; what is not asked for is not loaded. */
+export class ArrayFile implements Disposable {
+  /** Where it is. */
+  readonly path: string;
+  readonly #file: File;
+  readonly #mounted: string;
+  readonly #h5: h5wasm.File;
+  #open = true;
+
+  /**
+   * Opens a file.
+   *
+   * @throws {OsError} ENOENT, EACCES, …
+   * @throws {ArrayFileError} If it is not HDF5.
+   */
+  constructor(path: string) {
+    this.path = path;
+    const file = File.open(path);
+    let mounted: string | undefined;
+    try {
+      mounted = mount(file);
+      this.#h5 = new h5wasm.File(mounted, "r");
+    } catch (cause) {
+      if (mounted !== undefined) h5Module.FS.unlink(mounted);
+      file.close();
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new ArrayFileError(`${path} is not a readable HDF5 file: ${reason}`, { cause });
+    }
+    this.#file = file;
+    this.#mounted = mounted;
+  }
+
+  /** Dimensions of a dataset; undefined if there is none of this name. */
+  shape(dataset: string): readonly number[] | undefined {
+    const found = this.#get(dataset);
+    return found instanceof h5wasm.Dataset ? found.shape ?? [] : undefined;
+  }
+
+  /**
+   * Numbers of a dataset, in row order.
+   *
+   * @param range For each dimension where to begin and where to end, or [] for all of it.
+   * @throws {ArrayFileError} If there is no such dataset, or it is not made of numbers.
+   */
+  numbers(dataset: string, range?: [number, number][]): Float64Array<ArrayBuffer> {
+    const found = this.#get(dataset);
+    if (!(found instanceof h5wasm.Dataset)) {
+      const there = this.#h5.paths().map((path) => `/${path}`).join(", ");
+      throw new ArrayFileError(`${this.path} has no dataset ${dataset}, only: ${there || "none"}`);
+    }
+    const values: unknown = range === undefined ? found.value : found.slice(range);
+    if (values instanceof BigInt64Array || values instanceof BigUint64Array) {
+      return Float64Array.from(values, Number);
+    }
+    if (isNumbers(values)) return new Float64Array(values);
+    throw new ArrayFileError(`${this.path}: ${dataset} is not made of numbers`);
+  }
+
+  /** Scalar attributes of a group or dataset; none if it is not there. */
+  attributes(path: string): Record<string, AttributeValue> {
+    const owner = path === "/" ? this.#h5 : this.#get(path);
+    const values: Record<string, AttributeValue> = {};
+    if (!(owner instanceof h5wasm.Group || owner instanceof h5wasm.Dataset)) return values;
+    for (const [name, attribute] of Object.entries(owner.attrs)) {
+      const value = attribute.value;
+      if (typeof value === "string" || typeof value === "number" || typeof value === "bigint") {
+        values[name] = value;
+      }
+    }
+    return values;
+  }
+
+  /** Closes the file; further calls do nothing. */
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#h5.close();
+    h5Module.FS.unlink(this.#mounted);
+    this.#file.close();
+  }
+
+  /** Same as {@link ArrayFile.close}. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** What is at a path; the library throws where it leads nowhere. */
+  #get(path: string): unknown {
+    const name = path.replace(/^\/+/, "");
+    return this.#h5.paths().includes(name) ? this.#h5.get(name) : undefined;
+  }
+}
+
+function isNumbers(values: unknown): values is NumberArray {
+  return CLASSES.some((Class) => values instanceof Class);
+}
