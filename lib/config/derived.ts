@@ -44,7 +44,7 @@ export function imageBytes(config: DetectorConfig): number {
  * @param config A config from `parseConfig`.
  * @returns Slots of each module's frame ring: `frame_slots`, or the reference's 1000.
  */
-export function frameSlots(config: DetectorConfig): number {
+export function frameSlots(config: Pick<DetectorConfig, "frame_slots">): number {
   return config.frame_slots ?? DEFAULT_SLOTS;
 }
 

@@ -27,7 +27,9 @@ export interface ModuleRectangle {
  *
  * @param config A config whose geometry was checked, or is about to be.
  */
-export function hasChipGaps(config: DetectorConfig): boolean {
+export function hasChipGaps(
+  config: Pick<DetectorConfig, "detector_type" | "module_positions">,
+): boolean {
   const { moduleWithGaps } = detectorFacts(config.detector_type);
   const position = config.module_positions["0"];
   if (moduleWithGaps === undefined || position === undefined) return false;

@@ -98,6 +98,67 @@ Deno.test("parseConfig() lists every wrong field with path, value and what is al
   assert.match(error.message, /Correct these and start again/);
 });
 
+Deno.test("parseConfig() lists what does not go together beside what is wrong in itself", () => {
+  const overlapping = { "0": [0, 0, 1023, 511], "1": [0, 100, 1023, 611] };
+  assert.deepEqual(
+    pathsOf(jungfrau({
+      bit_depth: 12,
+      start_udp_port: 65535,
+      module_positions: overlapping,
+      frame_slots: 3,
+    })),
+    ["bit_depth", "start_udp_port", "frame_window", "module_positions.1"],
+  );
+  // What needs a field that is wrong waits until it is right.
+  assert.deepEqual(
+    pathsOf(jungfrau({ n_modules: 0, start_udp_port: 65535, module_positions: overlapping })),
+    ["n_modules", "module_positions.1"],
+  );
+  assert.deepEqual(
+    pathsOf(jungfrau({ frame_window: 33, frame_slots: 3, image_pixel_width: "1024" })),
+    ["image_pixel_width", "frame_window"],
+  );
+});
+
+Deno.test("parseConfig() checks the other modules when one has a wrong position", () => {
+  const module_positions = { "0": [0, 0, 1023, 510], "1": [0, 512, 1023], "3": [0, 0, 9, 9] };
+  const error = errorOf(jungfrau({ module_positions }));
+  assert.deepEqual(
+    error.issues.map((issue) => issue.path),
+    ["module_positions.1", "module_positions.3", "module_positions.0"],
+  );
+  assert.match(error.message, /module_positions\.1 is \[0,512,1023\]; expected four integers/);
+  assert.match(error.message, /module_positions\.0 is .*not 1024x511/);
+  // Whether a module has the right size depends on its rotation, and of a Jungfrau on module 0.
+  assert.deepEqual(
+    pathsOf(jungfrau({ module_positions, module_rotations: { "1": 45 } })),
+    ["module_positions.1", "module_rotations.1", "module_positions.3"],
+  );
+  assert.deepEqual(
+    pathsOf(jungfrau({ module_positions: { "0": [], "1": [0, 0, 1029, 513] } })),
+    ["module_positions.0", "module_positions.1"], // outside the image, not too large
+  );
+});
+
+Deno.test("parseConfig() finds every cross-field problem whatever else is wrong", async () => {
+  const problems = {
+    bit_depth: jungfrau({ bit_depth: 32 }),
+    start_udp_port: jungfrau({ start_udp_port: 65535 }),
+    "submodule_info[0].submodule": jungfrau({ submodule_info: [{ submodule: 2, port: 7 }] }),
+    frame_window: jungfrau({ frame_slots: 3 }),
+    "module_positions.0": jungfrau({ module_positions: { "0": [0, 0, 9, 9] } }),
+    "module_positions.1": jungfrau({ module_positions: { "0": [0, 0, 1023, 511] } }),
+    double_pixels: jungfrau({ double_pixels: "interpolate" }),
+    n_modules: { ...await recordedConfig("gigafrost_504x252"), n_modules: 4 },
+    image_pixel_height: { ...await recordedConfig("gigafrost_504x252"), image_pixel_height: 2 },
+  };
+  for (const [path, json] of Object.entries(problems)) {
+    assert.ok(pathsOf(json).includes(path), path);
+    const paths = pathsOf({ ...json, log_level: "loud", live_stream_configs: { x: {} } });
+    assert.ok(["log_level", "live_stream_configs.x", path].every((p) => paths.includes(p)), path);
+  }
+});
+
 Deno.test("parseConfig() refuses what is not an object", () => {
   for (const json of [undefined, null, 1, "x", [], [jungfrau()]]) {
     assert.match(errorOf(json).message, /the config is .*expected a JSON object/);
