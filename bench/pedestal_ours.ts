@@ -12,7 +12,6 @@ import {
   jungfrauMapBytes,
   kernelMemory,
   PEDESTAL_BATCH,
-  trackPedestal,
 } from "../lib/kernels/mod.ts";
 import { cpuTimeMicroseconds, File } from "../lib/os/mod.ts";
 import { SharedMemory } from "../lib/ring/mod.ts";
@@ -44,8 +43,9 @@ function sum(some: number): void {
 }
 
 function track(some: number): void {
-  const module = { rows: 1, columns: some, g0, limits, weight: 1 / 1024 };
-  for (let i = 0; i < PEDESTAL_BATCH; i++) trackPedestal(on, { from: at + i * stride, ...module });
+  for (let i = 0; i < PEDESTAL_BATCH; i++) {
+    on.kernels.trackPedestal(at + i * stride, 1, some, g0, limits, 1 / 1024);
+  }
 }
 
 const step = what === "track" ? track : sum;
