@@ -11,6 +11,7 @@
  * Blocks of 8 × 16 pixels of one byte, 8 × 8 of two, 4 × 4 of four are transposed in registers by
  * log₂ rounds of interleaving, in the order in which the image's rows are written.
  */
+import { interleaveHigh, interleaveLow } from "./common";
 
 /** Transposes `rows` × `columns` pixels of 1, 2 or 4 bytes. */
 export function transposeModule(
@@ -85,18 +86,6 @@ function single<T>(
 
 // @ts-ignore: decorator of AssemblyScript
 @inline
-function low8(a: v128, b: v128): v128 {
-  return v128.shuffle<u8>(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-}
-
-// @ts-ignore: decorator of AssemblyScript
-@inline
-function high8(a: v128, b: v128): v128 {
-  return v128.shuffle<u8>(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-}
-
-// @ts-ignore: decorator of AssemblyScript
-@inline
 function low16(a: v128, b: v128): v128 {
   return v128.shuffle<u16>(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
 }
@@ -141,18 +130,18 @@ function block8(to: usize, toStride: usize, from: usize, fromStride: usize): voi
   const a4 = v128.load(from), a5 = v128.load(from + fromStride);
   const a6 = v128.load(from + 2 * fromStride), a7 = v128.load(from + 3 * fromStride);
   // Rows 0 and 4, 2 and 6, …: after three rounds a column's eight bytes are side by side.
-  const b0 = low8(a0, a4), b1 = high8(a0, a4), b2 = low8(a1, a5), b3 = high8(a1, a5);
-  const b4 = low8(a2, a6), b5 = high8(a2, a6), b6 = low8(a3, a7), b7 = high8(a3, a7);
-  const c0 = low8(b0, b4), c1 = high8(b0, b4), c2 = low8(b1, b5), c3 = high8(b1, b5);
-  const c4 = low8(b2, b6), c5 = high8(b2, b6), c6 = low8(b3, b7), c7 = high8(b3, b7);
-  to = storePair(to, toStride, low8(c0, c4));
-  to = storePair(to, toStride, high8(c0, c4));
-  to = storePair(to, toStride, low8(c1, c5));
-  to = storePair(to, toStride, high8(c1, c5));
-  to = storePair(to, toStride, low8(c2, c6));
-  to = storePair(to, toStride, high8(c2, c6));
-  to = storePair(to, toStride, low8(c3, c7));
-  storePair(to, toStride, high8(c3, c7));
+  const b0 = interleaveLow(a0, a4), b1 = interleaveHigh(a0, a4), b2 = interleaveLow(a1, a5), b3 = interleaveHigh(a1, a5);
+  const b4 = interleaveLow(a2, a6), b5 = interleaveHigh(a2, a6), b6 = interleaveLow(a3, a7), b7 = interleaveHigh(a3, a7);
+  const c0 = interleaveLow(b0, b4), c1 = interleaveHigh(b0, b4), c2 = interleaveLow(b1, b5), c3 = interleaveHigh(b1, b5);
+  const c4 = interleaveLow(b2, b6), c5 = interleaveHigh(b2, b6), c6 = interleaveLow(b3, b7), c7 = interleaveHigh(b3, b7);
+  to = storePair(to, toStride, interleaveLow(c0, c4));
+  to = storePair(to, toStride, interleaveHigh(c0, c4));
+  to = storePair(to, toStride, interleaveLow(c1, c5));
+  to = storePair(to, toStride, interleaveHigh(c1, c5));
+  to = storePair(to, toStride, interleaveLow(c2, c6));
+  to = storePair(to, toStride, interleaveHigh(c2, c6));
+  to = storePair(to, toStride, interleaveLow(c3, c7));
+  storePair(to, toStride, interleaveHigh(c3, c7));
 }
 
 /** Stores the halves of a register in two rows; returns where the next row is. */

@@ -12,6 +12,7 @@
  * followed by `gap` bytes that are never written; rows begin `stride` bytes apart, negative to reverse
  * them. `to` is where the module's first pixel goes.
  */
+import { interleaveHigh, interleaveLow, opaque } from "./common";
 
 /** Unpacks a module of 4-bit pixels into the image. */
 export function unpackNibbles(
@@ -23,10 +24,11 @@ export function unpackNibbles(
   gap: u32,
   stride: i32,
 ): void {
+  const low = opaque(i8x16.splat(0x0f));
   for (; rows != 0; rows--) {
     let at = to;
     for (let c: u32 = 0; c < chips; c++) {
-      unpackRun(at, from, run);
+      unpackRun(at, from, run, low);
       at += run + gap;
       from += run >> 1;
     }
@@ -37,11 +39,15 @@ export function unpackNibbles(
 /** Unpacks `n` pixels. */
 // @ts-ignore: decorator of AssemblyScript
 @inline
-function unpackRun(to: usize, from: usize, n: u32): void {
-  const low = i8x16.splat(0x0f);
+function unpackRun(to: usize, from: usize, n: u32, low: v128): void {
   for (; n >= 64; n -= 64) {
-    unpack32(to, v128.load(from), low);
-    unpack32(to + 32, v128.load(from, 16), low);
+    const a = v128.load(from), b = v128.load(from, 16);
+    const evenA = v128.and(a, low), oddA = v128.and(i16x8.shr_u(a, 4), low);
+    const evenB = v128.and(b, low), oddB = v128.and(i16x8.shr_u(b, 4), low);
+    v128.store(to, interleaveLow(evenA, oddA));
+    v128.store(to, interleaveHigh(evenA, oddA), 16);
+    v128.store(to, interleaveLow(evenB, oddB), 32);
+    v128.store(to, interleaveHigh(evenB, oddB), 48);
     from += 32;
     to += 64;
   }
@@ -51,13 +57,4 @@ function unpackRun(to: usize, from: usize, n: u32): void {
     from += 1;
     to += 2;
   }
-}
-
-// @ts-ignore: decorator of AssemblyScript
-@inline
-function unpack32(to: usize, pairs: v128, low: v128): void {
-  const even = v128.and(pairs, low);
-  const odd = v128.and(i16x8.shr_u(pairs, 4), low);
-  v128.store(to, v128.shuffle<u8>(even, odd, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23));
-  v128.store(to, v128.shuffle<u8>(even, odd, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31), 16);
 }

@@ -34,6 +34,7 @@ export const ROWS = [
   "sustained",
   "pipelines",
   "kernels",
+  "geometry",
   "pedestal",
   "write",
   "latency",

@@ -8,7 +8,14 @@ import { TextLineStream } from "./_lines.ts";
 const NATIVE = new URL("native/", import.meta.url).pathname;
 
 /** Yardsticks and loads, compiled from bench/native. */
-export const NATIVE_PROGRAMS = ["send", "receive", "assemble", "pedestal", "write"] as const;
+export const NATIVE_PROGRAMS = [
+  "send",
+  "receive",
+  "assemble",
+  "geometry",
+  "pedestal",
+  "write",
+] as const;
 
 /** Name of one of them. */
 export type NativeProgram = typeof NATIVE_PROGRAMS[number];

@@ -12,6 +12,7 @@ import { type Figure, type RowName, ROWS, table, verdict } from "./_figure.ts";
 import { describeMachine } from "./_machine.ts";
 import { removeAll } from "./_names.ts";
 import { compileNative } from "./_run.ts";
+import { geometry } from "./geometry.ts";
 import { kernels } from "./kernels.ts";
 import { latency } from "./latency.ts";
 import { pedestal } from "./pedestal.ts";
@@ -44,6 +45,7 @@ const MEASURE: Record<RowName, () => Promise<Figure[]>> = {
   sustained: () => sustained(quick ? 3 : 10),
   pipelines: () => pipelines(),
   kernels: () => kernels(quick ? 3 : 5),
+  geometry: () => geometry(quick ? 3 : 5),
   pedestal: () => pedestal(quick ? 3 : 5),
   write: () => write(quick ? 3 : 7),
   latency: () => latency(quick ? 300 : 1500),
