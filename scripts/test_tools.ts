@@ -22,6 +22,11 @@ const TOOLS: readonly Tool[] = [
     probe: ["/usr/bin/python3", "-c", "import h5py; assert h5py.h5z.filter_avail(32008)"],
   },
   { package: "hdf5-tools", probe: ["h5dump", "--version"] },
+  { package: "python3-pika", probe: ["/usr/bin/python3", "-c", "import pika"] },
+  { package: "redis-server", probe: ["redis-server", "--version"] },
+  // Its programs are for root only, or take seconds to say their version.
+  { package: "rabbitmq-server", probe: ["test", "-x", "/usr/lib/rabbitmq/bin/rabbitmq-server"] },
+  { package: "openssl", probe: ["openssl", "version"] },
 ];
 
 /**
@@ -61,7 +66,8 @@ async function succeeds([program, ...args]: readonly string[]): Promise<boolean>
       stdin: "null",
       stdout: "null",
       stderr: "null",
-      env: { DEBIAN_FRONTEND: "noninteractive" },
+      // RUNLEVEL: the servers are only to be there, not to be started as services of the machine.
+      env: { DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" },
     });
     return (await command.output()).success;
   } catch (error) {

@@ -3,20 +3,25 @@
  *
  * @module
  */
+export * from "./certificates.ts";
 export * from "./configs.ts";
 export * from "./daq.ts";
 export * from "./data.ts";
 export * from "./detector.ts";
 export * from "./free_ports.ts";
 export * from "./h5_arrays.ts";
+export * from "./guarded_server.ts";
 export * from "./h5py.ts";
 export * from "./leftovers.ts";
 export * from "./pipeline.ts";
 export * from "./process.ts";
+export * from "./rabbitmq.ts";
+export * from "./redis.ts";
 export * from "./ring_entries.ts";
 export * from "./simulate.ts";
 export * from "./small_disk.ts";
 export * from "./stream_listener.ts";
+export * from "./tcp_proxy.ts";
 export * from "./writer_driver.ts";
 export * from "./udp_source.ts";
 export * from "./until.ts";
