@@ -11,14 +11,20 @@ const EIGER_COLUMNS = 6;
 /** What detector to make. */
 export interface BenchDetector {
   detector: string;
-  type: "eiger" | "jungfrau-raw";
+  type: "eiger" | "jungfrau-raw" | "gigafrost";
   modules: number;
   port: number;
   /** Slots of each frame ring and of the image ring. */
   slots?: number;
 }
 
-/** The config of a detector of 16 bit: Jungfrau modules in a column, Eiger half modules in rows of six. */
+/** A small region of a GigaFRoST, which it reads fast, px. */
+const GIGAFROST_SIZE = { width: 504, height: 252 };
+
+/**
+ * The config of a detector of 16 bit: Jungfrau modules in a column, Eiger half modules in rows of six,
+ * a GigaFRoST's eight streams of 504 × 252 px.
+ */
 export function benchConfig(options: BenchDetector): DetectorConfig {
   return parseConfig(benchConfigJson(options)).config;
 }
@@ -29,6 +35,7 @@ export function benchConfigJson(options: BenchDetector): Record<string, unknown>
   const eiger = type === "eiger";
   const columns = eiger ? Math.min(modules, EIGER_COLUMNS) : 1;
   const [width, height] = eiger ? [514, 256] : [1024, 512];
+  const gigafrost = type === "gigafrost" ? GIGAFROST_SIZE : undefined;
   const place = (i: number): number[] => {
     const x = (i % columns) * width;
     const y = Math.floor(i / columns) * height;
@@ -39,11 +46,13 @@ export function benchConfigJson(options: BenchDetector): Record<string, unknown>
     detector_type: type,
     n_modules: modules,
     bit_depth: 16,
-    image_pixel_width: columns * width,
-    image_pixel_height: Math.ceil(modules / columns) * height,
+    image_pixel_width: gigafrost?.width ?? columns * width,
+    image_pixel_height: gigafrost?.height ?? Math.ceil(modules / columns) * height,
     start_udp_port: port,
     frame_slots: slots,
     image_slots: slots,
-    module_positions: Object.fromEntries(Array.from({ length: modules }, (_, i) => [i, place(i)])),
+    module_positions: gigafrost !== undefined
+      ? {}
+      : Object.fromEntries(Array.from({ length: modules }, (_, i) => [i, place(i)])),
   };
 }

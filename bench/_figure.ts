@@ -35,6 +35,7 @@ export const ROWS = [
   "pipelines",
   "kernels",
   "geometry",
+  "gigafrost",
   "pedestal",
   "write",
   "latency",

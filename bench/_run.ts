@@ -13,6 +13,7 @@ export const NATIVE_PROGRAMS = [
   "receive",
   "assemble",
   "geometry",
+  "gigafrost",
   "pedestal",
   "write",
 ] as const;

@@ -13,6 +13,7 @@ import { describeMachine } from "./_machine.ts";
 import { removeAll } from "./_names.ts";
 import { compileNative } from "./_run.ts";
 import { geometry } from "./geometry.ts";
+import { gigafrost } from "./gigafrost.ts";
 import { kernels } from "./kernels.ts";
 import { latency } from "./latency.ts";
 import { pedestal } from "./pedestal.ts";
@@ -46,6 +47,7 @@ const MEASURE: Record<RowName, () => Promise<Figure[]>> = {
   pipelines: () => pipelines(),
   kernels: () => kernels(quick ? 3 : 5),
   geometry: () => geometry(quick ? 3 : 5),
+  gigafrost: () => gigafrost(quick ? 3 : 5),
   pedestal: () => pedestal(quick ? 3 : 5),
   write: () => write(quick ? 3 : 7),
   latency: () => latency(quick ? 300 : 1500),

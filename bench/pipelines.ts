@@ -22,6 +22,11 @@ const CASES: readonly Case[] = [
     detector: { type: "eiger", modules: 4, slots: 512 },
     from: 400,
   },
+  {
+    name: "GigaFRoST 504 × 252, 8 modules",
+    detector: { type: "gigafrost", modules: 8, slots: 1024 },
+    from: 1000,
+  },
 ];
 
 /** Measures every detector. */

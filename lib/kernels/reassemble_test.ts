@@ -421,6 +421,27 @@ Deno.test("a million random datagrams make no frame, and each is counted", () =>
   receiver.checkCanaries();
 });
 
+Deno.test("random datagrams of any length make no frame of a GigaFRoST, and each is counted", () => {
+  const count = 200_000;
+  const rows = { rowsPerPacket: 3, lastPayloadBytes: 16, paddingBytes: 8, lastPaddingBytes: 0 };
+  const options = { ...small, payloadBytes: 24, rows, batch: 128 };
+  using receiver = new FakeReceiver(options);
+  receiver.deliver([0, 1, 2, 3].map((p) => makePacket(options, 10n, p)), SECOND);
+  let batch: Uint8Array[] = [];
+  for (const datagram of randomDatagrams(count, 80)) { // whole ones have 64 bytes, or 48
+    if (batch.push(datagram) < 128) continue;
+    receiver.deliver(batch, SECOND);
+    batch = [];
+  }
+  receiver.deliver(batch, SECOND);
+  receiver.receiver.expire(2n * SECOND, 1n);
+  const { accepted, malformed, foreign } = receiver.counts;
+  assert.equal(accepted, 4n);
+  assert.equal(malformed + foreign, BigInt(count));
+  assert.equal(receiver.published.length, 1);
+  receiver.checkCanaries();
+});
+
 Deno.test("packets that differ from good ones in random numbers only are all counted, none mixed up", () => {
   fc.assert(
     fc.property(
