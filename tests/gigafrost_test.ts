@@ -1,4 +1,4 @@
-/** A GigaFRoST as a user runs it, with the config of the documentation. */
+/** GigaFRoSTs of all sizes, and as a user runs one, with the config of the documentation. */
 import assert from "node:assert/strict";
 import { parseConfig } from "../lib/config/mod.ts";
 import { decodeImageMetadata, imageRingName } from "../lib/protocol/mod.ts";
@@ -6,10 +6,13 @@ import { simulateImage } from "../lib/simulate/mod.ts";
 import {
   DaqRun,
   freeUdpPorts,
+  gigafrostConfig,
   imageIds,
+  Pipeline,
   readWithH5py,
   ringEntries,
   sha256,
+  simulate,
   uniqueName,
   until,
 } from "./harness/mod.ts";
@@ -57,3 +60,27 @@ Deno.test("daq runs a GigaFRoST: what daq simulate sends is in the file of daq w
   assert.ok(detector?.kind === "gf");
   assert.deepEqual([detector.scanId, detector.storeImage], [1, true]);
 });
+
+// The largest; one with padded last packets, of rows that are no multiple of a kernel's step; the smallest.
+for (const [width, height, images] of [[2016, 2016, 8], [500, 12, 20], [24, 4, 20]] as const) {
+  Deno.test(`images of a GigaFRoST of ${width} × ${height} px are in a file as they were simulated`, async () => {
+    const size = { image_pixel_width: width, image_pixel_height: height };
+    const slots = { frameSlots: 24, imageSlots: 24 };
+    await using pipeline = await Pipeline.start(gigafrostConfig(size), slots);
+    const { path } = await pipeline.write("sized.h5", images);
+    const options = ["--pattern", "ramp", "--images", String(images), "--rate", "50"];
+    const { expected } = await simulate(pipeline, ...options);
+    await pipeline.finished();
+
+    const file = await readWithH5py(path);
+    assert.deepEqual(file.data.shape, [images, height, width]);
+    assert.deepEqual(file.metadata.records.map(([, status]) => status), Array(images).fill(1));
+    const hashes = Array.from({ length: images }, (_, i) => {
+      const { buffer } = simulateImage(pipeline.config, { pattern: "ramp", images }, BigInt(i + 1));
+      return sha256(new Uint8Array(buffer));
+    });
+    assert.deepEqual(file.data.sha256, hashes);
+    const { packets_accepted, packets_lost } = await pipeline.account();
+    assert.deepEqual([packets_accepted, packets_lost], [BigInt(expected.sent), 0n]);
+  });
+}
