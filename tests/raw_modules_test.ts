@@ -38,14 +38,17 @@ Deno.test("double pixels of an Eiger share their counts with the gap between the
 });
 
 for (
-  const [type, modules, shape, dtype] of [
+  const [type, modules, shape, dtype, depth] of [
     ["moench", 2, [800, 400], "<u2"],
     ["gotthard2", 5, [5, 1280], "<u2"],
     ["mythen3", 3, [3, 3840], "<u4"],
+    ["eiger", 2, [512, 514], "|u1", 4],
   ] as const
 ) {
-  Deno.test(`images of ${modules} ${type} modules are in a file as they were simulated`, async () => {
-    await using pipeline = await Pipeline.start(moduleConfig(type, modules));
+  const bits = depth === undefined ? "" : ` of ${depth} bit`;
+  Deno.test(`images of ${modules} ${type} modules${bits} are in a file as they were simulated`, async () => {
+    const settings = depth === undefined ? {} : { bit_depth: depth };
+    await using pipeline = await Pipeline.start(moduleConfig(type, modules, settings));
     const { path } = await pipeline.write("raw.h5", IMAGES);
     const options = ["--pattern", "ramp", "--seed", "3", "--start-id", "700"];
     const { expected } = await simulate(
@@ -79,7 +82,7 @@ for (
     const [image] = ringEntries(imageRingName(pipeline.name));
     const metadata = decodeImageMetadata(Uint8Array.fromHex(image?.message ?? ""));
     assert.equal(metadata.imageId, 700n);
-    assert.equal(metadata.detector, undefined);
+    assert.equal(metadata.detector?.kind, type === "eiger" ? "eg" : undefined);
     const { packets_accepted, packets_lost } = await pipeline.account();
     assert.equal(packets_accepted, BigInt(expected.sent));
     assert.equal(packets_lost, 0n);

@@ -53,8 +53,13 @@ export function assemble(config: DetectorConfig, blanked = false, value = sent):
   const bytes = new Uint8Array(memory.buffer);
   bytes.fill(NEVER_WRITTEN, image, image + size);
   works.forEach((work, module) => {
-    const pixels = pixelsOf(bytes.subarray(from, from + frame), layout.pixelBytes);
+    const raw = bytes.subarray(from, from + frame);
+    const count = layout.rows * layout.chips * layout.runPixels;
+    const pixels = layout.packedBits === undefined
+      ? pixelsOf(raw, layout.pixelBytes)
+      : pixelsOf(new Uint8Array(count * layout.pixelBytes), layout.pixelBytes);
     for (let i = 0; i < pixels.length; i++) pixels[i] = value(module, i);
+    if (layout.packedBits !== undefined) detector.packFrame?.(config, pixels, raw);
     convertModule(kernels, work, { from, image, scratch });
   });
   if (blanked) { for (const work of works) blankModule(kernels, work, image); }

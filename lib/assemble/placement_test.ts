@@ -4,9 +4,19 @@ import { type DetectorConfig, parseConfig } from "../config/mod.ts";
 import { detectorFor } from "../detector/mod.ts";
 import { moduleConfig } from "../detector/_testing.ts";
 import { eigerConfig, gigafrostConfig, jungfrauConfig } from "../simulate/_testing.ts";
-import { assemble, expectedImage } from "./_pictures.ts";
+import { assemble, expectedImage, sent } from "./_pictures.ts";
 import { moduleBorders } from "./borders.ts";
 import { geometryHash, modulePlacements } from "./placement.ts";
+
+function sentOf4Bit(module: number, i: number): number {
+  return sent(module, i) >>> 9 & 15;
+}
+
+/** The 72 half modules of an Eiger 9M as they really lie. */
+async function recordedEiger9m(bit_depth: number): Promise<[string, DetectorConfig]> {
+  const { config } = parseConfig({ ...await recordedConfig("eiger9m_real"), bit_depth });
+  return [`the recorded Eiger 9M with ${bit_depth} bit`, config];
+}
 
 const four = { n_modules: 4, image_pixel_height: 512, image_pixel_width: 1028 };
 const upright = { 0: [0, 0, 513, 255], 1: [514, 0, 1027, 255] };
@@ -114,21 +124,25 @@ for (
       "jungfrau, one upside down",
       jungfrauConfig({ module_positions: { 0: [0, 511, 1023, 0], 1: [0, 512, 1023, 1023] } }),
     ],
-    ["jungfrau, 4-module-wide tiling of 8", jungfrauTiling(4, 2)],
+    ["jungfrau, tiling of 4 side by side", jungfrauTiling(4, 1)],
+    ["jungfrau, tiling of 2 × 2", jungfrauTiling(2, 2)],
     ["a single jungfrau", jungfrauTiling(1, 1)],
     ["moench, all ways to lie", moenchTurned()],
+    ["eiger 4 bit, all flips", eigerConfig({ ...flips, bit_depth: 4 })],
+    ["eiger 4 bit, turned", eigerTurned(4)],
     ["eiger 8 bit, turned", eigerTurned(8)],
     ["eiger 16 bit, turned", eigerTurned(16)],
     ["eiger 32 bit, turned", eigerTurned(32)],
     ["jungfrau, turned", jungfrauTurned()],
     ["gotthard2 beside each other, on their side", gotthard2Turned()],
     ["the recorded Eiger 0.5M", parseConfig(await recordedConfig("eiger05m_out")).config],
-    ["the recorded Eiger 9M", parseConfig(await recordedConfig("eiger9m_real")).config],
+    ...await Promise.all([4, 32].map(recordedEiger9m)),
   ] as const
 ) {
   Deno.test(`modulePlacements() puts every pixel where the config says: ${name}`, () => {
-    const is = assemble(config);
-    const should = expectedImage(config);
+    const value = config.bit_depth === 4 ? sentOf4Bit : sent;
+    const is = assemble(config, false, value);
+    const should = expectedImage(config, value);
     const wrong = is.findIndex((pixel, i) => pixel !== should[i]);
     assert.equal(wrong, -1, `pixel ${wrong} is ${is[wrong]}, not ${should[wrong]}`);
   });

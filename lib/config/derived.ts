@@ -10,11 +10,11 @@ const GB = 1e9;
  * The type of the image's pixels.
  *
  * @param config A config from `parseConfig`.
- * @returns Type of the image's pixels: by `bit_depth`, but float32 for converted Jungfrau images.
+ * @returns Type of the image's pixels: by `bit_depth` (4 bit are unpacked to 8), but float32 for converted Jungfrau images.
  */
 export function pixelType(config: DetectorConfig): PixelType {
   if (config.detector_type === "jungfrau-converted") return "float32";
-  return ({ 8: "uint8", 16: "uint16", 32: "uint32" } as const)[config.bit_depth];
+  return ({ 4: "uint8", 8: "uint8", 16: "uint16", 32: "uint32" } as const)[config.bit_depth];
 }
 
 /**

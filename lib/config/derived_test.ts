@@ -16,10 +16,10 @@ const config = (changes: Record<string, unknown> = {}): DetectorConfig =>
 
 Deno.test("pixelType() follows the bit depth, and is float32 for converted Jungfrau images", async () => {
   const eiger = await recordedConfig("eiger05m_out");
-  const types = [8, 16, 32].map((bit_depth) =>
+  const types = [4, 8, 16, 32].map((bit_depth) =>
     pixelType(parseConfig({ ...eiger, bit_depth }).config)
   );
-  assert.deepEqual(types, ["uint8", "uint16", "uint32"]);
+  assert.deepEqual(types, ["uint8", "uint8", "uint16", "uint32"]);
   assert.equal(pixelType(config()), "uint16");
   assert.equal(pixelType(config({ detector_type: "jungfrau-converted" })), "float32");
 });

@@ -11,7 +11,7 @@ export interface DetectorFacts {
   /** The size of a module with gaps between its chips, where it may be placed with them or without, px. */
   readonly moduleWithGaps?: ModuleSize;
   /** Bits that a pixel may have as it is received. */
-  readonly bitDepths: readonly (8 | 16 | 32)[];
+  readonly bitDepths: readonly (4 | 8 | 16 | 32)[];
   /** What may be done about double pixels; left out: nothing, there are none. */
   readonly doublePixels?: readonly DoublePixels[];
 }
@@ -41,7 +41,7 @@ export const DETECTOR_FACTS = {
   // A half module: 512 × 256 px, and a gap of 2 px between its two chips.
   "eiger": {
     module: { width: 514, height: 256 },
-    bitDepths: [8, 16, 32],
+    bitDepths: [4, 8, 16, 32],
     doublePixels: ["keep", "mask", "interpolate"],
   },
   // A raw pixel cannot be shared: its charge has a pedestal, and its gain stage is among its bits.

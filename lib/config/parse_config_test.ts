@@ -92,7 +92,7 @@ Deno.test("parseConfig() lists every wrong field with path, value and what is al
     assert.doesNotMatch(issue.expected, /Invalid input|Too (big|small)/);
   }
   assert.match(error.message, /^detector config test\.json is not valid \(14 problems\):\n/);
-  assert.match(error.message, /\n {2}bit_depth is 12; expected one of 8, 16, 32\n/);
+  assert.match(error.message, /\n {2}bit_depth is 12; expected one of 4, 8, 16, 32\n/);
   assert.match(error.message, /image_pixel_height is missing; expected an integer from 1 to 65535/);
   assert.match(error.message, /stream_configs\.x is {}; expected the key to be an address, tcp:/);
   assert.match(error.message, /Correct these and start again/);
@@ -232,8 +232,9 @@ Deno.test("parseConfig() takes live streams of every type, and refuses wrong set
 
 Deno.test("parseConfig() checks the bit depth of the detector", async () => {
   const eiger = await recordedConfig("eiger05m_out");
-  for (const bit_depth of [8, 16, 32]) parseConfig({ ...eiger, bit_depth });
-  assert.deepEqual(pathsOf({ ...eiger, bit_depth: 4 }), ["bit_depth"]);
+  for (const bit_depth of [4, 8, 16, 32]) parseConfig({ ...eiger, bit_depth });
+  assert.deepEqual(pathsOf({ ...eiger, bit_depth: 12 }), ["bit_depth"]);
+  assert.deepEqual(pathsOf(jungfrau({ bit_depth: 4 })), ["bit_depth"]);
   assert.deepEqual(pathsOf(jungfrau({ bit_depth: 32 })), ["bit_depth"]);
 });
 

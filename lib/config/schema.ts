@@ -47,7 +47,7 @@ function oneOf(values: readonly (string | number)[]): string {
 }
 
 const ROTATIONS = [0, 90, 180, 270] as const;
-const BIT_DEPTHS = [8, 16, 32] as const;
+const BIT_DEPTHS = [4, 8, 16, 32] as const;
 const boolean = z.boolean("true or false");
 
 /** `[x0, y0, x1, y1]`: inclusive corners in px; the module's first pixel goes to (x0, y0). */
@@ -121,7 +121,7 @@ export const detectorConfigSchema = z.object({
   ),
   bit_depth: z.literal(BIT_DEPTHS, oneOf(BIT_DEPTHS)).meta(
     notes(
-      "Bits of a pixel as received: eiger and mythen3 8, 16 or 32; jungfrau, moench, gotthard2, gigafrost and pco 16.",
+      "Bits of a pixel as received: eiger 4, 8, 16 or 32; mythen3 8, 16 or 32; jungfrau, moench, gotthard2, gigafrost and pco 16.",
       { ...REFERENCE, unit: "bit" },
     ),
   ),

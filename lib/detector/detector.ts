@@ -111,7 +111,7 @@ export interface Detector {
   /** For simulators: what the headers of all packets of a module have in common, if not SLS headers. */
   packetTemplate?(config: DetectorConfig, module: number): Uint8Array;
   /**
-   * For simulators: a frame as its packets carry it, payload after payload.
+   * For simulators: a frame of packed pixels as its packets carry it, payload after payload.
    *
    * @param pixels The frame's pixels, row by row.
    * @param target {@link frameBytes} bytes.

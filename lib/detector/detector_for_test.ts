@@ -29,16 +29,24 @@ function config(
   return parseConfig({ ...base, ...changes }).config;
 }
 
-for (const [depth, packets] of [[8, 32], [16, 64], [32, 128]] as const) {
+for (const [depth, packets] of [[4, 16], [8, 32], [16, 64], [32, 128]] as const) {
   Deno.test(`detectorFor() knows that an Eiger frame has ${packets} packets at ${depth} bit`, () => {
     const settings = config(EIGER, { bit_depth: depth });
     const format = detectorFor(settings).packetFormat(settings);
     assert.equal(format.packetsPerFrame, packets);
     assert.equal(datagramBytes(format), 4144);
-    const { rows, chips, runPixels, pixelBytes } = detectorFor(settings).moduleLayout(settings);
-    assert.equal(rows * chips * runPixels * pixelBytes, frameBytes(format));
+    const layout = detectorFor(settings).moduleLayout(settings);
+    const bits = layout.packedBits ?? 8 * layout.pixelBytes;
+    assert.equal(bits, depth);
+    assert.equal(layout.rows * layout.chips * layout.runPixels * bits / 8, frameBytes(format));
   });
 }
+
+Deno.test("an Eiger packs two pixels of 4 bit into a byte, the first into the low half", () => {
+  const target = new Uint8Array(2);
+  detectorFor(config(EIGER)).packFrame?.(config(EIGER), [1, 2, 15, 0], target);
+  assert.deepEqual([...target], [0x21, 0x0f]);
+});
 
 for (const type of ["jungfrau-raw", "jungfrau-converted"]) {
   Deno.test(`detectorFor() gives ${type} 128 packets of 8192 pixel bytes`, () => {
@@ -154,7 +162,8 @@ for (const type of DETECTOR_TYPES) {
       assert.deepEqual({ width, height: layout.rows }, module);
       const pixels = layout.rows * layout.chips * layout.runPixels;
       const format = detectorFor(settings).packetFormat(settings);
-      assert.equal(pixels * layout.pixelBytes, frameBytes(format));
+      const bits = layout.packedBits ?? 8 * layout.pixelBytes;
+      assert.equal(pixels * bits / 8, frameBytes(format));
     }
   });
 }

@@ -244,7 +244,7 @@ export class PacketSender implements Disposable {
   #makeFrame(simulation: Simulation, module: number, source: number, at: number): void {
     const { format, layout, detector, config } = simulation;
     const { memory, u8 } = this.#memory;
-    if (detector.packFrame === undefined) {
+    if (layout.packedBits === undefined || detector.packFrame === undefined) {
       return fillFrame(simulation, module, source, pixelsAt(layout, memory.buffer, at));
     }
     const pixels = pixelsAt(layout, new ArrayBuffer(framePixels(layout) * layout.pixelBytes), 0);

@@ -46,7 +46,9 @@ export function fillFrame(
   const largest = detector.gainSwitching ? LARGEST_CHARGE : 2 ** bits - 1;
   switch (pattern) {
     case "flat":
-      pixels.fill(detector.gainSwitching ? GAIN_STAGES[0].pedestal : FLAT_COUNTS);
+      pixels.fill(
+        detector.gainSwitching ? GAIN_STAGES[0].pedestal : Math.min(FLAT_COUNTS, largest),
+      );
       break;
     case "ramp":
       fillRamp(pixels, width, 101 * source + 1009 * module, largest);

@@ -1,7 +1,8 @@
 /**
  * Eiger: half modules of 512 × 256 px, two chips wide, each sending to a port of its own.
  *
- * Packet and frame formats: slsDetectorPackage header version 2, std_detector_buffer `EGFrame`.
+ * Packet and frame formats: slsDetectorPackage header version 2, std_detector_buffer `EGFrame`. Of two
+ * pixels of 4 bit in a byte, the first is the low half: `eigerHalfModuleData` of slsDetectorPackage.
  *
  * @module
  */
@@ -46,7 +47,8 @@ export const eiger: Detector = {
       gapPixels: 2,
       chipSize: { columns: CHIP_COLUMNS, rows: ROWS },
       joinedModules: true,
-      pixelBytes: config.bit_depth / 8,
+      pixelBytes: Math.max(1, config.bit_depth / 8),
+      ...(config.bit_depth === 4 ? { packedBits: 4 } : {}),
     };
   },
 
@@ -67,5 +69,9 @@ export const eiger: Detector = {
 
   imageMetadata(): DetectorImageMetadata {
     return { kind: "eg", exptime: 0n };
+  },
+
+  packFrame(_config: DetectorConfig, pixels: ArrayLike<number>, target: Uint8Array): void {
+    for (let i = 0; i < target.length; i++) target[i] = pixels[2 * i]! | pixels[2 * i + 1]! << 4;
   },
 };
