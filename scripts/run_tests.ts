@@ -6,6 +6,7 @@
  *   deno task test                     everything
  *   deno task test lib/ring tests/x    only these files or folders
  */
+import { END_TO_END, UNITS } from "./test_folders.ts";
 import { installTestTools } from "./test_tools.ts";
 
 /** What a test run came to. */
@@ -16,8 +17,6 @@ interface Outcome {
   code: number;
 }
 
-const UNITS = ["lib", "services", "scripts"];
-const END_TO_END = ["tests"];
 // The examples' imports of everything their file exports would fail the check for unused names.
 const EXAMPLES = ["--doc", "--no-check", ...filesWithExamples()];
 
