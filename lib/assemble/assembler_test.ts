@@ -42,6 +42,20 @@ Deno.test("a module that does not come is blank, and named by the mask", () => {
   assert.equal(rig.counts.images_skipped, 7n); // 2 to 8: not even seen
 });
 
+Deno.test("modules that disagree about an image's id make an image each, both incomplete", () => {
+  using rig = new Rig({ modules: 2 });
+  rig.receivers[0]!.publish(10, { frameIndex: 3 });
+  rig.receivers[1]!.publish(11, { frameIndex: 3 });
+  rig.finish();
+  assert.deepEqual(
+    rig.images.map(({ imageId, mask, status, values }) => ({ imageId, mask, status, values })),
+    [
+      { imageId: 10, mask: 0b01n, status: 2, values: [valueOf(0, 10), 0] },
+      { imageId: 11, mask: 0b10n, status: 2, values: [0, valueOf(1, 11)] },
+    ],
+  );
+});
+
 Deno.test("the frame struct of an image is that of its first module that came", () => {
   using rig = new Rig({ modules: 3 });
   for (const m of [2, 1]) rig.receivers[m]!.publish(4);
