@@ -3,9 +3,9 @@
  *
  *   write <name> <n>              publishes n entries, says so, waits for a line, repeats
  *   half <name> <n>               the same, then dies on SIGKILL in the middle of writing slot n
- *   lap <name> <n>                waits for a line, publishes n entries as fast as it can
+ *   lap <name> <n>                waits for a line, publishes n entries in 2 slots as fast as it can
  *   contest <name> <n>            n times: takes the ring if it is free, checks that it has it, ends it
- *   follow <name> <n>             follows from entry 0 until n are published, checking every pixel
+ *   follow <name> <n>             follows it from entry 0 until n are published, checking every pixel
  *
  * @module
  */
@@ -16,6 +16,7 @@ import {
   RingFollower,
   RingReader,
   RingRecord,
+  type RingSpec,
   RingWriter,
   SharedMemory,
 } from "../mod.ts";
@@ -54,9 +55,14 @@ function half(): void {
   waitForLine();
 }
 
+/** As small as a ring can be for its writer to lap a reader with every second entry. */
+function lappedRing(): RingSpec {
+  return tinyRing(name, { slots: 2 });
+}
+
 /** Each slot's 64 bytes say the entry's number eight times, the record says it six times. */
 function lap(): void {
-  const spec = tinyRing(name);
+  const spec = lappedRing();
   const memory = new SharedMemory(2 ** 20);
   using writer = RingWriter.create(memory, spec);
   const slots = mapSlots(memory, writer.data, spec.slotBytes, 0, spec.slots, { writable: true });
@@ -111,37 +117,55 @@ function contest(): void {
   answer(result);
 }
 
+/** Every so many reads one waits in its middle until the writer has overwritten what is being read. */
+const TORN_EVERY = 16n;
+
 function follow(): void {
-  const spec = tinyRing(name);
+  const spec = lappedRing();
   const memory = new SharedMemory(2 ** 20);
   using reader = RingReader.open(memory, name, { slotBytes: spec.slotBytes });
   const slots = mapSlots(memory, reader.data, spec.slotBytes, 0, spec.slots, { writable: false });
   const { u64 } = memory;
   const follower = new RingFollower(reader, 0n);
   answer({ ready: true });
-  const result = { intact: 0, overwritten: 0, overruns: 0n, wrong: 0, disorder: 0 };
+  const result = { intact: 0, overwritten: 0, torn: 0, overruns: 0n, wrong: 0, disorder: 0 };
   let last = -1n;
+  let reads = 0n;
   const words = new BigUint64Array(8);
   while (follower.position < BigInt(total)) {
     const record = follower.next();
     if (record === undefined) continue;
     const id = record.entry;
     const at = (slots + record.slot * spec.slotBytes) / 8;
-    for (let w = 0; w < 8; w++) words[w] = u64[at + w]!;
+    for (let w = 0; w < 4; w++) words[w] = u64[at + w]!;
+    if (++reads % TORN_EVERY === 0n) waitUntilLapped(reader, id);
+    for (let w = 4; w < 8; w++) words[w] = u64[at + w]!;
     if (id <= last) result.disorder++;
     last = id;
     const consistent = record.imageId === id && record.frameIndex === id && record.firstNs === id &&
       record.completeNs === id && record.maskLow === id && record.maskHigh === id &&
       record.missingPackets === Number(id) && record.damagedPackets === Number(id) &&
-      record.slot === Number(id % 16n) && record.metadata.byteLength === 8 &&
+      record.slot === Number(id % BigInt(spec.slots)) && record.metadata.byteLength === 8 &&
       record.metadata.every((byte) => byte === Number(id & 0xffn));
     if (!consistent) result.wrong++;
-    if (!reader.isIntact(record)) result.overwritten++;
-    else if (words.every((word) => word === id)) result.intact++;
-    else result.wrong++;
+    const whole = words.every((word) => word === id);
+    if (reader.isIntact(record)) {
+      if (whole) result.intact++;
+      else result.wrong++;
+    } else {
+      result.overwritten++;
+      if (!whole) result.torn++;
+    }
   }
   result.overruns = follower.overruns;
   answer(result);
+}
+
+/** Returns when the slot of entry `id` holds a later one, or none will follow. */
+function waitUntilLapped(reader: RingReader, id: bigint): void {
+  const lapped = id + BigInt(reader.slots) + 1n;
+  const until = lapped < BigInt(total) ? lapped : BigInt(total);
+  while (reader.head < until);
 }
 
 switch (role) {
