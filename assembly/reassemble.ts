@@ -386,10 +386,10 @@ function handleBatch(state: usize, n: u32, now: u64, gf: bool): u32 {
     const received = load<u32>(message + MESSAGE_LENGTH);
     const truncated = (load<u32>(message + MESSAGE_FLAGS) & MSG_TRUNC) != 0;
     const segment = segmentBytes(state, m);
-    if (gf && !truncated) {
-      staged = handlePacket(state, m, received, kind, now, staged, n, gf);
+    if (gf && segments == 1 && !truncated) {
+      staged = handlePacket(state, m, received, kind, now, staged, n, gf); // of any length
       packets++;
-    } else if (!gf && segment == length && !truncated && received <= segments * length) {
+    } else if (segment == length && !truncated && received <= segments * length) {
       let left = received;
       for (let i = m * segments; left > 0; i++) {
         staged = handlePacket(state, i, min(left, length), kind, now, staged, n, gf);

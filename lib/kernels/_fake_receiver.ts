@@ -182,8 +182,8 @@ export class FakeReceiver implements Disposable {
   /** Does what recvmmsg does with datagrams that the kernel has put together to one message. */
   putTogether(i: number, datagrams: readonly Uint8Array[]): void {
     const { dv, u8, base } = this.receiver.memory;
-    const { segments = 1, rows } = this.#options;
-    const parts = rows === undefined ? 2 : 3;
+    const { segments = 1 } = this.#options;
+    const parts = this.#field("parts");
     const longest = Math.max(
       ...[0, this.#format.packetsPerFrame - 1].map((p) => datagramBytes(this.#format, p)),
     );

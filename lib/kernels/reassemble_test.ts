@@ -263,6 +263,22 @@ Deno.test("the receiver does what the model says with GigaFRoST's packets of sev
   );
 });
 
+Deno.test("the receiver does the same with GigaFRoST's packets of one length that come together", () => {
+  const together = fc.record({ settings, rowsPerPacket: n(40), segments: n(7, 2) });
+  fc.assert(
+    fc.property(
+      fc.array(step, { minLength: 1, maxLength: 60 }),
+      together,
+      (steps, { settings, rowsPerPacket, segments }) => {
+        const lastPayloadBytes = settings.payloadBytes;
+        const rows = { rowsPerPacket, lastPayloadBytes, paddingBytes: 0, lastPaddingBytes: 0 };
+        play(steps, { ...settings, rows, segments });
+      },
+    ),
+    { numRuns: Number(Deno.env.get("PROPERTY_RUNS") ?? 100) },
+  );
+});
+
 const small: FakeReceiverOptions = {
   packetsPerFrame: 4,
   payloadBytes: 16,

@@ -117,7 +117,7 @@ export class ModuleReceiver implements Disposable {
     const { index } = this.ring;
     const last = format.packetsPerFrame - 1;
     const spill = spillBytes(format);
-    const parts = format.rows === undefined ? 2 : 3;
+    const parts = spill === 0 ? 2 : 3;
     const settings: Partial<Record<keyof typeof RECEIVER, number>> = {
       messages,
       segments,
@@ -225,17 +225,21 @@ export class ModuleReceiver implements Disposable {
   }
 }
 
+/** Most datagrams that a sender's kernel cuts a message into, and so the most that come as one. */
+const MOST_SEGMENTS = 128;
+
 /**
  * Most datagrams that the kernel may bring in one message: it puts no more than 64 KiB together. 1 if
  * packets differ in length, which messages of several do not tell apart.
  */
 export function groSegments(format: PacketFormat): number {
-  return format.rows === undefined ? Math.floor(65_507 / datagramBytes(format)) : 1;
+  return spillBytes(format) > 0
+    ? 1
+    : Math.min(MOST_SEGMENTS, Math.floor(65_507 / datagramBytes(format)));
 }
 
-/** What a packet may bring that has no room where another one is predicted, bytes. */
+/** What a packet may bring that has no room where another one is predicted: padding, too; bytes. */
 function spillBytes(format: PacketFormat): number {
-  if (format.rows === undefined) return 0;
   const last = format.packetsPerFrame - 1;
   const longest = Math.max(packetDataBytes(format, 0), packetDataBytes(format, last));
   return longest - packetPixelBytes(format, last);

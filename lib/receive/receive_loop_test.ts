@@ -4,7 +4,7 @@ import { IOVEC, MMSGHDR, UdpSocket } from "../os/mod.ts";
 import { RingFollower, RingReader, SharedMemory } from "../ring/mod.ts";
 import { indexMemory, TestName } from "../ring/_test_ring.ts";
 import { type FrameRingCounts, readFrameCounts } from "./counters.ts";
-import { frameRingSpec, ModuleReceiver } from "./module_receiver.ts";
+import { frameRingSpec, groSegments, ModuleReceiver } from "./module_receiver.ts";
 import { type ReceiveLane, runReceiveLoop } from "./receive_loop.ts";
 
 const FORMAT: PacketFormat = {
@@ -158,4 +158,14 @@ Deno.test("runReceiveLoop() ends when told, with nothing received and with packe
   lane.send(1);
   runUntil([lane], () => true);
   assert.equal(lane.counts.accepted, 0n);
+});
+
+Deno.test("groSegments() lets packets come together only if all are of one length, without padding", () => {
+  const rows = { rowsPerPacket: 2, lastPayloadBytes: 64, paddingBytes: 0, lastPaddingBytes: 0 };
+  const large = { ...FORMAT, payloadBytes: 8192 };
+  assert.equal(groSegments(large), 7);
+  assert.equal(groSegments({ ...FORMAT, rows }), 128);
+  for (const changes of [{ lastPayloadBytes: 32 }, { paddingBytes: 36, lastPaddingBytes: 36 }]) {
+    assert.equal(groSegments({ ...FORMAT, rows: { ...rows, ...changes } }), 1);
+  }
 });

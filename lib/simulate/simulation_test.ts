@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { eigerConfig, jungfrauConfig } from "./_testing.ts";
+import { eigerConfig, gigafrostConfig, jungfrauConfig } from "./_testing.ts";
 import {
   createSimulation,
   distinctImages,
@@ -66,5 +66,14 @@ Deno.test("createSimulation() keeps source images of every forced gain", () => {
   assert.deepEqual(
     [0, 3, 4, 7, 8, 11, 12].map((frame) => sourceOf(three, frame)),
     [0, 0, 4, 4, 8, 8, 0],
+  );
+});
+
+Deno.test("createSimulation() keeps a GigaFRoST's frame numbers within their 32 bits", () => {
+  const last = { startId: 2 ** 32 - 10, images: 10 };
+  assert.equal(createSimulation(gigafrostConfig(), last).firstImageId, 2n ** 32n - 10n);
+  assert.throws(
+    () => createSimulation(gigafrostConfig(), { ...last, images: 11 }),
+    /startId is 4294967286; give an integer from 0 to 4294967285/,
   );
 });
