@@ -24,6 +24,12 @@ export function binU8(
 ): void {
   const pairs = n * f >> 1, shift = shiftOf(f), half = <u16>1 << <u16>(shift - 1);
   for (; rows > 0; rows--) {
+    if (f == 2 && !mean) { // nothing else is to be done
+      addPairsU8(to, from, stride, 2, n);
+      to += n << 1;
+      from += stride << 1;
+      continue;
+    }
     addPairsU8(work, from, stride, f, pairs);
     for (let sums = pairs; sums > n; sums >>= 1) halveU16(work, sums >> 1);
     if (!mean) {
@@ -50,6 +56,12 @@ export function binU16(
 ): void {
   const pairs = n * f >> 1, shift = shiftOf(f), half = <u32>1 << (shift - 1);
   for (; rows > 0; rows--) {
+    if (f == 2 && !mean) { // nothing else is to be done
+      addPairsU16(to, from, stride, 2, n);
+      to += n << 2;
+      from += stride << 1;
+      continue;
+    }
     addPairsU16(work, from, stride, f, pairs);
     for (let sums = pairs; sums > n; sums >>= 1) halveU32(work, sums >> 1);
     if (!mean) {

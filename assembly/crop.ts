@@ -4,7 +4,6 @@
  *   from: the region's first pixel; rows begin `stride` bytes apart
  *   to:   `rows` rows of `run` bytes, one after the other
  */
-import { copyRow } from "./common";
 
 /** Copies `rows` rows of `run` bytes that lie `stride` bytes apart to where they follow each other. */
 export function crop(to: usize, from: usize, rows: u32, run: usize, stride: usize): void {
@@ -13,8 +12,7 @@ export function crop(to: usize, from: usize, rows: u32, run: usize, stride: usiz
     return;
   }
   for (; rows > 0; rows--) {
-    if (run >= 64) copyRow(to, from, run);
-    else memory.copy(to, from, run);
+    memory.copy(to, from, run);
     to += run;
     from += stride;
   }

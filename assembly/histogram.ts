@@ -54,27 +54,30 @@ function histogram<T>(
   const second = counts + table, third = second + table, fourth = third + table;
   const lows = isFloat<T>() ? f32x4.splat(lowReal) : i32x4.splat(low), scales = f32x4.splat(scale);
   const above = i32x4.splat(bins), invalid = i32x4.splat(bins + 2), one = i32x4.splat(1);
-  const end = n & ~3;
-  for (let i: usize = 0; i < end; i += 4) {
-    const v = fourPixels<T>(from + i * sizeof<T>());
-    let bad = mask ? badLanes<u32>(mask + i) : i32x4.splat(0);
-    let entry: v128, below: v128;
-    if (isFloat<T>()) {
-      bad = v128.or(bad, f32x4.ne(v, v));
-      below = f32x4.lt(v, lows);
-      entry = i32x4.trunc_sat_f32x4_u(f32x4.mul(f32x4.sub(v, lows), scales));
-    } else {
-      below = i32x4.lt_u(v, lows);
-      entry = i32x4.shr_u(i32x4.sub(v, lows), shift);
+  let i: usize = 0;
+  for (const end = n & ~15; i < end; i += 16) {
+    const someBad = mask && v128.any_true(v128.load(mask + i));
+    for (let k = i; k < i + 16; k += 4) {
+      const v = fourPixels<T>(from + k * sizeof<T>());
+      let entry: v128, below: v128;
+      if (isFloat<T>()) {
+        below = f32x4.lt(v, lows);
+        entry = i32x4.trunc_sat_f32x4_u(f32x4.mul(f32x4.sub(v, lows), scales));
+      } else {
+        below = i32x4.lt_u(v, lows);
+        entry = i32x4.shr_u(i32x4.sub(v, lows), shift);
+      }
+      entry = v128.andnot(i32x4.add(i32x4.min_u(entry, above), one), below);
+      if (isFloat<T>()) entry = v128.bitselect(invalid, entry, f32x4.ne(v, v));
+      if (someBad) entry = v128.bitselect(invalid, entry, badLanes<u32>(mask + k));
+      entry = i32x4.shl(entry, 2);
+      count(counts + <usize>i32x4.extract_lane(entry, 0));
+      count(second + <usize>i32x4.extract_lane(entry, 1));
+      count(third + <usize>i32x4.extract_lane(entry, 2));
+      count(fourth + <usize>i32x4.extract_lane(entry, 3));
     }
-    entry = v128.andnot(i32x4.add(i32x4.min_u(entry, above), one), below);
-    entry = i32x4.shl(v128.bitselect(invalid, entry, bad), 2);
-    count(counts + <usize>i32x4.extract_lane(entry, 0));
-    count(second + <usize>i32x4.extract_lane(entry, 1));
-    count(third + <usize>i32x4.extract_lane(entry, 2));
-    count(fourth + <usize>i32x4.extract_lane(entry, 3));
   }
-  for (let i = end; i < n; i++) {
+  for (; i < n; i++) {
     const v = load<T>(from + i * sizeof<T>());
     let entry: u32;
     if ((mask && load<u8>(mask + i)) || v != v) entry = bins + 2;

@@ -24,7 +24,7 @@ const LAST_LITERALS: usize = 5;
 const LAST_MATCH: usize = 12;
 const LONGEST_DISTANCE: usize = 65535;
 /** Of this many places in vain, every one is looked at; of as many again every second; … */
-const PATIENCE_BITS: u32 = 5;
+const PATIENCE_BITS: u32 = 4;
 
 /**
  * Compresses `n` bytes into a block; returns its size, bytes.
@@ -152,6 +152,13 @@ function lastLiterals(out: usize, from: usize, end: usize): usize {
 @inline
 function equalBytes(at: usize, other: usize, end: usize): usize {
   const start = at;
+  while (at + 64 <= end) { // zeros, mostly
+    const a = v128.xor(v128.load(at), v128.load(other)), b = v128.xor(v128.load(at, 16), v128.load(other, 16));
+    const c = v128.xor(v128.load(at, 32), v128.load(other, 32)), d = v128.xor(v128.load(at, 48), v128.load(other, 48));
+    if (v128.any_true(v128.or(v128.or(a, b), v128.or(c, d)))) break;
+    at += 64;
+    other += 64;
+  }
   while (at + 16 <= end) {
     const equal = i8x16.bitmask(i8x16.eq(v128.load(at), v128.load(other)));
     if (equal != 0xffff) return at - start + ctz(~equal);
@@ -174,6 +181,19 @@ export function lz4Decompress(to: usize, room: usize, from: usize, n: usize): i3
   while (from < inEnd) {
     const token = <usize>load<u8>(from++);
     let literals = token >> 4;
+    if (literals < 15 && inEnd - from >= 32 && outEnd - out >= 64) {
+      // Most sequences: few literals and a short match, with room for whole vectors around them.
+      v128.store(out, v128.load(from));
+      const match = token & 15, distance = <usize>load<u16>(from + literals);
+      const start = out + literals;
+      if (match < 15 && distance >= 16 && distance <= start - to) {
+        v128.store(start, v128.load(start - distance));
+        store<u32>(start + 16, load<u32>(start - distance, 16));
+        out = start + match + SHORTEST_MATCH;
+        from += literals + 2;
+        continue;
+      }
+    }
     if (literals == 15) {
       let more: usize;
       do {
@@ -227,32 +247,47 @@ function copyLiterals(out: usize, outEnd: usize, from: usize, inEnd: usize, n: u
 // @ts-ignore: decorator of AssemblyScript
 @inline
 function repeat(out: usize, outEnd: usize, distance: usize, length: usize): void {
-  if (distance == 1) {
-    memory.fill(out, load<u8>(out - 1), length);
-    return;
-  }
   const stop = out + length;
   let match = out - distance;
+  if (outEnd - stop >= 16) {
+    // 16 bytes at a time, over the end. A period that divides 16 makes the same vector every time.
+    if (distance >= 16) {
+      do {
+        v128.store(out, v128.load(match));
+        out += 16;
+        match += 16;
+      } while (out < stop);
+      return;
+    }
+    if ((distance & (distance - 1)) == 0) {
+      const period = distance == 1
+        ? i8x16.splat(load<u8>(match))
+        : distance == 2
+        ? i16x8.splat(load<u16>(match))
+        : distance == 4
+        ? i32x4.splat(load<u32>(match))
+        : i64x2.splat(load<u64>(match));
+      do {
+        v128.store(out, period);
+        out += 16;
+      } while (out < stop);
+      return;
+    }
+  } else if (distance == 1) {
+    memory.fill(out, load<u8>(match), length);
+    return;
+  }
   // What was written is as good to repeat: the distance doubles until vectors do not overlap.
-  while (distance < 16) {
+  while (distance < 16 && out < stop) {
     const piece = min(distance, stop - out);
     for (let i: usize = 0; i < piece; i++) store<u8>(out + i, load<u8>(match + i));
     out += piece;
-    if (out == stop) return;
     distance += distance;
   }
-  if (outEnd - stop < 16) {
-    while (out + 16 <= stop) {
-      v128.store(out, v128.load(match));
-      out += 16;
-      match += 16;
-    }
-    while (out < stop) store<u8>(out++, load<u8>(match++));
-    return;
-  }
-  while (out < stop) {
+  while (out + 16 <= stop) {
     v128.store(out, v128.load(match));
     out += 16;
     match += 16;
   }
+  while (out < stop) store<u8>(out++, load<u8>(match++));
 }

@@ -37,6 +37,7 @@ export const ROWS = [
   "geometry",
   "gigafrost",
   "pedestal",
+  "images",
   "write",
   "latency",
   "services",

@@ -15,6 +15,8 @@ export const NATIVE_PROGRAMS = [
   "geometry",
   "gigafrost",
   "pedestal",
+  "images",
+  "bitshuffle",
   "write",
 ] as const;
 

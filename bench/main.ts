@@ -8,12 +8,14 @@
  *
  * @module
  */
+import { installTestTools } from "../scripts/test_tools.ts";
 import { type Figure, type RowName, ROWS, table, verdict } from "./_figure.ts";
 import { describeMachine } from "./_machine.ts";
 import { removeAll } from "./_names.ts";
 import { compileNative } from "./_run.ts";
 import { geometry } from "./geometry.ts";
 import { gigafrost } from "./gigafrost.ts";
+import { images } from "./images.ts";
 import { kernels } from "./kernels.ts";
 import { latency } from "./latency.ts";
 import { pedestal } from "./pedestal.ts";
@@ -49,11 +51,19 @@ const MEASURE: Record<RowName, () => Promise<Figure[]>> = {
   geometry: () => geometry(quick ? 3 : 5),
   gigafrost: () => gigafrost(quick ? 3 : 5),
   pedestal: () => pedestal(quick ? 3 : 5),
+  images: () => images(quick ? 3 : 5),
   write: () => write(quick ? 3 : 7),
   latency: () => latency(quick ? 300 : 1500),
   services: () => services(quick ? 2 : 5),
 };
 
+try {
+  await installTestTools(); // gcc, and the bitshuffle package
+} catch (error) {
+  print(
+    `${error instanceof Error ? error.message : error} Rows that need them fail or are left out.`,
+  );
+}
 const machine = await describeMachine();
 print(machine + "\n");
 await compileNative();

@@ -5,6 +5,7 @@
  */
 import { type ImageAt, type ImagePixel, imageRegion, maskRegion } from "./image_at.ts";
 import {
+  bytesOf,
   checkRegions,
   type KernelMemory,
   type NamedRegions,
@@ -134,15 +135,14 @@ export function imageHistogram(
     }[image.pixel];
     kernel(image.at, mask ?? 0, pixels, low, Math.log2(binWidth), bins, counts);
   }
-  const view = new DataView(on.memory.buffer, counts, 4 * (bins + 3));
-  const entry = (i: number): number => view.getUint32(4 * i, true);
+  const table = new Uint32Array(bytesOf(on, { at: counts, bytes: 4 * (bins + 3) }).slice().buffer);
   return {
     low,
     binWidth,
-    counts: Uint32Array.from({ length: bins }, (_, i) => entry(1 + i)),
-    below: entry(0),
-    above: entry(bins + 1),
-    invalid: entry(bins + 2),
+    counts: table.subarray(1, bins + 1),
+    below: table[0]!,
+    above: table[bins + 1]!,
+    invalid: table[bins + 2]!,
   };
 }
 
