@@ -116,10 +116,10 @@ export class PedestalRun implements Disposable {
         lastFrames[i] = module.frames;
         lastTimes[i] = performance.now();
       });
-      onProgress?.(this.frames);
       if (performance.now() - Math.min(...lastTimes) > timeoutMs) {
         throw new PedestalTimeoutError(this.#describeMissing(gain, timeoutMs));
       }
+      onProgress?.(this.frames);
       await pause(busy ? 0 : IDLE_MS);
       signal?.throwIfAborted();
     }
