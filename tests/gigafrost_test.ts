@@ -61,14 +61,22 @@ Deno.test("daq runs a GigaFRoST: what daq simulate sends is in the file of daq w
   assert.deepEqual([detector.scanId, detector.storeImage], [1, true]);
 });
 
-// The largest; one with padded last packets, of rows that are no multiple of a kernel's step; the smallest.
-for (const [width, height, images] of [[2016, 2016, 8], [500, 12, 20], [24, 4, 20]] as const) {
+for (
+  const [width, height, images, receive, send] of [
+    [2016, 2016, 8, ["--gro"], ["--gso"]], // the largest, packets cut and brought together by the kernel
+    [500, 12, 20, [], []], // a padded last packet, rows that are no multiple of a kernel's step
+    [24, 4, 20, [], []], // the smallest
+  ] as const
+) {
   Deno.test(`images of a GigaFRoST of ${width} × ${height} px are in a file as they were simulated`, async () => {
     const size = { image_pixel_width: width, image_pixel_height: height };
-    const slots = { frameSlots: 24, imageSlots: 24 };
-    await using pipeline = await Pipeline.start(gigafrostConfig(size), slots);
+    await using pipeline = await Pipeline.start(gigafrostConfig(size), {
+      frameSlots: 24,
+      imageSlots: 24,
+      args: { std_udp_recv: receive },
+    });
     const { path } = await pipeline.write("sized.h5", images);
-    const options = ["--pattern", "ramp", "--images", String(images), "--rate", "50"];
+    const options = ["--pattern", "ramp", "--images", String(images), "--rate", "50", ...send];
     const { expected } = await simulate(pipeline, ...options);
     await pipeline.finished();
 
