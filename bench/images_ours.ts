@@ -31,12 +31,12 @@ import {
 import { cpuTimeMicroseconds, File } from "../lib/os/mod.ts";
 import { SharedMemory } from "../lib/ring/mod.ts";
 import {
-  COMPRESSION,
+  type COMPRESSION,
   FILE_BYTES,
   HOT_BYTES,
   IMAGE_BYTES,
   IMAGES,
-  LOOPS,
+  type LOOPS,
   WIDTH,
 } from "./_images.ts";
 import { printJson } from "./_print.ts";
