@@ -91,3 +91,23 @@ export function blankModule(to: usize, rows: u32, chips: u32, run: u32, gap: u32
     to += <usize>stride;
   } while (--rows);
 }
+
+/** Sets a module's runs in the image to a pattern of 4 bytes, leaving the gaps alone; `run` is a multiple of 4. */
+export function fillModule(
+  to: usize,
+  rows: u32,
+  chips: u32,
+  run: u32,
+  gap: u32,
+  stride: i32,
+  pattern: u32,
+): void {
+  do {
+    let at = to;
+    for (let c: u32 = 0; c < chips; c++) {
+      for (const end = at + run; at < end; at += 4) store<u32>(at, pattern);
+      at += gap;
+    }
+    to += <usize>stride;
+  } while (--rows);
+}

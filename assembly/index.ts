@@ -1,13 +1,13 @@
 /** The kernels' exports, one file each. */
 export { armReceive, expireFrames, receiveBatch, resetReceiver } from "./reassemble";
-export { assembleMirrored, assembleModule, blankModule } from "./assemble";
+export { assembleMirrored, assembleModule, blankModule, fillModule } from "./assemble";
 export {
   correctJungfrauFloat32,
   correctJungfrauInt16,
   correctJungfrauInt32,
   correctJungfrauUint16,
 } from "./correct_jungfrau";
-export { fill } from "./fill";
+export { fill, isZero } from "./fill";
 export { setPixels, shareCounts, shareFloats } from "./fill_gaps";
 export { packetiseFrame, packetiseSchedule } from "./packetise";
 export { accumulatePedestal, countGains, finishPedestal } from "./pedestal";

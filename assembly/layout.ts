@@ -197,6 +197,8 @@ export const RING_RECORD_MASK_HIGH: usize = 88;
 export const RING_RECORD_METADATA_BYTES: usize = 96;
 /** u32, by writer: missing packets that did arrive, but malformed */
 export const RING_RECORD_DAMAGED_PACKETS: usize = 100;
+/** u64, by writer: calibration that made the pixels; 0: they are as received */
+export const RING_RECORD_CALIBRATION_ID: usize = 104;
 /** 128 bytes, by writer: the public message: frame struct or ImageMetadata */
 export const RING_RECORD_METADATA: usize = 120;
 /** Size of the structure, bytes. */

@@ -8,6 +8,8 @@ export interface KernelExports extends WebAssembly.Exports {
   assembleMirrored(to: number, from: number, rows: number, chips: number, run: number, gap: number, stride: number, pixel: number): void;
   /** Sets a module's runs in the image to zero, leaving the gaps alone. */
   blankModule(to: number, rows: number, chips: number, run: number, gap: number, stride: number): void;
+  /** Sets a module's runs in the image to a pattern of 4 bytes, leaving the gaps alone; `run` is a multiple of 4. */
+  fillModule(to: number, rows: number, chips: number, run: number, gap: number, stride: number, pattern: number): void;
   /** Bins `rows` × `n` pixels of output from u8; `mean` is 0 or 1. */
   binU8(to: number, from: number, rows: number, n: number, stride: number, f: number, mean: number, work: number): void;
   /** Bins `rows` × `n` pixels of output from u16; `mean` is 0 or 1. */
@@ -38,6 +40,8 @@ export interface KernelExports extends WebAssembly.Exports {
   crop(to: number, from: number, rows: number, run: number, stride: number): void;
   /** Sets `n` bytes to zero. */
   fill(to: number, n: number): void;
+  /** Whether `n` bytes are all zero; `n` is a multiple of 16. */
+  isZero(from: number, n: number): number;
   /** Shares a line of border pixels of 1, 2 or 4 bytes, unsigned, with their gap pixels. */
   shareCounts(at: number, count: number, stride: number, step: number, pixel: number, limit: number): void;
   /** Halves a line of border pixels of f32 and sets their gap pixels to the other half. */

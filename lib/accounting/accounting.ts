@@ -48,6 +48,12 @@ export interface Accounting {
   images_skipped: bigint;
   /** Restarts of the detector's counter. */
   restarts: bigint;
+  /** Pixels of delivered images that the calibration masks; 0 where images are not corrected. */
+  pixels_masked: bigint;
+  /** Pixels of delivered images that were saturated. */
+  pixels_saturated: bigint;
+  /** Pixels of delivered images with a gain code that does not exist. */
+  pixels_invalid_gain: bigint;
 }
 
 /** Which rings an account is about. */
@@ -105,6 +111,9 @@ export class AccountingReader implements Disposable {
       images_incomplete: image("images_incomplete"),
       images_skipped: image("images_skipped"),
       restarts: image("restarts"),
+      pixels_masked: image("pixels_masked"),
+      pixels_saturated: image("pixels_saturated"),
+      pixels_invalid_gain: image("pixels_invalid_gain"),
     };
   }
 

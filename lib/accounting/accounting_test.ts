@@ -53,6 +53,9 @@ Deno.test("read() sums the modules; sent is the sum of what arrived and what was
     missing_packets: 3 + 8,
     dropped_packets: 8,
     restarts: 1,
+    pixels_masked: 5,
+    pixels_saturated: 6,
+    pixels_invalid_gain: 7,
   });
   using reader = new AccountingReader({ frames: [a, b], image, packetsPerFrame: 8 });
   assert.deepEqual(reader.read(), {
@@ -71,6 +74,9 @@ Deno.test("read() sums the modules; sent is the sum of what arrived and what was
     images_incomplete: 2n,
     images_skipped: 1n,
     restarts: 1n,
+    pixels_masked: 5n,
+    pixels_saturated: 6n,
+    pixels_invalid_gain: 7n,
   });
   // 160 packets of this detector: accepted, late, the malformed one of a frame that missed it, lost.
   assert.equal(141n + 1n + 1n + 17n, 160n);

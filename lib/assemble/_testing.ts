@@ -15,7 +15,7 @@ import {
 } from "../ring/mod.ts";
 import { TestName } from "../ring/_test_ring.ts";
 import { Assembler } from "./assembler.ts";
-import { type Converters, type ConvertJob, InlineConverters } from "./converters.ts";
+import { type Converters, type ConvertJob, doJob, InlineConverters } from "./converters.ts";
 import { type ImageRingCounts, readImageCounts } from "./counters.ts";
 import { type ConverterSetup, ModuleConverter } from "./module_converter.ts";
 import { ModuleSource } from "./module_source.ts";
@@ -104,7 +104,7 @@ export class TestReceiver implements Disposable {
 export class SlowConverters implements Converters {
   readonly #hands: ModuleConverter;
   readonly #jobs: ConvertJob[][];
-  readonly #done: ConvertJob[] = [];
+  readonly #done: (() => void)[] = [];
   /** Picks the module whose job is done next. */
   pick: (n: number) => number = () => 0;
 
@@ -122,15 +122,13 @@ export class SlowConverters implements Converters {
     const waiting = this.#jobs.filter((jobs) => jobs.length > 0);
     const job = waiting[this.pick(waiting.length) % Math.max(1, waiting.length)]?.shift();
     if (job === undefined) return false;
-    if (job.operation === "convert") {
-      this.#hands.convert(job.module, job.frameSlot, job.imageSlot);
-    } else this.#hands.blank(job.module, job.imageSlot);
-    this.#done.push(job);
+    const invalid = doJob(this.#hands, job);
+    this.#done.push(() => job.done(invalid));
     return true;
   }
 
   poll(): number {
-    for (const job of this.#done.splice(0)) job.done();
+    for (const done of this.#done.splice(0)) done();
     return this.#jobs.reduce((n, jobs) => n + jobs.length, 0);
   }
 

@@ -4,6 +4,7 @@
  * @module
  */
 import type { RingEntry, RingIndex, RingWriter } from "../ring/mod.ts";
+import type { CalibrationFollower, ImageCalibration } from "./calibration_board.ts";
 import type { Converters } from "./converters.ts";
 import { imageCounterIndex, type ImageRingCounter } from "./counters.ts";
 import type { ModuleSource, SourceFrame } from "./module_source.ts";
@@ -31,24 +32,40 @@ export interface AssemblerOptions {
   window: number;
   /** Time after its first frame at which an image is given up waiting for, ns. */
   timeoutNs: bigint;
+  /** Calibrations, for images that are corrected. */
+  calibrations?: CalibrationFollower | undefined;
   /** The public message of an image. */
-  encodeMetadata(
-    image: { imageId: bigint; status: number; frameMessage: Uint8Array | undefined },
-  ): Uint8Array;
+  encodeMetadata(image: AssembledImage): Uint8Array;
   /** Sends it; called after the entry is in the index. */
   publish(metadata: Uint8Array): void;
+}
+
+/** What the public message of an image is made of. */
+export interface AssembledImage {
+  imageId: bigint;
+  /** 1 good, 2 missing packets. */
+  status: number;
+  /** Frame struct of the first of its modules. */
+  frameMessage: Uint8Array | undefined;
+  /** The calibration that made its pixels; undefined where they are as received. */
+  calibrationId: bigint | undefined;
 }
 
 /** An image and the work on it. */
 class ImageInWork {
   readonly image: OpenImage;
   readonly slot: number;
+  /** All its modules are corrected with this one. */
+  readonly calibration: ImageCalibration | undefined;
   /** Jobs that have not ended. */
   pending = 0;
   /** Modules whose pixels are in place. */
   readonly placed: Uint8Array;
   missingPackets = 0;
   damagedPackets = 0;
+  saturated = 0;
+  invalidGain = 0;
+  masked = 0;
   firstNs = 0n;
   completeNs = 0n;
   frameIndex = 0n;
@@ -56,9 +73,15 @@ class ImageInWork {
   frameMessage: Uint8Array | undefined;
   #messageModule = Infinity;
 
-  constructor(image: OpenImage, slot: number, modules: number) {
+  constructor(
+    image: OpenImage,
+    slot: number,
+    modules: number,
+    calibration: ImageCalibration | undefined,
+  ) {
     this.image = image;
     this.slot = slot;
+    this.calibration = calibration;
     this.placed = new Uint8Array(modules);
   }
 
@@ -102,7 +125,8 @@ export class Assembler {
    * @returns Whether there was anything to do.
    */
   pump(now: bigint): boolean {
-    const { sources, converters } = this.#options;
+    const { sources, converters, calibrations } = this.#options;
+    calibrations?.follow();
     let taken = 0;
     for (let again = true; again && taken < FRAMES_PER_PUMP;) {
       again = false;
@@ -145,10 +169,15 @@ export class Assembler {
       module,
       frameSlot: slot,
       imageSlot: work.slot,
-      done: () => {
+      missingPackets,
+      bank: work.calibration?.bank ?? 0,
+      done: ({ saturated, invalidGain }) => {
         work.pending--;
         if (this.#options.sources[module]!.isIntact({ slot, slotLock })) {
           work.placed[module] = 1;
+          work.saturated += saturated;
+          work.invalidGain += invalidGain;
+          work.masked += work.calibration?.masked[module] ?? 0;
           work.missingPackets += missingPackets;
           work.damagedPackets += damagedPackets;
           return;
@@ -161,7 +190,7 @@ export class Assembler {
 
   /** Gives an image its slot; undefined when one that comes after it is there already. */
   #begin(image: OpenImage): ImageInWork | undefined {
-    const { ring, sources } = this.#options;
+    const { ring, sources, calibrations } = this.#options;
     const slot = Number(image.imageId % BigInt(ring.spec.slots));
     // Another image in this slot (a restart, or ids in large steps) has to leave first.
     const standing = this.#bySlot.get(slot);
@@ -171,7 +200,7 @@ export class Assembler {
       this.#expel(standing);
     }
     ring.lockSlot(slot);
-    const work = new ImageInWork(image, slot, sources.length);
+    const work = new ImageInWork(image, slot, sources.length, calibrations?.take());
     this.#inWork.set(image, work);
     this.#bySlot.set(slot, work);
     return work;
@@ -230,6 +259,8 @@ export class Assembler {
         module,
         frameSlot: 0,
         imageSlot: work.slot,
+        missingPackets: this.#options.packetsPerFrame,
+        bank: 0,
         done: () => void work.pending--,
       });
     }
@@ -237,10 +268,16 @@ export class Assembler {
   }
 
   #publish(work: ImageInWork): void {
-    const { ring, encodeMetadata, publish } = this.#options;
+    const { ring, encodeMetadata, publish, calibrations } = this.#options;
     const { imageId, epoch } = work.image;
     const status = work.missingPackets === 0 ? IMAGE_GOOD : IMAGE_MISSING_PACKETS;
-    const metadata = encodeMetadata({ imageId, status, frameMessage: work.frameMessage });
+    const calibrationId = work.calibration?.id;
+    const metadata = encodeMetadata({
+      imageId,
+      status,
+      frameMessage: work.frameMessage,
+      calibrationId,
+    });
     const [maskLow, maskHigh] = moduleMask(work.placed);
     const entry: RingEntry = {
       imageId,
@@ -255,12 +292,14 @@ export class Assembler {
       epoch,
       maskLow,
       maskHigh,
+      calibrationId: calibrationId ?? 0n,
       metadata,
     };
     this.#bySlot.delete(work.slot);
     this.#countImage(work);
     ring.publish(entry);
     publish(metadata);
+    if (work.calibration !== undefined) calibrations?.release(work.calibration);
   }
 
   #countImage(work: ImageInWork): void {
@@ -270,6 +309,9 @@ export class Assembler {
       this.#add("images_incomplete", 1n);
       this.#add("missing_packets", BigInt(work.missingPackets));
     }
+    this.#add("pixels_masked", BigInt(work.masked));
+    this.#add("pixels_saturated", BigInt(work.saturated));
+    this.#add("pixels_invalid_gain", BigInt(work.invalidGain));
     if (this.#last?.epoch === epoch) {
       const gap = work.frameIndex - this.#last.frameIndex - 1n;
       if (gap > 0n && gap < LARGEST_GAP) this.#add("images_skipped", gap);

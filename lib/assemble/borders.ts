@@ -9,6 +9,7 @@
  */
 import {
   type DetectorConfig,
+  imageBytes,
   type ModuleRectangle,
   moduleRectangles,
   pixelType,
@@ -74,19 +75,26 @@ export function moduleBorders(
 ): ModuleBorders[] | undefined {
   if (config.double_pixels === "keep" || layout.chipSize === undefined) return undefined;
   const rectangles = moduleRectangles(config);
-  const float = pixelType(config) === "float32";
-  const pixel = { uint8: 1, uint16: 2, uint32: 4, float32: 4 }[pixelType(config)];
+  const type = pixelType(config);
+  const pixel = imageBytes(config) / (config.image_pixel_height * config.image_pixel_width);
   const mask = config.double_pixels === "mask";
   return rectangles.map((rectangle) => ({
     lines: borderLines(rectangle, rectangles, layout, config.image_pixel_width, pixel),
-    handling: mask ? "mask" : float ? "share_floats" : "share_counts",
+    handling: mask ? "mask" : type === "float32" ? "share_floats" : "share_counts",
     pixel,
-    value: mask ? (float ? NAN_BITS : 2 ** (8 * pixel) - 1) : 2 ** config.bit_depth - 1,
+    value: mask ? MASKED_BITS[type] : 2 ** config.bit_depth - 1,
   }));
 }
 
-/** A quiet NaN. */
-const NAN_BITS = 0x7fc0_0000;
+/** What a masked pixel is, as bits: all ones where there is no sign, the lowest number, or a quiet NaN. */
+const MASKED_BITS = {
+  uint8: 0xff,
+  uint16: 0xffff,
+  uint32: 0xffff_ffff,
+  int16: 0x8000,
+  int32: 0x8000_0000,
+  float32: 0x7fc0_0000,
+};
 
 /** A stretch of a module's columns or rows that one chip takes, gaps counted, from 0. */
 interface Span {

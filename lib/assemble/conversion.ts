@@ -5,6 +5,7 @@
  * @module
  */
 import type { ModuleLayout } from "../detector/mod.ts";
+import type { CorrectionSetup, ModuleMaps } from "./calibration_maps.ts";
 
 /** A module's conversion: cloneable, so that it can be sent to a Worker. */
 export type ModuleConversion =
@@ -13,7 +14,13 @@ export type ModuleConversion =
   /** Pixels of 4 bit become pixels of 8 bit. */
   | { readonly kind: "unpack_nibbles" }
   /** GigaFRoST's pixels of 12 bit, two in three bytes, become pixels of 16 bit. */
-  | { readonly kind: "unpack_gigafrost" };
+  | { readonly kind: "unpack_gigafrost" }
+  /** Raw Jungfrau pixels become energies or photon counts. */
+  | {
+    readonly kind: "correct_jungfrau";
+    readonly setup: CorrectionSetup;
+    readonly maps: ModuleMaps;
+  };
 
 /** The conversion that a detector's frames need. */
 export function moduleConversion(layout: ModuleLayout): ModuleConversion {

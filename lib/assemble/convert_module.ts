@@ -4,8 +4,16 @@
  *
  * @module
  */
-import type { KernelExports } from "../kernels/mod.ts";
+import {
+  CONVERTED_PIXEL_BYTES,
+  type ConvertedPixelType,
+  INVALID_PIXEL,
+  type InvalidPixels,
+  type JungfrauCorrector,
+  type KernelExports,
+} from "../kernels/mod.ts";
 import { finishBorders, type ModuleBorders } from "./borders.ts";
+import type { CorrectionSetup } from "./calibration_maps.ts";
 import type { ModuleConversion } from "./conversion.ts";
 import type { ModulePlacement } from "./placement.ts";
 
@@ -25,22 +33,38 @@ export interface ModuleAddresses {
   image: number;
   /** {@link scratchBytes} bytes. */
   scratch: number;
+  /** For modules that are corrected. */
+  correction?: {
+    corrector: JungfrauCorrector;
+    /** The module's maps, an address too. */
+    maps: number;
+    /** Packets that the frame misses: their bytes are 0. */
+    missingPackets: number;
+  };
 }
+
+/** What a module without bad pixels yields, or one that is not corrected. */
+export const NONE_INVALID: InvalidPixels = { saturated: 0, invalidGain: 0 };
 
 /** Bytes of scratch memory that {@link convertModule} needs for a module. */
 export function scratchBytes({ conversion, placement }: ModuleWork): number {
-  if (conversion.kind === "copy" || isPlain(placement)) return 0;
+  if (conversion.kind === "copy" || isFused(conversion, placement)) return 0;
   return placement.rows * placement.chips * placement.run;
 }
 
-/** Brings a module's frame to its place in the image. */
+/**
+ * Brings a module's frame to its place in the image.
+ *
+ * @returns Pixels without a good value.
+ */
 export function convertModule(
   kernels: KernelExports,
   { conversion, placement, borders }: ModuleWork,
-  { from, image, scratch }: ModuleAddresses,
-): void {
+  { from, image, scratch, correction }: ModuleAddresses,
+): InvalidPixels {
   const { rows, chips, run, gap, stride } = placement;
   const to = image + placement.to;
+  let invalid = NONE_INVALID;
   switch (conversion.kind) {
     case "copy":
       placeModule(kernels, placement, from, to);
@@ -63,27 +87,92 @@ export function convertModule(
       }
       break;
     }
+    case "correct_jungfrau": {
+      if (correction === undefined) throw new Error("A module is to be corrected without maps");
+      const { corrector, maps, missingPackets } = correction;
+      const fused = isFused(conversion, placement);
+      const target = fused ? { to, stride } : { to: scratch, stride: chips * run };
+      invalid = corrector.correct(conversion.setup.pixelType, {
+        ...target,
+        from,
+        rows,
+        columns: conversion.setup.columns,
+        g0: maps,
+        switched: maps + conversion.maps.switchedAt,
+        saturated: conversion.setup.saturated,
+      });
+      if (missingPackets > 0) blankMissing(kernels, conversion.setup, from, target);
+      if (!fused) placeModule(kernels, placement, scratch, to);
+      break;
+    }
+  }
+  if (borders !== undefined) finishBorders(kernels, borders, image);
+  return invalid;
+}
+
+/** Makes the rows of a corrected module invalid whose packets did not come. */
+function blankMissing(
+  kernels: KernelExports,
+  { rows, columns, packetBytes, pixelType }: CorrectionSetup,
+  from: number,
+  { to, stride }: { to: number; stride: number },
+): void {
+  const packetRows = packetBytes / (2 * columns); // raw pixels have two bytes
+  const row = columns * CONVERTED_PIXEL_BYTES[pixelType];
+  for (let y = 0; y < rows; y += packetRows) {
+    if (kernels.isZero(from + y * 2 * columns, packetBytes) === 0) continue;
+    kernels.fillModule(to + y * stride, packetRows, 1, row, 0, stride, invalidPattern(pixelType));
+  }
+}
+
+/** Four bytes of invalid pixels. */
+function invalidPattern(pixelType: ConvertedPixelType): number {
+  const value = INVALID_PIXEL[pixelType];
+  switch (pixelType) {
+    case "float32":
+      return new Uint32Array(Float32Array.of(value).buffer)[0]!;
+    case "int32":
+      return value >>> 0;
+    case "int16":
+    case "uint16":
+      return (value & 0xffff) * 0x1_0001;
+  }
+}
+
+/**
+ * Zeroes a module's pixels in the image, and what they share with gaps; masked pixels stay masked. In a
+ * corrected image, where 0 is an energy, they become invalid.
+ */
+export function blankModule(
+  kernels: KernelExports,
+  { conversion, placement, borders }: ModuleWork,
+  image: number,
+): void {
+  const fill = (at: number, rows: number, chips: number, run: number, gap: number): void => {
+    if (conversion.kind !== "correct_jungfrau") {
+      kernels.blankModule(at, rows, chips, run, gap, placement.stride);
+      return;
+    }
+    const pattern = invalidPattern(conversion.setup.pixelType);
+    kernels.fillModule(at, rows, chips, run, gap, placement.stride, pattern);
+  };
+  const { chips, run, gap, pixel, transposed } = placement;
+  for (const { at, rows } of bands(placement, 0, image + placement.to)) {
+    if (!transposed) {
+      fill(at, rows, chips, run, gap);
+      continue;
+    }
+    for (const chip of chipsOnTheirSide(placement, at)) {
+      fill(chip.at, chip.columns, 1, rows * pixel, 0);
+    }
   }
   if (borders !== undefined) finishBorders(kernels, borders, image);
 }
 
-/** Zeroes a module's pixels in the image, and what they share with gaps; masked pixels stay masked. */
-export function blankModule(
-  kernels: KernelExports,
-  { placement, borders }: Pick<ModuleWork, "placement" | "borders">,
-  image: number,
-): void {
-  const { chips, run, gap, stride, pixel, transposed } = placement;
-  for (const { at, rows } of bands(placement, 0, image + placement.to)) {
-    if (!transposed) {
-      kernels.blankModule(at, rows, chips, run, gap, stride);
-      continue;
-    }
-    for (const chip of chipsOnTheirSide(placement, at)) {
-      kernels.blankModule(chip.at, chip.columns, 1, rows * pixel, 0, stride);
-    }
-  }
-  if (borders !== undefined) finishBorders(kernels, borders, image);
+/** Whether a module is converted straight into the image. */
+function isFused(conversion: ModuleConversion, placement: ModulePlacement): boolean {
+  // The correction knows no gaps between chips.
+  return isPlain(placement) && (conversion.kind !== "correct_jungfrau" || placement.chips === 1);
 }
 
 /** Whether a module's rows, all in a row and from left to right, are rows of the image. */

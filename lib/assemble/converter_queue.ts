@@ -1,18 +1,22 @@
 /**
  * The queue of jobs between the assembler's thread and a converter Worker, on shared memory.
  *
- * Layout, i32 each: submitted, completed, then a ring of jobs of four numbers (operation, module,
- * frame slot, image slot). One thread submits, one works.
+ * Layout, i32 each: submitted, completed, then a ring of jobs of eight numbers (operation, module, frame
+ * slot, image slot, missing packets, bank; and what came of it: saturated pixels, pixels of invalid
+ * gain). One thread submits, one works.
  *
  * @module
  */
-import type { Converters, ConvertJob } from "./converters.ts";
+import type { InvalidPixels } from "../kernels/mod.ts";
+import { type Converters, type ConvertJob, doJob } from "./converters.ts";
 import type { ModuleConverter } from "./module_converter.ts";
 
 const SUBMITTED = 0;
 const COMPLETED = 1;
 const JOBS_AT = 16;
-const JOB_WORDS = 4;
+const JOB_WORDS = 8;
+/** Where a job's result is among its numbers. */
+const RESULT = 6;
 const CAPACITY = 4096; // more than open images × modules of a Worker can need; submit waits when full
 const WORDS = JOBS_AT + CAPACITY * JOB_WORDS;
 
@@ -42,9 +46,19 @@ export function runConverter(
     }
     const at = JOBS_AT + ((done >>> 0) % CAPACITY) * JOB_WORDS;
     const module = words[at + 1]!;
-    if (words[at] === CONVERT) converter.convert(module, words[at + 2]!, words[at + 3]!);
-    else if (words[at] === BLANK) converter.blank(module, words[at + 3]!);
-    else converter.attach(module);
+    if (words[at] === ATTACH) converter.attach(module);
+    else {
+      const { saturated, invalidGain } = doJob(converter, {
+        operation: words[at] === CONVERT ? "convert" : "blank",
+        module,
+        frameSlot: words[at + 2]!,
+        imageSlot: words[at + 3]!,
+        missingPackets: words[at + 4]!,
+        bank: words[at + 5] === 1 ? 1 : 0,
+      });
+      words[at + RESULT] = saturated;
+      words[at + RESULT + 1] = invalidGain;
+    }
     done = (done + 1) | 0;
     Atomics.store(words, COMPLETED, done);
     Atomics.add(doneBell, 0, 1);
@@ -56,7 +70,7 @@ export function runConverter(
 interface Lane {
   words: Int32Array;
   /** `done` callbacks of submitted jobs, in order. */
-  waiting: (() => void)[];
+  waiting: ((invalid: InvalidPixels) => void)[];
   completed: number;
 }
 
@@ -87,7 +101,11 @@ export class WorkerConverters implements Converters {
 
   submit(job: ConvertJob): void {
     const operation = job.operation === "convert" ? CONVERT : BLANK;
-    this.#push(job.module, operation, job.frameSlot, job.imageSlot, () => job.done());
+    const { module, frameSlot, imageSlot, missingPackets, bank } = job;
+    this.#push(
+      [operation, module, frameSlot, imageSlot, missingPackets, bank],
+      (invalid) => job.done(invalid),
+    );
   }
 
   poll(): number {
@@ -95,8 +113,9 @@ export class WorkerConverters implements Converters {
     for (const lane of this.#lanes) {
       const completed = Atomics.load(lane.words, COMPLETED);
       while (lane.completed !== completed) {
+        const at = JOBS_AT + ((lane.completed >>> 0) % CAPACITY) * JOB_WORDS + RESULT;
         lane.completed = (lane.completed + 1) | 0;
-        lane.waiting.shift()!();
+        lane.waiting.shift()!({ saturated: lane.words[at]!, invalidGain: lane.words[at + 1]! });
       }
       pending += lane.waiting.length;
     }
@@ -112,24 +131,22 @@ export class WorkerConverters implements Converters {
   }
 
   attach(module: number): void {
-    this.#push(module, ATTACH, 0, 0, () => {});
+    this.#push([ATTACH, module, 0, 0, 0, 0], () => {});
   }
 
+  /** Submits a job: its first six numbers. */
   #push(
-    module: number,
-    operation: number,
-    frameSlot: number,
-    imageSlot: number,
-    done: () => void,
+    job: [operation: number, module: number, ...rest: [number, number, number, number]],
+    done: (invalid: InvalidPixels) => void,
   ): void {
-    const lane = this.#lanes[this.#laneOf[module]!]!;
+    const lane = this.#lanes[this.#laneOf[job[1]]!]!;
     while (lane.waiting.length >= CAPACITY) {
       this.wait();
       this.poll();
     }
     const submitted = Atomics.load(lane.words, SUBMITTED);
     const at = JOBS_AT + ((submitted >>> 0) % CAPACITY) * JOB_WORDS;
-    lane.words.set([operation, module, frameSlot, imageSlot], at);
+    lane.words.set(job, at);
     lane.waiting.push(done);
     Atomics.store(lane.words, SUBMITTED, (submitted + 1) | 0);
     Atomics.notify(lane.words, SUBMITTED);

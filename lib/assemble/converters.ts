@@ -3,6 +3,9 @@
  *
  * @module
  */
+import type { InvalidPixels } from "../kernels/mod.ts";
+import type { Bank } from "./calibration_maps.ts";
+import { NONE_INVALID } from "./convert_module.ts";
 import type { ModuleConverter } from "./module_converter.ts";
 
 /** A piece of work on one module of one image. */
@@ -12,8 +15,12 @@ export interface ConvertJob {
   module: number;
   frameSlot: number;
   imageSlot: number;
-  /** Called when it is done, from {@link Converters.poll} or {@link Converters.submit}. */
-  done(): void;
+  /** Packets that the frame misses. */
+  missingPackets: number;
+  /** Bank of the calibration; of no meaning where nothing is corrected. */
+  bank: Bank;
+  /** Called with the pixels that have no good value when it is done, from {@link Converters.poll} or {@link Converters.submit}. */
+  done(invalid: InvalidPixels): void;
 }
 
 /** Does jobs; those of one module in the order in which they were submitted. */
@@ -37,10 +44,7 @@ export class InlineConverters implements Converters {
   }
 
   submit(job: ConvertJob): void {
-    if (job.operation === "convert") {
-      this.#converter.convert(job.module, job.frameSlot, job.imageSlot);
-    } else this.#converter.blank(job.module, job.imageSlot);
-    job.done();
+    job.done(doJob(this.#converter, job));
   }
 
   poll(): number {
@@ -52,4 +56,11 @@ export class InlineConverters implements Converters {
   attach(module: number): void {
     this.#converter.attach(module);
   }
+}
+
+/** Does a job; returns the pixels that have no good value. */
+export function doJob(converter: ModuleConverter, job: Omit<ConvertJob, "done">): InvalidPixels {
+  if (job.operation === "convert") return converter.convert(job);
+  converter.blank(job.module, job.imageSlot);
+  return NONE_INVALID;
 }

@@ -69,7 +69,14 @@ Deno.test("WorkerConverters take more jobs than a queue has room for", async () 
   });
   let done = 0;
   for (let i = 0; i < 10_000; i++) {
-    const job = { operation: "blank", module: i % 2, frameSlot: 0, imageSlot: i % 16 } as const;
+    const job = {
+      operation: "blank",
+      module: i % 2,
+      frameSlot: 0,
+      imageSlot: i % 16,
+      missingPackets: 0,
+      bank: 0,
+    } as const;
     converters!.submit({ ...job, done: () => void done++ });
   }
   while (converters!.poll() > 0) converters!.wait();

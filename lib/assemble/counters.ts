@@ -23,6 +23,12 @@ export const IMAGE_RING_COUNTERS = [
   "dropped_packets",
   /** Restarts of the detector's counter. */
   "restarts",
+  /** Corrected pixels that the calibration masks. */
+  "pixels_masked",
+  /** Corrected pixels that were saturated. */
+  "pixels_saturated",
+  /** Corrected pixels with a gain code that does not exist. */
+  "pixels_invalid_gain",
 ] as const;
 
 /** Name of a counter in an image ring's header. */

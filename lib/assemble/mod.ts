@@ -5,6 +5,8 @@
  */
 export * from "./assembler.ts";
 export * from "./borders.ts";
+export * from "./calibration_board.ts";
+export * from "./calibration_maps.ts";
 export * from "./conversion.ts";
 export * from "./convert_module.ts";
 export * from "./converter_queue.ts";

@@ -3,8 +3,14 @@
  *
  * @module
  */
-import { instantiateKernels, type KernelExports } from "../kernels/mod.ts";
-import { File, PAGE_BYTES } from "../os/mod.ts";
+import { type Bank, BANKS, type ModuleMaps } from "./calibration_maps.ts";
+import {
+  instantiateKernels,
+  type InvalidPixels,
+  JungfrauCorrector,
+  type KernelExports,
+} from "../kernels/mod.ts";
+import { File, mapFixed, PAGE_BYTES } from "../os/mod.ts";
 import { dataPath, LARGEST_MEMORY, mapSlots, SharedMemory, slotMemoryBytes } from "../ring/mod.ts";
 import { blankModule, convertModule, type ModuleWork, scratchBytes } from "./convert_module.ts";
 
@@ -39,6 +45,22 @@ interface Cell {
   scratchAt: number;
   firstSlot: number;
   frameAt: Map<number, number>;
+  /** Both banks of the maps of a module that is corrected. */
+  mapsAt: Map<number, readonly [number, number]>;
+  corrector: JungfrauCorrector | undefined;
+}
+
+/** A frame to convert. */
+export interface ModuleFrame {
+  module: number;
+  /** Slot of the frame ring. */
+  frameSlot: number;
+  /** Slot of the image ring. */
+  imageSlot: number;
+  /** Packets that the frame misses. */
+  missingPackets: number;
+  /** Bank of the calibration; of no meaning where nothing is corrected. */
+  bank: Bank;
 }
 
 /**
@@ -64,7 +86,7 @@ export class ModuleConverter implements Disposable {
     );
     let room = 0;
     for (const entry of setup.modules) {
-      const bytes = slotMemoryBytes(entry.ring.slotBytes, entry.ring.slots);
+      const bytes = slotMemoryBytes(entry.ring.slotBytes, entry.ring.slots) + mapBytes(entry);
       if (room < bytes) {
         this.#groups.push([]);
         room = LARGEST_SHARE;
@@ -77,11 +99,19 @@ export class ModuleConverter implements Disposable {
     this.#imageFile = File.open(dataPath(setup.image.name), { write: true });
   }
 
-  /** Brings a module's frame from its slot to its place in the image. */
-  convert(module: number, frameSlot: number, imageSlot: number): void {
+  /** Brings a module's frame from its slot to its place in the image; returns its pixels without value. */
+  convert({ module, frameSlot, imageSlot, missingPackets, bank }: ModuleFrame): InvalidPixels {
     const { cell, image, setup } = this.#place(module, imageSlot);
-    const from = cell.frameAt.get(module)! + frameSlot * setup.ring.slotBytes;
-    convertModule(cell.kernels, setup, { from, image, scratch: cell.scratchAt });
+    const { corrector, scratchAt } = cell;
+    const maps = cell.mapsAt.get(module)?.[bank];
+    return convertModule(cell.kernels, setup, {
+      from: cell.frameAt.get(module)! + frameSlot * setup.ring.slotBytes,
+      image,
+      scratch: scratchAt,
+      ...(corrector === undefined || maps === undefined
+        ? {}
+        : { correction: { corrector, maps, missingPackets } }),
+    });
   }
 
   /** Zeroes a module's place in the image. */
@@ -131,21 +161,33 @@ export class ModuleConverter implements Disposable {
     const { image } = this.#setup;
     const count = Math.min(this.#slotsPerCell, image.slots - firstSlot);
     const scratch = Math.max(...modules.map(scratchBytes));
-    let bytes = slotMemoryBytes(image.slotBytes, count) + scratch + PAGE_BYTES;
-    for (const { ring } of modules) {
-      bytes += slotMemoryBytes(ring.slotBytes, ring.slots) + PAGE_BYTES;
+    const columns = Math.max(0, ...modules.map(correctedColumns));
+    const workBytes = columns === 0 ? 0 : JungfrauCorrector.workBytes(columns);
+    let bytes = slotMemoryBytes(image.slotBytes, count) + scratch + workBytes + 2 * PAGE_BYTES;
+    for (const entry of modules) {
+      const { ring } = entry;
+      bytes += slotMemoryBytes(ring.slotBytes, ring.slots) + PAGE_BYTES + mapBytes(entry);
     }
     const memory = new SharedMemory(bytes);
     const imageAt = mapSlots(memory, this.#imageFile, image.slotBytes, firstSlot, count, {
       writable: true,
     });
     const frameAt = new Map<number, number>();
-    for (const { module, ring } of modules) {
+    const mapsAt = new Map<number, readonly [number, number]>();
+    for (const { module, ring, conversion } of modules) {
       frameAt.set(module, memory.allocate(slotMemoryBytes(ring.slotBytes, ring.slots), PAGE_BYTES));
+      if (conversion.kind !== "correct_jungfrau") continue;
+      const map = (bank: Bank): number => mapMaps(memory, conversion.maps, bank);
+      mapsAt.set(module, [map(0), map(1)]);
     }
+    const kernels = instantiateKernels(memory.memory);
     const cell = {
       memory,
-      kernels: instantiateKernels(memory.memory),
+      kernels,
+      corrector: columns === 0
+        ? undefined
+        : new JungfrauCorrector(memory.memory, kernels, memory.allocate(workBytes), columns),
+      mapsAt,
       imageAt,
       scratchAt: memory.allocate(scratch),
       firstSlot,
@@ -162,4 +204,28 @@ export class ModuleConverter implements Disposable {
     using file = File.open(dataPath(name));
     cell.memory.remap(at, file, slotBytes * slots);
   }
+}
+
+/** Columns of a module that is corrected; 0 of one that is not. */
+function correctedColumns({ conversion }: ModuleSetup): number {
+  return conversion.kind === "correct_jungfrau" ? conversion.setup.columns : 0;
+}
+
+/** Room that a module's maps take, both banks. */
+function mapBytes({ conversion }: ModuleSetup): number {
+  return conversion.kind === "correct_jungfrau" ? BANKS * conversion.maps.bytes + PAGE_BYTES : 0;
+}
+
+/** Maps a module's maps of one bank, read-only; returns where they appear. */
+function mapMaps(memory: SharedMemory, { fd, at, bytes }: ModuleMaps, bank: Bank): number {
+  const place = memory.allocate(bytes, PAGE_BYTES);
+  mapFixed({
+    address: memory.base + BigInt(place),
+    bytes,
+    fd,
+    fileOffset: at[bank],
+    writable: false,
+    populate: true,
+  });
+  return place;
 }

@@ -1,19 +1,27 @@
 import { DEFAULT_SLOTS, type DetectorConfig } from "./schema.ts";
 
 /** Pixel types of an assembled image. */
-export type PixelType = "uint8" | "uint16" | "uint32" | "float32";
+export type PixelType = "uint8" | "uint16" | "uint32" | "int16" | "int32" | "float32";
 
-const PIXEL_BYTES: Record<PixelType, number> = { uint8: 1, uint16: 2, uint32: 4, float32: 4 };
+const PIXEL_BYTES: Record<PixelType, number> = {
+  uint8: 1,
+  uint16: 2,
+  uint32: 4,
+  int16: 2,
+  int32: 4,
+  float32: 4,
+};
 const GB = 1e9;
 
 /**
  * The type of the image's pixels.
  *
  * @param config A config from `parseConfig`.
- * @returns Type of the image's pixels: by `bit_depth` (4 bit are unpacked to 8), but float32 for converted Jungfrau images.
+ * @returns Type of the image's pixels: by `bit_depth` (4 bit are unpacked to 8), but for
+ * converted Jungfrau images `converted_pixel_type`.
  */
 export function pixelType(config: DetectorConfig): PixelType {
-  if (config.detector_type === "jungfrau-converted") return "float32";
+  if (config.detector_type === "jungfrau-converted") return config.converted_pixel_type;
   return ({ 4: "uint8", 8: "uint8", 16: "uint16", 32: "uint32" } as const)[config.bit_depth];
 }
 

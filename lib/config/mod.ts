@@ -33,6 +33,9 @@ export {
   pixelType,
 } from "./derived.ts";
 export {
+  type CalibrationConfig,
+  CONVERTED_PIXEL_TYPES,
+  type ConvertedPixelType,
   DEFAULT_SLOTS,
   type DetectorConfig,
   type DetectorConfigInput,

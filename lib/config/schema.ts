@@ -71,6 +71,30 @@ export const submoduleSchema = z.object({
   activate: z.union([z.literal([0, 1]), z.boolean()], "0 or 1").optional(),
 }, 'an object like {"submodule": 0, "port": 50020}');
 
+/** The pixel types of a converted image. */
+export const CONVERTED_PIXEL_TYPES = ["float32", "int16", "uint16", "int32"] as const;
+
+const ABSOLUTE_PATH = /^\/[^\0,]*$/;
+const PATH_EXPECTED = "an absolute path without commas";
+const mapPath = z.union([
+  z.string().regex(ABSOLUTE_PATH),
+  z.array(z.string(PATH_EXPECTED).regex(ABSOLUTE_PATH, PATH_EXPECTED)).min(1),
+], `${PATH_EXPECTED}, or a list with one for each module`);
+const dataset = z.string("the path of a dataset").regex(
+  /^\/./,
+  "the path of a dataset, such as /gains",
+);
+
+/** Where gains, pedestals and masks are. */
+export const calibrationSchema = z.object({
+  gains: mapPath,
+  gains_dataset: dataset.default("/gains"),
+  pedestal: mapPath,
+  pedestal_dataset: dataset.default("/pedestal"),
+  pixel_mask: mapPath.optional(),
+  pixel_mask_dataset: dataset.default("/pixel_mask"),
+}, 'an object like {"gains": "/calibration/gains.h5", "pedestal": "/calibration/pedestal.h5"}');
+
 const streamRate = (second: string): z.ZodTuple<[z.ZodInt, z.ZodInt], null> => {
   return z.tuple(
     [integer(1, 1_000_000), integer(1, 1_000_000)],
@@ -154,6 +178,35 @@ export const detectorConfigSchema = z.object({
   double_pixels: z.enum(DOUBLE_PIXELS, oneOf(DOUBLE_PIXELS)).default("keep").meta(
     notes(
       "Pixels at the borders of chips, which are twice as large: kept as they are; masked (all bits set, NaN in float32) with the gap beside them; or shared with the gap.",
+      { origin: "addition" },
+    ),
+  ),
+  calibration: calibrationSchema.optional().meta(
+    notes(
+      "jungfrau-converted: files with gains (ADU/keV) and pedestals (ADU), [gain, y, x] of one module or of all, stacked, and optionally a pixel mask, [y, x]; without it, that of the pedestal file. Datasets: gains_dataset, pedestal_dataset, pixel_mask_dataset.",
+      { origin: "addition" },
+    ),
+  ),
+  converted_pixel_type: z.enum(CONVERTED_PIXEL_TYPES, oneOf(CONVERTED_PIXEL_TYPES)).default(
+    "float32",
+  ).meta(
+    notes(
+      "jungfrau-converted: pixels as energies, keV (float32), or as counts of photons (the others).",
+      { origin: "addition" },
+    ),
+  ),
+  photon_energy_kev: z.number("a number of keV above 0 and below 1000").gt(
+    0,
+    "a number of keV above 0 and below 1000",
+  ).lt(1000, "a number of keV above 0 and below 1000").optional().meta(
+    notes("jungfrau-converted: energy of one photon, to count photons.", {
+      origin: "addition",
+      unit: "keV",
+    }),
+  ),
+  high_gain: boolean.default(false).meta(
+    notes(
+      "jungfrau-converted: the detector is forced to high gain, where the raw value of a saturated pixel is 0x3FFF and not 0xC000.",
       { origin: "addition" },
     ),
   ),
@@ -289,5 +342,9 @@ export type Submodule = NonNullable<DetectorConfig["submodule_info"]>[number];
 export type LiveStreamConfig = DetectorConfig["live_stream_configs"][string];
 /** Degrees clockwise by which a module is turned. */
 export type ModuleRotation = DetectorConfig["module_rotations"][string];
+/** Where gains, pedestals and masks are. */
+export type CalibrationConfig = NonNullable<DetectorConfig["calibration"]>;
+/** Type of a converted image's pixels. */
+export type ConvertedPixelType = DetectorConfig["converted_pixel_type"];
 /** `[x0, y0, x1, y1]`, inclusive corners in px. */
 export type ModulePosition = DetectorConfig["module_positions"][string];

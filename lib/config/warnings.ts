@@ -1,6 +1,7 @@
 import { describeValue } from "./config_error.ts";
 import { detectorFacts } from "./detector_facts.ts";
 import {
+  calibrationSchema,
   type DetectorConfig,
   detectorConfigSchema,
   liveStreamSchema,
@@ -22,6 +23,7 @@ export function unknownFields(json: unknown): string[] {
       (entry: unknown, index) =>
         unknownIn(entry, `submodule_info[${index}].`, Object.keys(submoduleSchema.shape)),
     ),
+    ...unknownIn(json["calibration"], "calibration.", Object.keys(calibrationSchema.shape)),
     ...Object.entries(isObject(json["live_stream_configs"]) ? json["live_stream_configs"] : {})
       .flatMap(([address, entry]) =>
         unknownIn(entry, `live_stream_configs[${describeValue(address)}].`, [
@@ -39,7 +41,12 @@ export function unknownFields(json: unknown): string[] {
  * @returns One sentence per field, with what to do instead.
  */
 export function ignoredFields(config: DetectorConfig): string[] {
-  return [...ignoredGeometry(config), ...ignoredSettings(config), ...ignoredSubmodules(config)];
+  return [
+    ...ignoredGeometry(config),
+    ...ignoredConversion(config),
+    ...ignoredSettings(config),
+    ...ignoredSubmodules(config),
+  ];
 }
 
 function ignoredGeometry(config: DetectorConfig): string[] {
@@ -48,6 +55,15 @@ function ignoredGeometry(config: DetectorConfig): string[] {
     .filter((field) => Object.keys(config[field]).length > 0)
     .map((field) =>
       `${field} is ignored for a ${config.detector_type}, whose geometry is fixed; make it {}`
+    );
+}
+
+function ignoredConversion(config: DetectorConfig): string[] {
+  if (config.detector_type === "jungfrau-converted") return [];
+  return (["calibration", "photon_energy_kev"] as const)
+    .filter((field) => config[field] !== undefined)
+    .map((field) =>
+      `${field} is ignored for a ${config.detector_type}, which is not converted; remove it`
     );
 }
 

@@ -50,6 +50,8 @@ const PIXEL_DTYPE: Readonly<Record<PixelType, { dtype: string; empty: Uint8Array
   uint8: { dtype: "<B", empty: new Uint8Array() },
   uint16: { dtype: "<H", empty: new Uint8Array() },
   uint32: { dtype: "<I", empty: new Uint8Array() },
+  int16: { dtype: "<h", empty: new Uint8Array() },
+  int32: { dtype: "<i", empty: new Uint8Array() },
   float32: { dtype: "<f", empty: new Uint8Array() },
 };
 

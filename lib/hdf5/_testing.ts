@@ -49,6 +49,10 @@ export function testImage(id: number, pixels: number, type: PixelType = "uint16"
       return Uint16Array.from({ length: pixels }, (_, i) => value(i) & 0xffff);
     case "uint32":
       return Uint32Array.from({ length: pixels }, (_, i) => value(i) * 65537);
+    case "int16":
+      return Int16Array.from({ length: pixels }, (_, i) => -(value(i) & 0x7fff));
+    case "int32":
+      return Int32Array.from({ length: pixels }, (_, i) => value(i) * -65537);
     case "float32":
       return Float32Array.from({ length: pixels }, (_, i) => value(i) / 8);
   }

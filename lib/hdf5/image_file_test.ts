@@ -12,7 +12,7 @@ import { ImageFile, ImageFileError, type ImageFileOptions } from "./image_file.t
 import type { PixelType } from "./pixel_type.ts";
 import { readImageFile } from "./read_image_file.ts";
 
-const TYPES: PixelType[] = ["uint8", "uint16", "uint32", "float32"];
+const TYPES: PixelType[] = ["uint8", "uint16", "uint32", "int16", "int32", "float32"];
 
 function assertTestImages(path: string, options: ImageFileOptions, n: number): void {
   using reader = readImageFile(path);

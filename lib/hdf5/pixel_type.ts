@@ -5,15 +5,23 @@
  */
 
 /** What one pixel is. */
-export type PixelType = "uint8" | "uint16" | "uint32" | "float32";
+export type PixelType = "uint8" | "uint16" | "uint32" | "int16" | "int32" | "float32";
 
 /** Pixels of one image or of several, in row order. */
-export type PixelArray = Uint8Array | Uint16Array | Uint32Array | Float32Array;
+export type PixelArray =
+  | Uint8Array
+  | Uint16Array
+  | Uint32Array
+  | Int16Array
+  | Int32Array
+  | Float32Array;
 
 /** Size of one pixel, bytes. */
 export const PIXEL_BYTES: Readonly<Record<PixelType, number>> = {
   uint8: 1,
   uint16: 2,
   uint32: 4,
+  int16: 2,
+  int32: 4,
   float32: 4,
 };

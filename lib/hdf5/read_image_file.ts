@@ -129,7 +129,8 @@ export class ImageFileReader implements Disposable {
     const pixels = this.#data.slice([[index, index + 1], [], []]);
     if (
       pixels instanceof Uint8Array || pixels instanceof Uint16Array ||
-      pixels instanceof Uint32Array || pixels instanceof Float32Array
+      pixels instanceof Uint32Array || pixels instanceof Int16Array ||
+      pixels instanceof Int32Array || pixels instanceof Float32Array
     ) return pixels;
     throw new NotAnImageFileError(`${this.path}: image ${index} is not made of pixels`);
   }
@@ -173,6 +174,8 @@ function pixelTypeOf(data: h5wasm.Dataset, path: string): PixelType {
     "|B": "uint8",
     "<H": "uint16",
     "<I": "uint32",
+    "<h": "int16",
+    "<i": "int32",
     "<f": "float32",
   };
   const found = typeof data.dtype === "string" ? names[data.dtype] : undefined;

@@ -98,30 +98,30 @@ export function packJungfrauMaps(
   g0.fill(0);
   switched.fill(0);
   let masked = 0;
-  for (let y = 0; y < rows; y++) {
-    for (let x = 0; x < columns; x++) {
-      const pixel = y * columns + x;
-      const block = y * blocks + Math.floor(x / BLOCK);
-      const at = [
-        block * JUNGFRAU_G0.$bytes + JUNGFRAU_G0.scale,
-        block * JUNGFRAU_SWITCHED.$bytes + JUNGFRAU_SWITCHED.scale_g1,
-        block * JUNGFRAU_SWITCHED.$bytes + JUNGFRAU_SWITCHED.scale_g2,
-      ] as const;
-      const bad = mask[pixel] !== 0 ||
-        [0, 1, 2].some((stage) => {
-          const scale = Math.fround(1 / (gains[stage * pixels + pixel]! * photonEnergyKev));
-          const pedestal = Math.fround(pedestals[stage * pixels + pixel]!);
-          return !Number.isFinite(scale) || scale === 0 || !Number.isFinite(pedestal);
-        });
-      if (bad) masked++;
-      for (let stage = 0; stage < STAGES; stage++) {
-        const i = stage * pixels + pixel;
-        const target = stage === 0 ? g0 : switched;
-        const scaleAt = at[stage]! / 4 + x % BLOCK;
-        target[scaleAt] = bad ? 1 : 1 / (gains[i]! * photonEnergyKev);
-        target[scaleAt + BLOCK] = bad ? maskedPedestal[pixelType] : pedestals[i]!;
-      }
+  const scales = new Float32Array(STAGES), zeros = new Float32Array(STAGES);
+  for (let pixel = 0; pixel < pixels; pixel++) {
+    let bad = mask[pixel] !== 0;
+    for (let stage = 0, i = pixel; stage < STAGES; stage++, i += pixels) {
+      const scale = scales[stage] = 1 / (gains[i]! * photonEnergyKev);
+      const zero = zeros[stage] = pedestals[i]!;
+      // As float32, which is what is read back.
+      bad ||= scale === 0 || !Number.isFinite(scales[stage]) || scales[stage] === 0 ||
+        !Number.isFinite(zero) || !Number.isFinite(zeros[stage]);
     }
+    if (bad) {
+      masked++;
+      scales.fill(1);
+      zeros.fill(maskedPedestal[pixelType]);
+    }
+    const x = pixel % columns, block = Math.floor(pixel / columns) * blocks + Math.floor(x / BLOCK);
+    const g0At = (block * JUNGFRAU_G0.$bytes) / 4 + x % BLOCK;
+    const switchedAt = (block * JUNGFRAU_SWITCHED.$bytes) / 4 + x % BLOCK;
+    g0[g0At + JUNGFRAU_G0.scale / 4] = scales[0]!;
+    g0[g0At + JUNGFRAU_G0.pedestal / 4] = zeros[0]!;
+    switched[switchedAt + JUNGFRAU_SWITCHED.scale_g1 / 4] = scales[1]!;
+    switched[switchedAt + JUNGFRAU_SWITCHED.pedestal_g1 / 4] = zeros[1]!;
+    switched[switchedAt + JUNGFRAU_SWITCHED.scale_g2 / 4] = scales[2]!;
+    switched[switchedAt + JUNGFRAU_SWITCHED.pedestal_g2 / 4] = zeros[2]!;
   }
   return masked;
 }

@@ -196,7 +196,8 @@ export const RING_RECORD = defineLayout("RING_RECORD", {
   mask_high: ["u64", "writer", "modules 64–127"],
   metadata_bytes: ["u32", "writer", "bytes used in metadata"],
   damaged_packets: ["u32", "writer", "missing packets that did arrive, but malformed"],
-  reserved: [{ bytes: 16 }, "-", ""],
+  calibration_id: ["u64", "writer", "calibration that made the pixels; 0: they are as received"],
+  reserved: [{ bytes: 8 }, "-", ""],
   metadata: [{ bytes: 128 }, "writer", "the public message: frame struct or ImageMetadata"],
 }, 256);
 

@@ -20,6 +20,7 @@ const SYMBOLS = {
     parameters: ["i64", "i64", "buffer", "buffer", "i64"],
     result: "i64",
   },
+  memfd_create: { parameters: ["buffer", "u32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
   unlink: { parameters: ["buffer"], result: "i32" },
   link: { parameters: ["buffer", "buffer"], result: "i32" },

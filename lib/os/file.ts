@@ -18,6 +18,7 @@ const SYS_OPENAT2 = 437n; // the same number on both architectures
 const RESOLVE_NO_MAGICLINKS = 0x02n;
 const RESOLVE_NO_SYMLINKS = 0x04n;
 const RESOLVE_BENEATH = 0x08n;
+const MFD_CLOEXEC = 1;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 const LOCK_UN = 8;
@@ -102,6 +103,27 @@ export class File implements Disposable {
       return file;
     } finally {
       libc.close(directory);
+    }
+  }
+
+  /**
+   * Makes a file without a name, in memory: it goes with the last descriptor and mapping. Other threads
+   * of this process map it by its descriptor.
+   *
+   * @param label What `/proc` shows.
+   * @param bytes Its size.
+   * @throws {OsError} ENOMEM, …
+   */
+  static anonymous(label: string, bytes: number): File {
+    const fd = libc.memfd_create(cString(label), MFD_CLOEXEC);
+    if (fd < 0) throw lastError("memfd_create", label);
+    const file = new File(fd, label);
+    try {
+      file.truncate(bytes);
+      return file;
+    } catch (error) {
+      file.close();
+      throw error;
     }
   }
 

@@ -106,6 +106,8 @@ export interface ImageMetadata {
   readonly compression: ImageCompression;
   /** Left out when the sender knows nothing more of the image. */
   readonly detector?: DetectorImageMetadata;
+  /** The calibration that made the pixels (ours); left out where they are as received. */
+  readonly calibrationId?: bigint;
 }
 
 /** Numbers of {@link ImageStatus} on the wire and in the files' metadata. */
@@ -178,7 +180,7 @@ export function decodeImageMetadata(bytes: Uint8Array): ImageMetadata {
 export function imageMetadataToMessage(
   metadata: ImageMetadata,
 ): MessageInitShape<typeof ImageMetadataSchema> {
-  const { detector } = metadata;
+  const { detector, calibrationId } = metadata;
   return {
     imageId: uint64Of("image_id", metadata.imageId),
     height: uint64Of("height", metadata.height),
@@ -188,6 +190,9 @@ export function imageMetadataToMessage(
     status: ImageMetadataStatus[metadata.status],
     compression: ImageMetadataCompression[metadata.compression],
     ...(detector === undefined ? {} : { detector: detectorToMessage(detector) }),
+    ...(calibrationId === undefined
+      ? {}
+      : { calibrationId: uint64Of("calibration_id", calibrationId) }),
   };
 }
 
@@ -209,6 +214,7 @@ export function imageMetadataFromMessage(
     status: named("status", STATUSES, message.status),
     compression: named("compression", COMPRESSIONS, message.compression),
     ...(detector === undefined ? {} : { detector }),
+    ...(message.calibrationId === 0n ? {} : { calibrationId: message.calibrationId }),
   };
 }
 

@@ -161,8 +161,17 @@ Deno.test("decodeImageMetadata() names the field and the known values when one i
 });
 
 Deno.test("decodeImageMetadata() ignores fields it does not know", () => {
-  const bytes = new Uint8Array([...encodeImageMetadata(GOOD), 0xa0, 0x06, 0x05]);
+  const bytes = new Uint8Array([...encodeImageMetadata(GOOD), 0xa8, 0x06, 0x05]);
   assert.deepEqual(decodeImageMetadata(bytes), GOOD);
+});
+
+Deno.test("the calibration is field 100, after everything that an original reads", () => {
+  const plain = encodeImageMetadata(GOOD);
+  const calibrated = { ...GOOD, calibrationId: 0x0123_4567_89ab_cdefn };
+  const bytes = encodeImageMetadata(calibrated);
+  assert.deepEqual(bytes.subarray(0, plain.length), plain);
+  assert.deepEqual([...bytes.subarray(plain.length, plain.length + 2)], [0xa0, 0x06]);
+  assert.deepEqual(decodeImageMetadata(bytes), calibrated);
 });
 
 Deno.test("encodeImageMetadata() refuses values that do not fit their field", () => {
@@ -172,6 +181,7 @@ Deno.test("encodeImageMetadata() refuses values that do not fit their field", ()
     { ...GOOD, height: 1.5 },
     { ...GOOD, width: -1 },
     { ...GOOD, size: NaN },
+    { ...GOOD, calibrationId: 1n << 64n },
     { ...GOOD, detector: { kind: "jf", daqRec: -1n } },
     { ...GOOD, detector: { kind: "eg", exptime: 1n << 64n } },
   ];

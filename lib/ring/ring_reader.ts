@@ -42,6 +42,8 @@ export class RingRecord {
   maskLow = 0n;
   /** Modules 64–127 that contributed. */
   maskHigh = 0n;
+  /** The calibration that made the pixels; 0: they are as received. */
+  calibrationId = 0n;
   /** The public message's bytes; a view into this record's own buffer. */
   metadata: Uint8Array = new Uint8Array(0);
   /** @internal */
@@ -175,6 +177,7 @@ export class RingReader implements Disposable {
     into.epoch = dv.getUint32(at + R.epoch, true);
     into.maskLow = dv.getBigUint64(at + R.mask_low, true);
     into.maskHigh = dv.getBigUint64(at + R.mask_high, true);
+    into.calibrationId = dv.getBigUint64(at + R.calibration_id, true);
     const length = Math.min(dv.getUint32(at + R.metadata_bytes, true), into.buffer.byteLength);
     into.buffer.set(u8.subarray(at + R.metadata, at + R.metadata + length));
     into.metadata = into.buffer.subarray(0, length);

@@ -46,6 +46,8 @@ export interface RingEntry {
   maskLow: bigint;
   /** Modules 64–127 that contributed. */
   maskHigh: bigint;
+  /** The calibration that made the pixels; left out or 0: they are as received. */
+  calibrationId?: bigint;
   /** The public message. */
   metadata: Uint8Array;
   /**
@@ -165,6 +167,7 @@ export class RingWriter implements Disposable {
     dv.setUint32(at + R.epoch, entry.epoch, true);
     dv.setBigUint64(at + R.mask_low, entry.maskLow, true);
     dv.setBigUint64(at + R.mask_high, entry.maskHigh, true);
+    dv.setBigUint64(at + R.calibration_id, entry.calibrationId ?? 0n, true);
     dv.setUint32(at + R.metadata_bytes, entry.metadata.byteLength, true);
     u8.set(entry.metadata, at + R.metadata);
 

@@ -48,9 +48,18 @@ interface Needs {
  * The one table of what each service may do. Rings, ipc and UDP sockets and written files are opened through
  * libc and libzmq, so they appear as `ffi`, not as `read`, `write` or `net`.
  */
-const NEEDS: Record<ServiceName, (options: PermissionOptions) => Needs> = {
+const NEEDS: Record<
+  ServiceName,
+  (options: PermissionOptions, config: DetectorConfig) => Needs
+> = {
   std_udp_recv: () => ({ libc: true, zmq: true, workers: true, read: [], net: [] }),
-  std_assembler: () => ({ libc: true, zmq: true, workers: true, read: [], net: [] }),
+  std_assembler: (_, config) => ({
+    libc: true,
+    zmq: true,
+    workers: true,
+    read: calibrationFolders(config),
+    net: [],
+  }),
   std_h5_writer: () => ({ libc: true, zmq: true, workers: true, read: [], net: [] }),
   writer_agent: ({ dataRoots = [], apiPort = 5000 }) => ({
     libc: true,
@@ -77,7 +86,7 @@ export function permissionsFor(
   options: PermissionOptions,
 ): string[] {
   const { root, configPath, healthPort } = options;
-  const needs = NEEDS[service](options);
+  const needs = NEEDS[service](options, config);
   const code = ["lib", `services/${service}`, "wasm", "proto", "node_modules", "deno.json"];
   const read = [
     configPath,
@@ -96,6 +105,16 @@ export function permissionsFor(
     flag("ffi", ffi),
     flag("net", net),
   ].filter((text) => text !== undefined);
+}
+
+/** The folders of the calibration's files: a new pedestal is put beside the former one, and loaded. */
+function calibrationFolders({ detector_type, calibration }: DetectorConfig): string[] {
+  if (detector_type !== "jungfrau-converted" || calibration === undefined) return [];
+  const { gains, pedestal, pixel_mask = [] } = calibration;
+  const folders = [gains, pedestal, pixel_mask].flat().map((path) =>
+    path.replace(/\/[^/]*$/, "") || "/"
+  );
+  return [...new Set(folders)];
 }
 
 /**

@@ -8,13 +8,8 @@ import { converterSetup, makeConverterQueue } from "../../lib/assemble/mod.ts";
 import { frameSlots, imageSlots } from "../../lib/config/mod.ts";
 import { detectorFor } from "../../lib/detector/mod.ts";
 import { frameRingName, imageRingName } from "../../lib/protocol/mod.ts";
-import {
-  ipcFolder,
-  parseInteger,
-  resolveGroup,
-  runService,
-  UsageError,
-} from "../../lib/service/mod.ts";
+import { ipcFolder, parseInteger, resolveGroup, runService } from "../../lib/service/mod.ts";
+import { startCorrection } from "./correction.ts";
 import type { ConverterWorkerInit } from "./converter_worker.ts";
 import type { AssembleWorkerInit } from "./worker.ts";
 
@@ -43,12 +38,8 @@ await runService({
   async run(
     { config, options, logger, ready, stopped, onStats, onStop, startWorker },
   ): Promise<void> {
-    if (config.detector_type === "jungfrau-converted") {
-      throw new UsageError(
-        "detector_type jungfrau-converted needs gain and pedestal maps, which this release cannot apply " +
-          "yet: use jungfrau-raw",
-      );
-    }
+    const correction = await startCorrection(config, logger);
+    if (correction !== undefined) onStop(() => correction[Symbol.dispose](), "calibration");
     const slots = {
       frameSlots: options.frameSlots ?? frameSlots(config),
       imageSlots: options.imageSlots ?? imageSlots(config),
@@ -67,6 +58,7 @@ await runService({
       gid: await resolveGroup(config.shm_group),
       ipcFolder: ipcFolder(),
       converters,
+      correction: correction && { maps: correction.maps, board: correction.board },
     };
     const assemble = startWorker(new URL("worker.ts", import.meta.url), {
       name: "assemble",
@@ -77,7 +69,13 @@ await runService({
     const hands = (converters?.queues ?? []).map((queue, lane) => {
       const share = modules.filter((module) => laneOf[module] === lane);
       const hand: ConverterWorkerInit = {
-        setup: converterSetup(config, slots.frameSlots, slots.imageSlots, share),
+        setup: converterSetup(
+          config,
+          slots.frameSlots,
+          slots.imageSlots,
+          share,
+          correction?.maps,
+        ),
         queue,
         bell: converters!.bell,
       };
@@ -104,6 +102,9 @@ await runService({
         packets_lost,
         packets_dropped,
         restarts,
+        pixels_masked,
+        pixels_saturated,
+        pixels_invalid_gain,
       } = accounting.read();
       return {
         images_good,
@@ -112,6 +113,9 @@ await runService({
         packets_lost,
         packets_dropped,
         restarts,
+        ...(correction === undefined
+          ? {}
+          : { pixels_masked, pixels_saturated, pixels_invalid_gain }),
       };
     });
     logger.info("assembling", { modules: modules.length, ...slots, workers });

@@ -4,12 +4,15 @@
  * @module
  */
 import {
+  type AssembledImage,
   Assembler,
+  CalibrationFollower,
   type Converters,
   converterSetup,
   geometryHash,
   InlineConverters,
   ModuleConverter,
+  type ModuleMaps,
   ModuleSource,
   WorkerConverters,
 } from "../../lib/assemble/mod.ts";
@@ -43,13 +46,15 @@ export interface AssembleWorkerInit {
   converters:
     | { queues: SharedArrayBuffer[]; bell: SharedArrayBuffer; laneOf: number[] }
     | undefined;
+  /** Where images are corrected: the maps of the modules, and the board that says which are in force. */
+  correction: { maps: ModuleMaps[]; board: SharedArrayBuffer } | undefined;
 }
 
 /** Longest wait for frames, so that a stop and time-outs are noticed: ms. */
 const LONGEST_WAIT_MS = 10;
 
 runDataWorker<AssembleWorkerInit>((init, control) => {
-  const { config, frameSlots, imageSlots, gid, ipcFolder } = init;
+  const { config, frameSlots, imageSlots, gid, ipcFolder, correction } = init;
   const { detector_name: name, n_modules: modules } = config;
   using stack = new DisposableStack();
   const detector = detectorFor(config);
@@ -58,6 +63,7 @@ runDataWorker<AssembleWorkerInit>((init, control) => {
     frameSlots,
     imageSlots,
     Array.from({ length: modules }, (_, m) => m),
+    correction?.maps,
   );
   const [height, width] = imageShape(config);
   const dtype = ImageMetadataDtype[detector.pixelType(config)];
@@ -110,6 +116,7 @@ runDataWorker<AssembleWorkerInit>((init, control) => {
     packetsPerFrame: detector.packetFormat(config).packetsPerFrame,
     window: config.module_sync_queue_size,
     timeoutNs: BigInt(config.image_timeout_ms) * 1_000_000n,
+    calibrations: correction && new CalibrationFollower(correction.board),
     encodeMetadata: metadataEncoder(config, detector),
     publish: (metadata) => void stream.trySendBuffer(metadata),
   });
@@ -145,14 +152,12 @@ function lastImageId(ring: RingWriter): bigint | undefined {
 function metadataEncoder(
   config: DetectorConfig,
   detector: Detector,
-): (
-  image: { imageId: bigint; status: number; frameMessage: Uint8Array | undefined },
-) => Uint8Array {
+): (image: AssembledImage) => Uint8Array {
   const [height, width] = imageShape(config);
   const size = imageBytes(config);
   const dtype = detector.pixelType(config);
   const none = new Uint8Array(FRAME_MESSAGE_BYTES);
-  return ({ imageId, status, frameMessage = none }) => {
+  return ({ imageId, status, frameMessage = none, calibrationId }) => {
     const view = new DataView(frameMessage.buffer, frameMessage.byteOffset);
     const detectorMetadata = detector.imageMetadata(view, 0);
     return encodeImageMetadata({
@@ -164,6 +169,7 @@ function metadataEncoder(
       status: status === 1 ? "good_image" : "missing_packets",
       compression: "none",
       ...(detectorMetadata === undefined ? {} : { detector: detectorMetadata }),
+      ...(calibrationId === undefined ? {} : { calibrationId }),
     });
   };
 }

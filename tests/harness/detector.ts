@@ -39,6 +39,11 @@ export class TestDetector implements Disposable {
     this.#sender.sendSchedules(Array.from({ length: this.#config.n_modules }, () => datagrams));
   }
 
+  /** The pixels that are sent, as they lie in the image. */
+  raw(id: number): ArrayLike<number> {
+    return simulateImage(this.#config, OPTIONS, BigInt(id % SOURCE_IMAGES));
+  }
+
   /** SHA-256 of the pixels of an image. */
   sha256(id: number): string {
     const image = simulateImage(this.#config, OPTIONS, BigInt(id % SOURCE_IMAGES));

@@ -4,6 +4,7 @@
  * @module
  */
 export * from "./certificates.ts";
+export * from "./calibration.ts";
 export * from "./configs.ts";
 export * from "./daq.ts";
 export * from "./data.ts";

@@ -137,6 +137,8 @@ Deno.test({
         ["uint8", "|u1", new Uint8Array([0, 1, 254, 255])],
         ["uint16", "<u2", new Uint16Array([0, 1, 65534, 65535])],
         ["uint32", "<u4", new Uint32Array([0, 1, 2 ** 32 - 2, 2 ** 32 - 1])],
+        ["int16", "<i2", new Int16Array([-32768, -1, 0, 32767])],
+        ["int32", "<i4", new Int32Array([-(2 ** 31), -1, 0, 2 ** 31 - 1])],
         ["float32", "<f4", new Float32Array([-0.5, NaN, 1e-42, Infinity])],
       ] as const;
       for (const [pixelType, dtype, pixels] of cases) {

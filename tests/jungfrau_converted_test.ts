@@ -1,0 +1,149 @@
+/** Jungfrau converted: from packets to a file of energies or photons, against the plain formula. */
+import assert from "node:assert/strict";
+import { readCalibration } from "../lib/calibration/mod.ts";
+import { decodeImageMetadata, imageRingName, imageStreamAddress } from "../lib/protocol/mod.ts";
+import { simulateImage } from "../lib/simulate/mod.ts";
+import {
+  imageIds,
+  moduleConfig,
+  Pipeline,
+  readWithH5py,
+  ringEntries,
+  sha256,
+  simulate,
+  StreamListener,
+  TestCalibration,
+  TestDetector,
+  uniqueName,
+} from "./harness/mod.ts";
+
+/** A folder for calibrations; removed afterwards. */
+class Folder implements Disposable {
+  readonly path = Deno.makeTempDirSync({ prefix: "calibration_" });
+
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.path, { recursive: true });
+  }
+}
+
+function convertedConfig(
+  modules: number,
+  more: Record<string, unknown>,
+): ReturnType<typeof moduleConfig> {
+  return moduleConfig("jungfrau-converted", modules, {
+    detector_name: uniqueName("e2e-jfc"),
+    ...more,
+  });
+}
+
+Deno.test("two modules, one upside down, by two workers: keV in the file to the last bit", async () => {
+  using folder = new Folder();
+  const calibration = new TestCalibration(2);
+  const files = calibration.write(folder.path);
+  const positions = { "0": [0, 0, 1023, 511], "1": [0, 1023, 1023, 512] };
+  await using pipeline = await Pipeline.start(
+    convertedConfig(2, { calibration: files, module_positions: positions }),
+    { args: { std_assembler: ["--workers", "2"] } },
+  );
+  const address = imageStreamAddress(pipeline.name, "/tmp");
+  await using stream = await StreamListener.start([address]);
+  const images = 3;
+  const { path } = await pipeline.write("kev.h5", images);
+  const options = { pattern: "gain", seed: 3, images } as const;
+  await simulate(pipeline, "--pattern", "gain", "--seed", "3", "--images", "3", "--rate", "20");
+  await pipeline.finished();
+
+  const file = await readWithH5py(path);
+  assert.equal(file.data.dtype, "<f4");
+  const counts = { masked: 0, saturated: 0, invalidGain: 0 };
+  const expected = imageIds(file).map((id) => {
+    const raw = simulateImage(pipeline.config, options, BigInt(id));
+    const image = calibration.convert(raw, { type: "float32", photonEnergyKev: 1 }, [1]);
+    for (const why of ["masked", "saturated", "invalidGain"] as const) {
+      counts[why] += image.counts[why];
+    }
+    return sha256(new Uint8Array(image.pixels.buffer));
+  });
+  assert.equal(expected.length, images);
+  assert.deepEqual(file.data.sha256, expected);
+
+  const account = await pipeline.account();
+  assert.deepEqual(
+    {
+      masked: Number(account["pixels_masked"]),
+      saturated: Number(account["pixels_saturated"]),
+      invalidGain: Number(account["pixels_invalid_gain"]),
+    },
+    counts,
+  );
+  assert.ok(counts.masked > 0);
+
+  // Every message names the calibration.
+  const { gains, pedestal } = files;
+  const { id } = readCalibration(
+    {
+      gains: { path: gains, dataset: "/gains" },
+      pedestal: { path: pedestal, dataset: "/pedestal" },
+    },
+    { modules: 2, rows: 512, columns: 1024 },
+  );
+  for (const message of await stream.take(address, images)) {
+    assert.equal(decodeImageMetadata(Uint8Array.fromHex(message)).calibrationId, id);
+  }
+});
+
+Deno.test("photons as int16: what did not come is the invalid value, in rows and whole modules", async () => {
+  using folder = new Folder();
+  const calibration = new TestCalibration(2, 7);
+  await using pipeline = await Pipeline.start(
+    convertedConfig(2, {
+      calibration: calibration.write(folder.path),
+      converted_pixel_type: "int16",
+      photon_energy_kev: 6.2,
+    }),
+    { services: ["std_udp_recv", "std_assembler", "writer_agent"] },
+  );
+  using detector = new TestDetector(pipeline.config);
+  detector.send(1, 1);
+  detector.sendPart(2, 100); // of 128 packets of 4 rows
+  detector.send(3, 3);
+  await pipeline.images(3);
+
+  const conversion = { type: "int16", photonEnergyKev: 6.2 } as const;
+  const whole = (id: number): Int16Array => {
+    const { pixels } = calibration.convert(detector.raw(id), conversion);
+    assert.ok(pixels instanceof Int16Array);
+    return pixels;
+  };
+  const part = whole(2);
+  for (const module of [0, 1]) {
+    part.fill(-32768, (module * 512 + 400) * 1024, (module + 1) * 512 * 1024);
+  }
+  const entries = ringEntries(imageRingName(pipeline.name));
+  assert.deepEqual(
+    entries.map(({ status, sha256 }) => ({ status, sha256 })),
+    [whole(1), part, whole(3)].map(({ buffer }, i) => ({
+      status: i === 1 ? 2 : 1,
+      sha256: sha256(new Uint8Array(buffer)),
+    })),
+  );
+});
+
+Deno.test("std_assembler says what a config of converted images lacks, and what does not fit", async () => {
+  using folder = new Folder();
+  const files = new TestCalibration(1).write(folder.path);
+  const cases: [Record<string, unknown>, RegExp][] = [
+    [{}, /needs gains and pedestals: add to the config/],
+    [{ calibration: { ...files, gains: `${folder.path}/none.h5` } }, /none\.h5/],
+    [
+      { calibration: { ...files, pedestal_dataset: "/gainsRMS" } },
+      /pedestal\.h5 has no dataset \/gainsRMS, only: \/pedestal, \/pixel_mask/,
+    ],
+  ];
+  for (const [more, message] of cases) {
+    await using pipeline = await Pipeline.start(convertedConfig(1, more), { services: [] });
+    const process = pipeline.spawn("std_assembler");
+    assert.notEqual((await process.end()).code, 0);
+    assert.match(process.tail(), message);
+  }
+});
