@@ -74,34 +74,38 @@ export const RECEIVER_DETECTOR_TYPE: usize = 140;
 export const RECEIVER_IMAGE_ID_FIELD: usize = 144;
 /** u32, by host: consecutive packets that prove a restart */
 export const RECEIVER_HOLD_LIMIT: usize = 148;
+/** u32, by host: packets that prove who sends, hold_limit at most */
+export const RECEIVER_IDENTITY_LIMIT: usize = 152;
 /** u32, by kernel: packets held */
-export const RECEIVER_HOLD_COUNT: usize = 152;
+export const RECEIVER_HOLD_COUNT: usize = 156;
+/** u32, by kernel: held packets less those that contradict them */
+export const RECEIVER_HOLD_VOTES: usize = 160;
 /** u32, by kernel: counter restarts seen + 1; 0 before the first packet */
-export const RECEIVER_EPOCH: usize = 156;
+export const RECEIVER_EPOCH: usize = 164;
 /** u32, by kernel: 1 when the last messages brought several packets each */
-export const RECEIVER_COALESCED: usize = 160;
+export const RECEIVER_COALESCED: usize = 168;
 /** u32, by kernel: packet predicted to come next */
-export const RECEIVER_NEXT_PACKET: usize = 164;
-/** u32, by kernel: 1 once identity is learned */
-export const RECEIVER_IDENTITY_KNOWN: usize = 168;
+export const RECEIVER_NEXT_PACKET: usize = 172;
+/** u32, by kernel: 1 once identity is proved */
+export const RECEIVER_IDENTITY_KNOWN: usize = 176;
 /** u64, by kernel: frame of the packet predicted to come next */
-export const RECEIVER_NEXT_FRAME: usize = 176;
+export const RECEIVER_NEXT_FRAME: usize = 184;
 /** u64, by kernel: highest frame number of the epoch */
-export const RECEIVER_NEWEST: usize = 184;
+export const RECEIVER_NEWEST: usize = 192;
 /** u64, by kernel: its image id */
-export const RECEIVER_NEWEST_IMAGE_ID: usize = 192;
+export const RECEIVER_NEWEST_IMAGE_ID: usize = 200;
 /** u64, by kernel: last seen distance of image ids per frame */
-export const RECEIVER_IMAGE_STEP: usize = 200;
+export const RECEIVER_IMAGE_STEP: usize = 208;
 /** u64, by kernel: next frame to close; everything below is closed */
-export const RECEIVER_OLDEST: usize = 208;
+export const RECEIVER_OLDEST: usize = 216;
 /** u64, by kernel: modId, row and column of the module (48 bits) */
-export const RECEIVER_IDENTITY: usize = 216;
+export const RECEIVER_IDENTITY: usize = 224;
 /** u64, by kernel: time of the last accepted packet */
-export const RECEIVER_LAST_ACCEPT_NS: usize = 224;
+export const RECEIVER_LAST_ACCEPT_NS: usize = 232;
 /** u64, by host: silence after which any frame number begins a new epoch */
-export const RECEIVER_IDLE_NS: usize = 232;
+export const RECEIVER_IDLE_NS: usize = 240;
 /** u64, by kernel: time of the first held packet */
-export const RECEIVER_HOLD_NS: usize = 240;
+export const RECEIVER_HOLD_NS: usize = 248;
 /** Size of the structure, bytes. */
 export const RECEIVER_BYTES: usize = 256;
 

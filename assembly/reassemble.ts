@@ -21,6 +21,11 @@
  * before that proves the contrary, and the held ones are counted as what they are. After a silence
  * of `idle_ns` the first packet is believed at once.
  *
+ * Who sends is not believed at once either, at the start and when after a silence another module's
+ * packets come: `identity_limit` packets of one sender, of frames close together, prove it. While they
+ * gather, each packet of somebody else takes a vote from them; without votes left they are dismissed,
+ * and the other one becomes the candidate. GigaFRoST's packets name the stream that is expected here.
+ *
  * GigaFRoST's packets differ: another header, whole rows, and the last one of a frame is shorter. The
  * kernel of the operating system must not write past the predicted place, so each place has a spill
  * for what a longer packet than the predicted one brings, or for padding, which is dropped:
@@ -180,7 +185,8 @@ export function resetReceiver(state: usize): void {
   store<u32>(state + L.RECEIVER_EPOCH, 0);
   store<u32>(state + L.RECEIVER_DONE_COUNT, 0);
   store<u32>(state + L.RECEIVER_HOLD_COUNT, 0);
-  store<u32>(state + L.RECEIVER_IDENTITY_KNOWN, 0);
+  store<u32>(state + L.RECEIVER_IDENTITY_KNOWN, isGigafrost(state) ? 1 : 0);
+  store<u64>(state + L.RECEIVER_IDENTITY, 0);
   store<u64>(state + L.RECEIVER_NEXT_FRAME, 0);
   store<u32>(state + L.RECEIVER_NEXT_PACKET, 0);
   store<u64>(state + L.RECEIVER_IMAGE_STEP, 1);
@@ -523,13 +529,12 @@ function reject(state: usize, header: usize, received: u32, kind: u32): void {
     return;
   }
   count(state, L.COUNT_MALFORMED, 1);
-  if (received < u32At(state, L.RECEIVER_HEADER_BYTES) || u32At(state, L.RECEIVER_EPOCH) == 0) return;
+  if (received < u32At(state, L.RECEIVER_HEADER_BYTES)) return;
   // If its header still names a frame that misses it, the frame will not call it lost.
   const frame = frameOf(header, gf);
-  const newest = load<u64>(state + L.RECEIVER_NEWEST);
   const entry = entryOf(state, frame);
   if (load<u64>(entry + L.FRAME_ENTRY_FRAME) != frame || load<u32>(entry + L.FRAME_ENTRY_STATE) == FREE) {
-    if (frame <= newest || frame - newest > <u64>u32At(state, L.RECEIVER_WINDOW)) return;
+    if (!isExpected(state, frame)) return;
     clearEntry(state, entry, frame);
     store<u32>(entry + L.FRAME_ENTRY_STATE, ANNOUNCED);
   }
@@ -539,6 +544,13 @@ function reject(state: usize, header: usize, received: u32, kind: u32): void {
   if (damaged + load<u32>(entry + L.FRAME_ENTRY_RECEIVED) > u32At(state, L.RECEIVER_PACKETS_PER_FRAME)) return;
   store<u32>(entry + L.FRAME_ENTRY_DAMAGED, damaged);
   if (load<u32>(entry + L.FRAME_ENTRY_STATE) == CLOSED) count(state, L.COUNT_DAMAGED, 1);
+}
+
+/** Whether a frame may begin soon, by what has been accepted, or is held for the first time. */
+function isExpected(state: usize, frame: u64): bool {
+  if (u32At(state, L.RECEIVER_EPOCH) == 0) return u32At(state, L.RECEIVER_HOLD_COUNT) != 0 && isNearHeld(state, frame);
+  const newest = load<u64>(state + L.RECEIVER_NEWEST);
+  return frame > newest && frame - newest <= <u64>u32At(state, L.RECEIVER_WINDOW);
 }
 
 function clearEntry(state: usize, entry: usize, frame: u64): void {
@@ -555,22 +567,25 @@ function silent(state: usize, now: u64): bool {
 
 /** The open frame a good packet belongs to; 0 when its number or its module is not believed. */
 function admit(state: usize, header: usize, frame: u64, now: u64): usize {
-  const identity = identityOf(state, header);
-  if (u32At(state, L.RECEIVER_EPOCH) == 0) {
-    beginEpoch(state, header);
-    return openFrame(state, header, frame, now);
-  }
-  const known = load<u64>(state + L.RECEIVER_IDENTITY) == identity;
+  if (!isKnown(state, identityOf(state, header))) return 0;
   const newest = load<u64>(state + L.RECEIVER_NEWEST);
   const window = <u64>u32At(state, L.RECEIVER_WINDOW);
-  if (known && frame >= load<u64>(state + L.RECEIVER_OLDEST) && (frame <= newest || frame - newest <= window)) {
+  const begun = u32At(state, L.RECEIVER_EPOCH) != 0;
+  if (begun && frame >= load<u64>(state + L.RECEIVER_OLDEST) && (frame <= newest || frame - newest <= window)) {
     const entry = entryOf(state, frame);
     if (load<u64>(entry + L.FRAME_ENTRY_FRAME) == frame && load<u32>(entry + L.FRAME_ENTRY_STATE) == OPEN) return entry;
     return openFrame(state, header, frame, now);
   }
-  if (!silent(state, now)) return 0;
+  if (begun && !silent(state, now)) return 0;
   beginEpoch(state, header);
   return openFrame(state, header, frame, now);
+}
+
+/** Whether this is who sends here. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function isKnown(state: usize, identity: u64): bool {
+  return u32At(state, L.RECEIVER_IDENTITY_KNOWN) != 0 && identity == load<u64>(state + L.RECEIVER_IDENTITY);
 }
 
 /** Closes all frames and starts to count from this packet's frame. */
@@ -752,14 +767,22 @@ function heldAt(state: usize, i: u32): usize {
 
 /** Keeps a packet that may begin an epoch; true when there are enough of them to believe it. */
 function hold(state: usize, header: usize, packet: u32, payloadAt: usize, now: u64): bool {
-  if (identityOf(state, header) != load<u64>(state + L.RECEIVER_IDENTITY)) {
+  const identity = identityOf(state, header);
+  const known = isKnown(state, identity);
+  if (!known && u32At(state, L.RECEIVER_EPOCH) != 0 && !silent(state, now)) {
     count(state, L.COUNT_FOREIGN, 1);
     return false;
   }
   let held = u32At(state, L.RECEIVER_HOLD_COUNT);
-  if (held != 0 && !follows(state, heldAt(state, held - 1), header)) {
+  let votes = held != 0 ? u32At(state, L.RECEIVER_HOLD_VOTES) : 0;
+  if (held != 0 && !(known ? continues(state, header) : supports(state, header))) {
+    if (!known && --votes != 0) {
+      store<u32>(state + L.RECEIVER_HOLD_VOTES, votes);
+      count(state, L.COUNT_FOREIGN, 1);
+      return false;
+    }
     dropHeld(state);
-    held = 0;
+    held = votes = 0;
   }
   const at = heldAt(state, held);
   memory.copy(at, header, L.HEADER_BYTES);
@@ -767,22 +790,52 @@ function hold(state: usize, header: usize, packet: u32, payloadAt: usize, now: u
   if (held == 0) store<u64>(state + L.RECEIVER_HOLD_NS, now);
   held++;
   store<u32>(state + L.RECEIVER_HOLD_COUNT, held);
-  return held == u32At(state, L.RECEIVER_HOLD_LIMIT);
+  store<u32>(state + L.RECEIVER_HOLD_VOTES, votes + 1);
+  return held == u32At(state, known ? L.RECEIVER_HOLD_LIMIT : L.RECEIVER_IDENTITY_LIMIT);
 }
 
-/** The held packets are believed: a gap in the frame numbers, or a restart of the counter. */
+/** Whether a packet of the known sender goes on where the last held one ended. */
+function continues(state: usize, header: usize): bool {
+  const last = heldAt(state, u32At(state, L.RECEIVER_HOLD_COUNT) - 1);
+  return identityOf(state, last) == identityOf(state, header) && follows(state, last, header);
+}
+
+/** Whether a packet is of the same sender as the held ones, and of a frame close to the first. */
+function supports(state: usize, header: usize): bool {
+  const first = heldAt(state, 0);
+  return identityOf(state, first) == identityOf(state, header) && isNearHeld(state, frameOf(header, isGigafrost(state)));
+}
+
+/** Whether a frame is within the window around the first held packet's. */
+function isNearHeld(state: usize, frame: u64): bool {
+  const first = frameOf(heldAt(state, 0), isGigafrost(state));
+  return max(frame, first) - min(frame, first) <= <u64>u32At(state, L.RECEIVER_WINDOW);
+}
+
+/** The held packet of the lowest frame: where an epoch begins. */
+function earliestHeld(state: usize, held: u32): usize {
+  const gf = isGigafrost(state);
+  let earliest = heldAt(state, 0);
+  for (let i: u32 = 1; i < held; i++) {
+    const header = heldAt(state, i);
+    if (frameOf(header, gf) < frameOf(earliest, gf)) earliest = header;
+  }
+  return earliest;
+}
+
+/** The held packets are believed: a gap in the frame numbers, a restart of the counter, or who sends. */
 function restart(state: usize, now: u64): void {
   const gf = isGigafrost(state);
   const limit = u32At(state, L.RECEIVER_HOLD_COUNT);
   const frame = frameOf(heldAt(state, 0), gf);
   const newest = load<u64>(state + L.RECEIVER_NEWEST);
   store<u32>(state + L.RECEIVER_HOLD_COUNT, 0);
-  if (frame > newest && frame - newest < LARGEST_GAP) {
+  if (isKnown(state, identityOf(state, heldAt(state, 0))) && frame > newest && frame - newest < LARGEST_GAP) {
     closeBelow(state, frame);
     store<u64>(state + L.RECEIVER_NEWEST, frame);
     store<u64>(state + L.RECEIVER_NEWEST_IMAGE_ID, imageIdOf(state, heldAt(state, 0)));
   } else {
-    beginEpoch(state, heldAt(state, 0));
+    beginEpoch(state, earliestHeld(state, limit));
   }
   for (let i: u32 = 0; i < limit; i++) {
     const header = heldAt(state, i);
@@ -821,6 +874,7 @@ function dropHeld(state: usize): void {
 
 /** What a packet of no open frame is. */
 function kindOf(state: usize, header: usize): u32 {
+  if (!isKnown(state, identityOf(state, header))) return FOREIGN;
   const gf = isGigafrost(state);
   const frame = frameOf(header, gf);
   if (frame >= load<u64>(state + L.RECEIVER_OLDEST)) return FOREIGN; // far ahead of everything

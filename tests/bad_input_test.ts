@@ -21,6 +21,7 @@ import {
   Pipeline,
   readWithH5py,
   sha256,
+  simulate,
   simulatorReport,
   startSimulator,
   UdpSource,
@@ -137,6 +138,43 @@ Deno.test("a million random datagrams are counted, logged at a limited rate, and
   assert.equal(counted.reduce((sum, n) => sum + n, 0), MILLION);
   assert.ok(Number(account["packets_malformed"]) > 0.7 * MILLION);
   assert.ok(Number(account["packets_foreign"]) > 0.1 * MILLION);
+});
+
+Deno.test("a stray packet is in no image and makes no stranger of the module, at the start and after a pause", async () => {
+  await using pipeline = await Pipeline.start(jungfrauConfig(1));
+  using source = new UdpSource(pipeline.config);
+  const stray = (frameNumber: bigint): void => {
+    source.push(0, packet({ modId: 777, frameNumber, packetNumber: 0 }));
+    source.flush();
+  };
+  stray(1n);
+  await simulate(pipeline, "--images", "4");
+  await pipeline.images(4);
+  // As long as a pause between two acquisitions: the receiver has been silent for its time-out.
+  const since = performance.now();
+  const silence = 2 * pipeline.config.frame_timeout_ms;
+  await until("a silence", () => performance.now() - since > silence);
+  stray(1n);
+  stray(5n);
+  await simulate(pipeline, "--images", "4", "--start-id", "5");
+  await pipeline.images(8);
+  const account = await pipeline.accountWhen(
+    "all packets",
+    (now) => now["packets_received"] === BigInt(8 * PACKETS_PER_FRAME + 3),
+  );
+  const { packets_accepted, packets_foreign, packets_lost, images_good, images_incomplete } =
+    account;
+  assert.deepEqual(
+    { packets_accepted, packets_foreign, packets_lost, images_good, images_incomplete },
+    {
+      packets_accepted: BigInt(8 * PACKETS_PER_FRAME),
+      packets_foreign: 3n,
+      packets_lost: 0n,
+      images_good: 8n,
+      images_incomplete: 0n,
+    },
+  );
+  assert.equal(account["restarts"], 0n);
 });
 
 /** A pipeline that receives and writes good images all the time. */

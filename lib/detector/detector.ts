@@ -155,15 +155,22 @@ export function datagramBytes(format: PacketFormat, packet = 0): number {
 /** Most of what {@link holdLimit} says. */
 export const MOST_HELD_PACKETS = 32;
 
-const FEWEST_HELD_ROW_PACKETS = 16;
+const FEWEST_HELD_PACKETS = 16;
 
 /**
- * Consecutive packets with unbelievable frame numbers that prove a restart of the detector's counter.
- * A frame of few packets must not have to repeat itself for long before it is believed; but where
- * whole frames are a few packets long, as a small region of a GigaFRoST's is, a few late copies in a
- * row must not look like a restart.
+ * Consecutive packets with unbelievable frame numbers that prove a restart of the detector's counter:
+ * half a frame. Where whole frames are a few packets long it is more: a few late copies in a row must
+ * not look like a restart.
  */
 export function holdLimit(format: PacketFormat): number {
-  const fewest = format.rows === undefined ? 2 : FEWEST_HELD_ROW_PACKETS;
-  return Math.max(fewest, Math.min(MOST_HELD_PACKETS, Math.floor(format.packetsPerFrame / 2)));
+  const half = Math.floor(format.packetsPerFrame / 2);
+  return Math.max(FEWEST_HELD_PACKETS, Math.min(MOST_HELD_PACKETS, half));
+}
+
+/**
+ * Packets of one sender that prove that it is the module: half a frame, so that already a module's only
+ * image is believed, and no stray packet is.
+ */
+export function identityLimit(format: PacketFormat): number {
+  return Math.max(1, Math.min(MOST_HELD_PACKETS, Math.floor(format.packetsPerFrame / 2)));
 }

@@ -9,6 +9,7 @@ export {
   frameBytes,
   type FrameFields,
   holdLimit,
+  identityLimit,
   type ModuleLayout,
   MOST_HELD_PACKETS,
   packetDataBytes,

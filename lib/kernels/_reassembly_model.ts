@@ -16,6 +16,7 @@ export interface ModelSettings {
   window: number;
   idleNs: bigint;
   holdLimit: number;
+  identityLimit: number;
   tableEntries: number;
 }
 
@@ -65,14 +66,17 @@ export class ReassemblyModel {
   readonly #table = new Map<bigint, Entry>();
   #held: Packet[] = [];
   #heldSince = 0n;
+  #votes = 0;
   #epoch = 0;
   #oldest = 0n;
   #newest = 0n;
-  #identity = 0n;
+  /** Who sends; GigaFRoST's stream is known from the start. */
+  #identity: bigint | undefined;
   #lastAccept = 0n;
 
   constructor(settings: ModelSettings) {
     this.#s = settings;
+    if (settings.format.rows !== undefined) this.#identity = 0n;
     this.counts = Object.fromEntries(
       RECEIVE_COUNTERS.filter((name) => name !== "moved").map((name) => [name, 0]),
     ) as typeof this.counts; // every name is there
@@ -169,10 +173,10 @@ export class ReassemblyModel {
 
   #malformed({ frame, packet }: Packet, bytes: number): void {
     this.counts.malformed++;
-    if (bytes < this.#s.format.headerBytes || this.#epoch === 0) return;
+    if (bytes < this.#s.format.headerBytes) return;
     let entry = this.#find(frame);
     if (entry === undefined) {
-      if (frame <= this.#newest || frame - this.#newest > BigInt(this.#s.window)) return;
+      if (!this.#isExpected(frame)) return;
       entry = this.#make(frame, "announced", 0n, 0);
     }
     if (entry.packets.has(packet) || entry.late.has(packet)) return;
@@ -181,13 +185,28 @@ export class ReassemblyModel {
     if (entry.state === "closed") this.counts.damaged++;
   }
 
+  #isExpected(frame: bigint): boolean {
+    if (this.#epoch === 0) return this.#isNearHeld(frame);
+    return frame > this.#newest && frame - this.#newest <= BigInt(this.#s.window);
+  }
+
+  #isNearHeld(frame: bigint): boolean {
+    const first = this.#held[0]?.frame;
+    if (first === undefined) return false;
+    return (frame > first ? frame - first : first - frame) <= BigInt(this.#s.window);
+  }
+
+  #isSilent(now: bigint): boolean {
+    return this.#epoch === 0 || now - this.#lastAccept > this.#s.idleNs;
+  }
+
   #admit(packet: Packet, now: bigint): Entry | undefined {
     const { frame, identity } = packet;
-    const inWindow = frame >= this.#oldest && frame <= this.#newest + BigInt(this.#s.window);
-    if (this.#epoch > 0 && !(identity === this.#identity && inWindow)) {
-      if (now - this.#lastAccept <= this.#s.idleNs) return undefined;
-      this.#beginEpoch(packet);
-    } else if (this.#epoch === 0) {
+    if (identity !== this.#identity) return undefined;
+    const inWindow = this.#epoch > 0 && frame >= this.#oldest &&
+      frame <= this.#newest + BigInt(this.#s.window);
+    if (!inWindow) {
+      if (!this.#isSilent(now)) return undefined;
       this.#beginEpoch(packet);
     }
     const entry = this.#find(frame);
@@ -275,28 +294,41 @@ export class ReassemblyModel {
   }
 
   #hold(packet: Packet, now: bigint): boolean {
-    if (packet.identity !== this.#identity) {
+    const known = packet.identity === this.#identity;
+    if (!known && !this.#isSilent(now)) {
       this.counts.foreign++;
       return false;
     }
     const last = this.#held.at(-1);
-    const follows = last === undefined || packet.frame === last.frame + 1n ||
-      (packet.frame === last.frame && packet.packet > last.packet);
-    if (!follows) this.#dropHeld();
-    if (this.#held.length === 0) this.#heldSince = now;
+    const same = last?.identity === packet.identity;
+    const follows = same && (packet.frame === last.frame + 1n ||
+      (packet.frame === last.frame && packet.packet > last.packet));
+    if (last !== undefined && !(known ? follows : same && this.#isNearHeld(packet.frame))) {
+      if (!known && --this.#votes > 0) {
+        this.counts.foreign++;
+        return false;
+      }
+      this.#dropHeld();
+    }
+    if (this.#held.length === 0) {
+      this.#heldSince = now;
+      this.#votes = 0;
+    }
     this.#held.push({ ...packet, payload: packet.payload.slice() });
-    return this.#held.length === this.#s.holdLimit;
+    this.#votes++;
+    return this.#held.length === (known ? this.#s.holdLimit : this.#s.identityLimit);
   }
 
   #believe(now: bigint): void {
     const held = this.#held;
     this.#held = [];
     const [first] = held;
-    if (first!.frame > this.#newest && first!.frame - this.#newest < 1_000_000n) {
+    const known = first!.identity === this.#identity;
+    if (known && first!.frame > this.#newest && first!.frame - this.#newest < 1_000_000n) {
       this.#closeBelow(first!.frame);
       this.#newest = first!.frame;
     } else {
-      this.#beginEpoch(first!);
+      this.#beginEpoch(held.reduce((a, b) => b.frame < a.frame ? b : a));
     }
     for (const packet of held) {
       const entry = this.#admit(packet, now);
@@ -306,9 +338,9 @@ export class ReassemblyModel {
   }
 
   #dropHeld(): void {
-    for (const { frame, packet } of this.#held) {
+    for (const { frame, packet, identity } of this.#held) {
       const entry = this.#find(frame);
-      if (frame >= this.#oldest) this.counts.foreign++;
+      if (identity !== this.#identity || frame >= this.#oldest) this.counts.foreign++;
       else if (entry?.state !== "closed") this.counts.late++;
       else if (entry.packets.has(packet) || entry.late.has(packet)) this.counts.duplicate++;
       else {

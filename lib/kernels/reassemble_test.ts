@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { holdLimit, type RowPackets } from "../detector/mod.ts";
+import { holdLimit, identityLimit, type RowPackets } from "../detector/mod.ts";
 import { GIGAFROST_HEADER, SLS_HEADER } from "../protocol/mod.ts";
 import {
   DETECTOR_TYPE,
@@ -113,6 +113,7 @@ function play(steps: readonly Step[], options: FakeReceiverOptions): void {
     window,
     idleNs,
     holdLimit: holdLimit(format),
+    identityLimit: identityLimit(format),
     tableEntries: TABLE_ENTRIES,
   });
   const versionAt = rows === undefined ? SLS_HEADER.at.version : GIGAFROST_HEADER.at.rowBlocks;
@@ -305,14 +306,15 @@ function pixelsOf(frame: number, missing: number[] = []): Uint8Array {
 Deno.test("the receiver never publishes a frame with the pixels of one that took its slot", () => {
   using receiver = new FakeReceiver(small);
   // Frame 17 lies in the slot of frame 1, with which the restarted counter goes on.
-  receiver.deliver([...packets(17, 0, 3), ...packets(1), ...packets(2)], SECOND);
+  const proof = [1, 2, 3, 4].flatMap((frame) => packets(frame));
+  receiver.deliver([...packets(17, 0, 3), ...proof], SECOND);
   receiver.receiver.expire(3n * SECOND, 1n);
   const [closed, restarted] = receiver.published;
   assert.deepEqual([closed!.frame, closed!.missing, closed!.epoch], [17n, 1, 1]);
   assert.deepEqual([restarted!.frame, restarted!.missing, restarted!.epoch], [1n, 0, 2]);
   assert.equal(closed!.pixels, undefined);
   assert.deepEqual(restarted!.pixels, pixelsOf(1));
-  receiver.deliver(packets(3), 4n * SECOND);
+  receiver.deliver(packets(5), 4n * SECOND);
   assert.deepEqual(receiver.pixelsOf(restarted!.entry), pixelsOf(1));
 });
 

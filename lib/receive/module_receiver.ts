@@ -7,6 +7,7 @@ import {
   datagramBytes,
   frameBytes,
   holdLimit,
+  identityLimit,
   MOST_HELD_PACKETS,
   packetDataBytes,
   type PacketFormat,
@@ -154,6 +155,7 @@ export class ModuleReceiver implements Disposable {
       detector_type: format.detectorType,
       image_id_field: format.imageIdField === "bunch_id" ? 1 : 0,
       hold_limit: holdLimit(format),
+      identity_limit: identityLimit(format),
     };
     for (const [field, value] of Object.entries(settings)) {
       memory.dv.setUint32(state + RECEIVER[field as keyof typeof RECEIVER], value, true);

@@ -1,5 +1,5 @@
 import { GIGAFROST_MODULES } from "../config/mod.ts";
-import { packetDataBytes } from "../detector/mod.ts";
+import { identityLimit, packetDataBytes } from "../detector/mod.ts";
 import { type Datagram, KIND, plain } from "./datagram.ts";
 import { type RandomStream, randomStream } from "./random.ts";
 import { type FaultRates, isStalled, type Simulation } from "./simulation.ts";
@@ -106,7 +106,7 @@ export class FaultPlan implements Iterable<FrameSchedule> {
     const simulation = this.#simulation;
     if (frame >= simulation.images) return undefined;
     const stalled = isStalled(simulation, this.#module, frame);
-    // The first packets teach the receiver who sends, those after a silence where the counter is.
+    // The first packets prove who sends, those after a silence teach where the counter is.
     const returns = !stalled && frame > 0 && isStalled(simulation, this.#module, frame - 1);
     const draft: Draft = {
       frame,
@@ -119,8 +119,9 @@ export class FaultPlan implements Iterable<FrameSchedule> {
     if (stalled) return draft;
     const random = randomStream(simulation.seed, this.#module, frame, 3);
     const copies: Datagram[] = [];
+    const proof = frame === 0 ? identityLimit(simulation.format) : 0;
     for (let packet = 0; packet < simulation.format.packetsPerFrame; packet++) {
-      const safe = returns || (frame === 0 && packet === 0);
+      const safe = returns || packet < proof;
       const fault = safe ? undefined : drawFault(simulation.faults, random.unit());
       this.#addPacket(draft, packet, fault, random, copies);
     }

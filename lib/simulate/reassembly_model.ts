@@ -1,5 +1,5 @@
 import type { DetectorConfig } from "../config/mod.ts";
-import { holdLimit, type PacketFormat } from "../detector/mod.ts";
+import { holdLimit, identityLimit, type PacketFormat } from "../detector/mod.ts";
 import { type Datagram, KIND } from "./datagram.ts";
 
 /** What decides how a receiver judges packets. */
@@ -10,6 +10,8 @@ export interface ReceiverRules {
   readonly window: number;
   /** Consecutive packets with unbelievable numbers that are believed after all. */
   readonly holdLimit: number;
+  /** Packets of one sender that prove who sends; 0 where packets name the stream they belong to. */
+  readonly identityLimit: number;
 }
 
 /** The rules that std_udp_recv follows with this config. */
@@ -18,11 +20,22 @@ export function receiverRules(config: DetectorConfig, format: PacketFormat): Rec
     packetsPerFrame: format.packetsPerFrame,
     window: config.frame_window,
     holdLimit: holdLimit(format),
+    identityLimit: format.rows === undefined ? identityLimit(format) : 0,
   };
 }
 
 /** Closed frames are remembered for as many frames as the receiver's table has entries. */
 const REMEMBERED_FRAMES = 256;
+
+/** The module itself, where other senders have the module id that a fault gave them. */
+const ITSELF = -1;
+
+/** A packet that is not believed yet. */
+interface HeldPacket {
+  readonly frame: number;
+  readonly packet: number;
+  readonly sender: number;
+}
 
 /** A frame that the model knows. */
 interface Frame {
@@ -51,7 +64,8 @@ export class ReassemblyModel {
   readonly #rules: ReceiverRules;
   readonly #onClose: (frame: ModelFrame) => void;
   readonly #frames = new Map<number, Frame>();
-  #held: { frame: number; packet: number }[] = [];
+  #held: HeldPacket[] = [];
+  #votes = 0;
   #oldest = 0;
   #newest = -1; // no packet yet
 
@@ -69,9 +83,12 @@ export class ReassemblyModel {
   receive({ frame, packet, kind, argument }: Datagram): void {
     switch (kind) {
       case KIND.plain:
-        return this.#good(frame, packet);
-      case KIND.detector_type:
+        return this.#good(frame, packet, ITSELF);
       case KIND.identity:
+        if (this.#knowsSender) this.counts.foreign++;
+        else this.#good(frame, packet, argument);
+        return;
+      case KIND.detector_type:
         this.counts.foreign++;
         return;
       default:
@@ -85,25 +102,45 @@ export class ReassemblyModel {
     this.#dropHeld();
   }
 
-  #good(frame: number, packet: number): void {
-    const entry = this.#admit(frame);
-    if (entry === undefined) return this.#hold(frame, packet);
+  get #begun(): boolean {
+    return this.#newest >= 0;
+  }
+
+  /** Whether it is proved who sends. */
+  get #knowsSender(): boolean {
+    return this.#begun || this.#rules.identityLimit === 0;
+  }
+
+  #good(frame: number, packet: number, sender: number): void {
+    const entry = this.#knowsSender ? this.#admit(frame) : undefined;
+    if (entry === undefined) return this.#hold({ frame, packet, sender });
     this.#dropHeld();
     this.#accept(entry, packet);
   }
 
   #malformed(frame: number, packet: number): void {
     this.counts.malformed++;
-    if (this.#newest < 0) return;
     let entry = this.#frames.get(frame);
     if (entry === undefined) {
-      if (frame <= this.#newest || frame - this.#newest > this.#rules.window) return;
+      if (!this.#isExpected(frame)) return;
       entry = this.#makeFrame(frame, "announced");
     }
     if (entry.has[packet]) return;
     if (entry.damaged + 1 + entry.received > this.#rules.packetsPerFrame) return;
     entry.damaged++;
     if (entry.state === "closed") this.counts.damaged++;
+  }
+
+  /** Whether a frame may begin soon. */
+  #isExpected(frame: number): boolean {
+    return this.#begun
+      ? frame > this.#newest && frame - this.#newest <= this.#rules.window
+      : this.#isNearHeld(frame);
+  }
+
+  #isNearHeld(frame: number): boolean {
+    const [first] = this.#held;
+    return first !== undefined && Math.abs(frame - first.frame) <= this.#rules.window;
   }
 
   #makeFrame(frame: number, state: Frame["state"]): Frame {
@@ -114,7 +151,7 @@ export class ReassemblyModel {
   }
 
   #admit(frame: number): Frame | undefined {
-    if (this.#newest < 0) this.#oldest = this.#newest = frame;
+    if (!this.#begun) this.#oldest = this.#newest = frame;
     if (frame < this.#oldest || frame - this.#newest > this.#rules.window) return undefined;
     const entry = this.#frames.get(frame);
     if (entry?.state === "open") return entry;
@@ -139,26 +176,38 @@ export class ReassemblyModel {
     if (entry.received === this.#rules.packetsPerFrame) this.#closeComplete();
   }
 
-  #hold(frame: number, packet: number): void {
-    const last = this.#held.at(-1);
-    const follows = last === undefined ||
-      (frame === last.frame ? packet > last.packet : frame === last.frame + 1);
-    if (!follows) this.#dropHeld();
-    this.#held.push({ frame, packet });
-    if (this.#held.length === this.#rules.holdLimit) this.#believeHeld();
+  #hold(packet: HeldPacket): void {
+    const known = this.#knowsSender;
+    if (this.#held.length > 0 && !(known ? this.#continues(packet) : this.#supports(packet))) {
+      if (!known && --this.#votes > 0) {
+        this.counts.foreign++;
+        return;
+      }
+      this.#dropHeld();
+    }
+    if (this.#held.length === 0) this.#votes = 0;
+    this.#held.push(packet);
+    this.#votes++;
+    const limit = known ? this.#rules.holdLimit : this.#rules.identityLimit;
+    if (this.#held.length === limit) this.#believeHeld();
+  }
+
+  /** Whether a packet goes on where the last held one ended. */
+  #continues({ frame, packet }: HeldPacket): boolean {
+    const last = this.#held.at(-1)!;
+    return frame === last.frame ? packet > last.packet : frame === last.frame + 1;
+  }
+
+  /** Whether a packet is of the held ones' sender, and of a frame close to the first. */
+  #supports({ frame, sender }: HeldPacket): boolean {
+    return sender === this.#held[0]!.sender && this.#isNearHeld(frame);
   }
 
   #believeHeld(): void {
     const held = this.#held;
     this.#held = [];
-    const { frame } = held[0]!;
-    if (frame <= this.#newest) {
-      throw new Error(
-        `simulated packets of frame ${frame} look like a restart of the detector's counter`,
-      );
-    }
-    this.#closeBelow(frame);
-    this.#newest = frame;
+    if (this.#begun) this.#skipTo(held[0]!.frame);
+    else this.#beginWith(held);
     for (const packet of held) {
       const entry = this.#admit(packet.frame);
       if (entry === undefined) this.counts.late++;
@@ -166,16 +215,37 @@ export class ReassemblyModel {
     }
   }
 
+  #skipTo(frame: number): void {
+    if (frame <= this.#newest) {
+      throw new Error(
+        `simulated packets of frame ${frame} look like a restart of the detector's counter`,
+      );
+    }
+    this.#closeBelow(frame);
+    this.#newest = frame;
+  }
+
+  #beginWith(held: readonly HeldPacket[]): void {
+    if (held[0]!.sender !== ITSELF) {
+      throw new Error(
+        `${held.length} simulated packets of module ${
+          held[0]!.sender
+        } look like this receiver's own`,
+      );
+    }
+    this.#oldest = this.#newest = Math.min(...held.map(({ frame }) => frame));
+  }
+
   #dropHeld(): void {
     const held = this.#held;
     if (held.length === 0) return;
     this.#held = [];
-    for (const { frame, packet } of held) this.counts[this.#judge(frame, packet)]++;
+    for (const packet of held) this.counts[this.#judge(packet)]++;
   }
 
   /** What a packet of no open frame is. */
-  #judge(frame: number, packet: number): "foreign" | "late" | "duplicate" {
-    if (frame >= this.#oldest) return "foreign";
+  #judge({ frame, packet }: HeldPacket): "foreign" | "late" | "duplicate" {
+    if (!this.#begun || frame >= this.#oldest) return "foreign";
     const entry = this.#frames.get(frame);
     if (entry?.state !== "closed") return "late";
     if (entry.has[packet]) return "duplicate";
