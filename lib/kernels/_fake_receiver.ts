@@ -92,20 +92,26 @@ export class FakeReceiver implements Disposable {
     this.#options = options;
     const format = this.#format = testFormat(options);
     const slotBytes = frameBytes(format);
-    this.receiver = new ModuleReceiver({
-      format,
-      module: STREAM,
-      ring: { name: this.#name, slotBytes, slots, dtype: 2, height: 1, width: 1, geometry: 0n },
-      window,
-      batch,
-      segments: options.segments,
-      idleNs,
-      writeMessage: (message, frame) => message.setBigUint64(0, frame.imageId, true),
-      onFrame: () => this.#keep(),
-    });
-    this.reader = RingReader.open(new SharedMemory(indexMemoryBytes(slots)), this.#name);
+    using made = new DisposableStack();
+    this.receiver = made.use(
+      new ModuleReceiver({
+        format,
+        module: STREAM,
+        ring: { name: this.#name, slotBytes, slots, dtype: 2, height: 1, width: 1, geometry: 0n },
+        window,
+        batch,
+        segments: options.segments,
+        idleNs,
+        writeMessage: (message, frame) => message.setBigUint64(0, frame.imageId, true),
+        onFrame: () => this.#keep(),
+      }),
+    );
+    this.reader = made.use(
+      RingReader.open(new SharedMemory(indexMemoryBytes(slots)), this.#name),
+    );
     this.#slotsAt = this.#field("frames_at");
     this.#canaries = this.#placeCanaries();
+    made.move();
   }
 
   /** Receives `datagrams` in as many calls as it takes. */

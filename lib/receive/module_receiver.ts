@@ -107,7 +107,8 @@ export class ModuleReceiver implements Disposable {
     const places = messages * segments;
     this.#options = options;
     const memory = this.memory = new SharedMemory(memoryBytes(options, messages, places));
-    this.ring = RingWriter.create(memory, ring, { gid: options.gid });
+    using made = new DisposableStack(); // the ring's files go again if anything below fails
+    this.ring = made.use(RingWriter.create(memory, ring, { gid: options.gid }));
     const framesAt = mapSlots(memory, this.ring.data, ring.slotBytes, 0, ring.slots, {
       writable: true,
     });
@@ -167,6 +168,7 @@ export class ModuleReceiver implements Disposable {
     this.#kernels.resetReceiver(state);
     if (this.ring.takenOver) forgetOpenFrames(index, format.packetsPerFrame);
     this.#entry = emptyEntry(this.#message);
+    made.move();
   }
 
   /** Prepares the vector; returns how many messages it can take. */

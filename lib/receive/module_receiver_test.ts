@@ -1,0 +1,53 @@
+import { deepStrictEqual, throws } from "node:assert/strict";
+import { dataPath, indexPath } from "../ring/mod.ts";
+import { ModuleReceiver, type ModuleReceiverOptions } from "./module_receiver.ts";
+
+/** A receiver's options; the ring is this test's alone. */
+function options(name: string): ModuleReceiverOptions {
+  return {
+    format: {
+      headerBytes: 48,
+      payloadBytes: 64,
+      packetsPerFrame: 4,
+      headerVersion: 2,
+      detectorType: 3,
+      imageIdField: "frame_number",
+    },
+    ring: { name, slotBytes: 256, slots: 16, dtype: 2, height: 8, width: 16, geometry: 0n },
+    window: 4,
+    idleNs: 1n,
+    writeMessage: () => {},
+    onFrame: () => {},
+  };
+}
+
+function isThere(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+Deno.test("ModuleReceiver leaves no ring when something fails after it was made", () => {
+  const name = `receive_test-${Deno.pid}-${crypto.randomUUID().slice(0, 8)}`;
+  const files = (): boolean[] => [dataPath(name), indexPath(name)].map(isThere);
+  const seen: boolean[][] = [];
+  const failing = {
+    ...options(name),
+    // Read when the kernel's settings are written, with the ring already there.
+    get window(): number {
+      seen.push(files());
+      throw new RangeError("no window");
+    },
+  };
+  throws(() => new ModuleReceiver(failing), /no window/);
+  deepStrictEqual(seen, [[true, true]]);
+  deepStrictEqual(files(), [false, false]);
+  {
+    using _receiver = new ModuleReceiver(options(name)); // the name is free
+    deepStrictEqual(files(), [true, true]);
+  }
+  deepStrictEqual(files(), [false, false]);
+});
