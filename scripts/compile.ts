@@ -65,6 +65,9 @@ export function compileArguments(name: BinaryName, installDir: string): string[]
   return [
     "compile",
     "--no-prompt",
+    // From the packages that this service imports, not from all of node_modules with what builds and tests.
+    "--node-modules-dir=none",
+    "--exclude-unused-npm",
     ...binaryPermissions(settings.permissions[name], installDir),
     ...["wasm/kernels.wasm", ...BINARIES[name].include].flatMap((path) => ["--include", path]),
     "--output",
