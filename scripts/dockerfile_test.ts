@@ -23,6 +23,8 @@ interface Stage {
   user: string | undefined;
   env: Record<string, string>;
   entrypoint: string[];
+  /** The shell command of the health check. */
+  healthcheck: string | undefined;
 }
 
 function parseDockerfile(text: string): Instruction[] {
@@ -65,7 +67,7 @@ async function build(folder: string): Promise<Stage> {
         npm_config_prefix: `${root}/usr/local`,
         npm_config_prefer_offline: "true",
       };
-      stage = { root, workdir: root, user: undefined, env, entrypoint: [] };
+      stage = { root, workdir: root, user: undefined, env, entrypoint: [], healthcheck: undefined };
       stages.set(/ AS (\w+)$/.exec(text)?.[1] ?? String(stages.size), stage);
       continue;
     }
@@ -120,6 +122,8 @@ async function carryOut(
       stage.entrypoint = JSON.parse(text);
       return;
     case "HEALTHCHECK":
+      stage.healthcheck = /^(?:--\S+\s+)*CMD (?!\[)(.+)$/.exec(text)?.[1];
+      return;
     case "CMD":
       return;
     default:
@@ -145,7 +149,11 @@ async function seed(stage: Stage): Promise<void> {
 
 /** The container's process, as Docker would start it with `args`. */
 function start(stage: Stage, args: readonly string[]): Deno.ChildProcess {
-  const entry = [...stage.entrypoint, ...args];
+  return startInside(stage, [...stage.entrypoint, ...args]);
+}
+
+/** Starts a command as the image's user, with its environment. */
+function startInside(stage: Stage, command: readonly string[]): Deno.ChildProcess {
   // Only root can become the user of the image.
   const asUser = Deno.uid() === 0 && stage.user !== undefined
     ? [
@@ -155,7 +163,7 @@ function start(stage: Stage, args: readonly string[]): Deno.ChildProcess {
       "--clear-groups",
     ]
     : [];
-  const [program, ...rest] = [...asUser, ...entry];
+  const [program, ...rest] = [...asUser, ...command];
   return new Deno.Command(program!, {
     args: rest,
     cwd: stage.workdir,
@@ -165,6 +173,98 @@ function start(stage: Stage, args: readonly string[]): Deno.ChildProcess {
     stdout: "piped",
     stderr: "piped",
   }).spawn();
+}
+
+/** A service in its container; it is killed when the test ends. */
+class Container implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #errors: Promise<string>;
+  readonly #output: Promise<void>;
+  readonly #ready = Promise.withResolvers<void>();
+
+  constructor(stage: Stage, args: readonly string[]) {
+    this.#child = start(stage, args);
+    this.#errors = new Response(this.#child.stderr).text();
+    this.#output = this.#read(args.join(" "));
+    this.#ready.promise.catch(() => {}); // for those that nobody waits for
+  }
+
+  /** Process id of what is process 1 inside. */
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /**
+   * Resolves when the service says that it is ready.
+   *
+   * @throws {Error} If it ends without; with what it said.
+   */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  /** Its exit status, once it has ended by itself or by the signal. */
+  async end(signal?: Deno.Signal): Promise<number> {
+    if (signal !== undefined) this.#child.kill(signal);
+    const { code } = await this.#child.status;
+    await this.#output;
+    return code;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error; // it had ended
+    }
+    await this.end();
+  }
+
+  async #read(command: string): Promise<void> {
+    let output = "";
+    for await (const text of this.#child.stdout.pipeThrough(new TextDecoderStream())) {
+      output += text;
+      if (output.includes('"event":"ready"')) this.#ready.resolve();
+    }
+    this.#ready.reject(new Error(`${command} did not get ready:\n${output}${await this.#errors}`));
+  }
+}
+
+/** What Docker makes of the health check where `/proc/1/cmdline` is another file. */
+async function checkHealth(stage: Stage, cmdline: string): Promise<{ code: number; said: string }> {
+  const command = (stage.healthcheck ?? "").replace("/proc/1/cmdline", cmdline);
+  ok(command.includes(cmdline), `the health check does not look at process 1: ${command}`);
+  const { code, stdout, stderr } = await startInside(stage, ["/bin/sh", "-c", command]).output();
+  return { code, said: [stdout, stderr].map((b) => new TextDecoder().decode(b)).join("") };
+}
+
+/** What the how-to starts in containers: services with their arguments, as they stand in its blocks. */
+async function commandsOfTheHowTo(): Promise<string[][]> {
+  const page = await Deno.readTextFile(`${ROOT}docs/how-to/run-in-containers.md`);
+  const blocks = [...page.matchAll(/^```\n([\s\S]*?)^```/gm)].map((found) => found[1]!);
+  return blocks.join("").replace(/\\\n\s*/g, " ").split("\n")
+    .map((line) => /^(?:docker run .* std-daq|\$run) (.+)$/.exec(line)?.[1])
+    .filter((command) => command !== undefined)
+    .map((command) => command.split(" "));
+}
+
+/** Writes the config of a Jungfrau of four modules. */
+async function writeConfig(path: string, detector: string): Promise<void> {
+  const example = JSON.parse(await Deno.readTextFile(`${ROOT}docs/examples/jungfrau-1m.json`));
+  const positions = [0, 1, 2, 3].map((m) => [m, [0, 512 * m, 1023, 512 * m + 511]]);
+  await Deno.writeTextFile(
+    path,
+    JSON.stringify({
+      ...example,
+      detector_name: detector,
+      n_modules: positions.length,
+      image_pixel_height: 512 * positions.length,
+      module_positions: Object.fromEntries(positions),
+      start_udp_port: freePorts(positions.length)[0],
+      frame_slots: 16,
+      image_slots: 16,
+    }),
+  );
 }
 
 Deno.test({
@@ -198,48 +298,71 @@ Deno.test({
         );
       });
 
-      await t.step("std_udp_recv with a config gets ready and stops on SIGTERM", async () => {
-        const config = `${folder}/config.json`;
-        const example = JSON.parse(
-          await Deno.readTextFile(`${ROOT}docs/examples/jungfrau-1m.json`),
+      const config = `${folder}/config.json`;
+      await writeConfig(config, detector);
+      const data = `${folder}/data`;
+      await Deno.mkdir(data);
+      if (Deno.uid() === 0) await Deno.chown(data, 1000, 1000);
+      /** A command of the how-to, its folders moved to where they are here. */
+      const here = (command: readonly string[]): string[] =>
+        command.map((word) =>
+          word === "/config.json" ? config : word.replace(/^\/data(?![\w-])/, data)
         );
-        const [port, health] = freePorts(2);
-        await Deno.writeTextFile(
-          config,
-          JSON.stringify({
-            ...example,
-            detector_name: detector,
-            n_modules: 1,
-            image_pixel_height: 512,
-            module_positions: { "0": [0, 0, 1023, 511] },
-            start_udp_port: port,
-            frame_slots: 16,
-          }),
-        );
-        const child = start(image, [
-          "std_udp_recv",
-          config,
-          "--modules",
-          "0",
+      const [first, ...detectorCommands] = await commandsOfTheHowTo();
+      ok(first !== undefined);
+
+      await t.step(`${first.join(" ")}: gets ready, is healthy, stops on SIGTERM`, async () => {
+        const port = freePorts(2)[0];
+        await using receiver = new Container(image, [
+          ...here(first),
           "--health-port",
-          String(health),
+          String(port),
         ]);
-        const errors = new Response(child.stderr).text();
-        let output = "";
-        const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-        for (let chunk = await lines.read(); !chunk.done; chunk = await lines.read()) {
-          output += chunk.value;
-          if (output.includes('"event":"ready"')) break;
-        }
-        const answer = await fetch(`http://127.0.0.1:${health}/health`).then((r) => r.text())
-          .catch(String);
-        child.kill("SIGTERM");
-        await lines.cancel();
-        const { code } = await child.status;
-        const said = await errors;
-        match(output, /"event":"ready"/, said);
-        match(answer, /"status":"ok"/, said);
+        await receiver.ready;
+        const { code, said } = await checkHealth(image, `/proc/${receiver.pid}/cmdline`);
         equal(code, 0, said);
+        match(said, /"status":"ok"/);
+        equal(await receiver.end("SIGTERM"), 0);
+        // The same command line without the service behind it.
+        const cmdline = `${folder}/cmdline`;
+        await Deno.writeTextFile(cmdline, `deno\0run\0main.ts\0--health-port\0${port}\0`);
+        equal((await checkHealth(image, cmdline)).code, 1);
+        await Deno.writeTextFile(cmdline, "deno\0run\0main.ts\0/config.json\0");
+        equal((await checkHealth(image, cmdline)).code, 0); // it runs, nobody asks for more
+      });
+
+      await t.step("a whole detector, as the how-to starts it, writes a file", async () => {
+        deepStrictEqual(
+          detectorCommands.map(([service]) => service),
+          ["std_udp_recv", "std_assembler", "std_h5_writer", "writer_agent"],
+        );
+        const port = String(freePorts(2)[0]); // 5000 may be somebody else's
+        await using stack = new AsyncDisposableStack();
+        const services = detectorCommands.map((command) =>
+          stack.use(
+            new Container(image, [
+              ...here(command),
+              ...(command[0] === "writer_agent" ? ["--port", port] : []),
+            ]),
+          )
+        );
+        await Promise.all(services.map((service) => service.ready));
+        const { code, said } = await checkHealth(image, `/proc/${services.at(-1)!.pid}/cmdline`);
+        equal(code, 0, said);
+        const written = fetch(`http://127.0.0.1:${port}/writer/write_sync`, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify({ n_images: 5, output_file: `${data}/images.h5` }),
+        }).then((answer) => answer.json());
+        const simulator = stack.use(
+          new Container(image, ["udp_simulator", config, "--rate", "20", "--images", "60"]),
+        );
+        const { status, message } = await written;
+        deepStrictEqual([status, message], ["ok", "Completed."]);
+        ok((await Deno.stat(`${data}/images.h5`)).size > 5 * 2 ** 22); // 5 images of 4 MiB
+        await simulator.end("SIGTERM");
+        const codes = await Promise.all(services.map((service) => service.end("SIGTERM")));
+        deepStrictEqual(codes, [0, 0, 0, 0]);
       });
     } finally {
       await Deno.remove(folder, { recursive: true });
