@@ -45,7 +45,7 @@ Deno.addSignalListener("SIGINT", () => {
 
 const MEASURE: Record<RowName, () => Promise<Figure[]>> = {
   receive: () => receive(quick ? 3 : 7),
-  sustained: () => sustained(quick ? 3 : 10),
+  sustained: () => sustained(quick ? 3 : 10, quick ? 1 : 5),
   pipelines: () => pipelines(),
   kernels: () => kernels(quick ? 3 : 5),
   geometry: () => geometry(quick ? 3 : 5),

@@ -10,6 +10,7 @@
 import { detectorFor } from "../lib/detector/mod.ts";
 import { cpuTimeMicroseconds, monotonicNs, UdpSocket } from "../lib/os/mod.ts";
 import { frameRingSpec, ModuleReceiver, runReceiveLoop } from "../lib/receive/mod.ts";
+import { Socket } from "../lib/zmq/mod.ts";
 import { benchConfig } from "./_config.ts";
 import { print, printJson } from "./_print.ts";
 
@@ -46,6 +47,8 @@ const config = benchConfig({ detector: "bench", type, modules: 1, port: Number(p
 const detector = detectorFor(config);
 const format = detector.packetFormat(config);
 const layout = detector.moduleLayout(config);
+using stream = new Socket("PUB", { sendHighWaterMark: 50_000 });
+stream.bind(`inproc://${name}`);
 using receiver = new ModuleReceiver({
   format,
   ring: frameRingSpec({
@@ -66,7 +69,7 @@ using receiver = new ModuleReceiver({
       layout,
       ...frame,
     }),
-  onFrame: () => {},
+  onFrame: (message) => void stream.trySendBuffer(message),
 });
 using socket = new CountingSocket({
   bind: { address: "127.0.0.1", port: Number(port) },
