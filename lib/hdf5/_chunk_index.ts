@@ -62,6 +62,7 @@ export class ChunkIndex {
   /** Full nodes of each level that have not been written since they changed, left to right. */
   readonly #retired: Node[][] = [];
   #chunks = 0;
+  #rows = 0;
   #published = 0;
 
   /**
@@ -96,8 +97,14 @@ export class ChunkIndex {
    * @param bytes Its size there.
    */
   append(address: number, bytes: number): void {
-    this.#add(0, address, this.#chunks * this.#chunkShape[0]!, bytes);
+    this.#add(0, address, this.#rows, bytes);
+    this.#rows += this.#chunkShape[0]!;
     this.#chunks++;
+  }
+
+  /** Leaves out the next chunk: readers see the fill value there. */
+  skip(): void {
+    this.#rows += this.#chunkShape[0]!;
   }
 
   /**
@@ -166,7 +173,7 @@ export class ChunkIndex {
 
   /** The last key of the rightmost nodes: one chunk past the last one in every dimension. */
   #putEndKey(node: Node): void {
-    this.#putKey(node, node.entries, this.#chunks * this.#chunkShape[0]!, 0);
+    this.#putKey(node, node.entries, this.#rows, 0);
     const at = HEADER_BYTES + node.entries * (this.#keyBytes + 8) + 8;
     [...this.#chunkShape.slice(1), this.#elementBytes].forEach((size, i) => {
       node.view.setBigUint64(at + 8 * (i + 1), BigInt(size), true);

@@ -10,10 +10,10 @@ import { h5Module, memoryPath } from "./_h5wasm.ts";
  * Makes `file` appear in h5wasm's memory file system without loading it: an empty file there whose
  * size and reads are those of the descriptor.
  *
+ * @param path Where it appears; default a path of its own.
  * @returns Its path there.
  */
-export function mount(file: File): string {
-  const path = memoryPath();
+export function mount(file: File, path = memoryPath()): string {
   const bytes = file.size();
   h5Module.FS.writeFile(path, new Uint8Array());
   // Emscripten's types leave out a node's operations (`stream_ops` and the size, `usedBytes`).

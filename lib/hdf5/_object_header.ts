@@ -12,6 +12,7 @@ export const MessageType = {
   nil: 0x00,
   dataspace: 0x01,
   layout: 0x08,
+  filters: 0x0b,
   attribute: 0x0c,
   continuation: 0x10,
   symbolTable: 0x11,

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Group } from "h5wasm";
 import { buildInMemory, objectAddress } from "./_h5wasm.ts";
 import {
   MESSAGE_HEADER_BYTES,
@@ -12,7 +13,10 @@ import {
   readObjectHeader,
   UnexpectedStructureError,
 } from "./_object_header.ts";
-import type { PixelType } from "./pixel_type.ts";
+import { BITSHUFFLE_FILTER } from "../kernels/bitshuffle.ts";
+import type { ImageCompression } from "./compression.ts";
+import { PIXEL_BYTES, type PixelType } from "./pixel_type.ts";
+import type { RecordFields, RecordType } from "./record_type.ts";
 
 /** Where a chunked dataset keeps what grows. */
 export interface DatasetFields {
@@ -20,6 +24,8 @@ export interface DatasetFields {
   lengthAt: number;
   /** u64: address of the chunk index's root, all ones while there is none. */
   indexAt: number;
+  /** Body of the layout message, all of it in one page. */
+  layoutAt: number;
 }
 
 /** An empty image file and its variable fields (positions in bytes from the start of the file). */
@@ -30,6 +36,8 @@ export interface Structure {
   data: DatasetFields;
   /** `/<detector>/metadata`. */
   metadata: DatasetFields;
+  /** `/<detector>/image_info`, if there is one. */
+  info?: DatasetFields;
   /** The detector group's object header. */
   group: {
     /** u16: number of messages. */
@@ -45,6 +53,9 @@ export interface Structure {
 export const END_OF_FILE_AT = 40;
 
 const PAGE_BYTES = 4096;
+
+/** What is patched of a layout message: version, class, dimensions, address; or a virtual one. */
+const LAYOUT_BYTES = 14;
 
 const PIXEL_DTYPE: Readonly<Record<PixelType, { dtype: string; empty: Uint8Array }>> = {
   uint8: { dtype: "<B", empty: new Uint8Array() },
@@ -65,9 +76,30 @@ export interface StructureOptions {
   width: number;
   /** Type of a pixel. */
   pixelType: PixelType;
-  /** Records per chunk of the metadata dataset. */
+  /** Records per chunk of the metadata datasets. */
   metadataChunk: number;
+  /** How chunks of `data` are compressed. */
+  compression: ImageCompression;
+  /** Fields of `image_info`; none, and there is no such dataset. */
+  info: RecordFields;
 }
+
+/** Empty columns: h5wasm takes a field's type from them. */
+const EMPTY_COLUMN: Readonly<
+  Record<RecordType, Uint8Array | Uint16Array | Uint32Array | BigUint64Array | Float64Array>
+> = {
+  uint8: new Uint8Array(),
+  uint16: new Uint16Array(),
+  uint32: new Uint32Array(),
+  uint64: new BigUint64Array(),
+  float64: new Float64Array(),
+};
+
+/** Fields of `metadata`, as in the original's files. */
+const METADATA: RecordFields = { image_id: "uint64", status: "uint64" };
+
+/** Of zlib, whose message is made into that of our filter; h5wasm has no filter 32008. */
+const TEMPLATE_FILTER = 1;
 
 /**
  * Builds the empty file:
@@ -76,11 +108,13 @@ export interface StructureOptions {
  * |---|---|---|---|
  * | `/<detector>/data` | pixel | (0…∞, height, width) | (1, height, width) |
  * | `/<detector>/metadata` | {u64 image_id, u64 status} | (0…∞) | (metadataChunk) |
+ * | `/<detector>/image_info` | `info` | (0…∞) | (metadataChunk) |
  *
  * @throws {UnexpectedStructureError} If the library's layout cannot be patched safely.
  */
 export function buildStructure(options: StructureOptions): Structure {
-  const { detector, height, width, pixelType, metadataChunk } = options;
+  const { detector, height, width, pixelType, compression, info } = options;
+  const hasInfo = Object.keys(info).length > 0;
   const { bytes, result: address } = buildInMemory((file) => {
     const group = file.create_group(detector);
     group.create_dataset({
@@ -90,28 +124,70 @@ export function buildStructure(options: StructureOptions): Structure {
       shape: [0, height, width],
       maxshape: [null, height, width],
       chunks: [1, height, width],
+      ...(compression === "bitshuffle-lz4" && {
+        compression: TEMPLATE_FILTER,
+        compression_opts: bitshuffleParameters(PIXEL_BYTES[pixelType]),
+      }),
     });
-    group.create_dataset({
-      name: "metadata",
-      data: new Map([["image_id", new BigUint64Array()], ["status", new BigUint64Array()]]),
-      shape: [0],
-      maxshape: [null],
-      chunks: [metadataChunk],
-    });
+    createRecords(group, "metadata", METADATA, options.metadataChunk);
+    if (hasInfo) createRecords(group, "image_info", info, options.metadataChunk);
     // Any attribute makes the library put the group's messages into a continuation block.
     group.create_attribute("placeholder", new Uint8Array(8));
     return {
       group: objectAddress(file, detector),
       data: objectAddress(file, `${detector}/data`),
       metadata: objectAddress(file, `${detector}/metadata`),
+      info: hasInfo ? objectAddress(file, `${detector}/image_info`) : undefined,
     };
   });
+  if (compression === "bitshuffle-lz4") patchFilter(bytes, address.data);
   return {
     bytes,
     data: datasetFields(bytes, address.data),
     metadata: datasetFields(bytes, address.metadata),
+    ...(address.info !== undefined && { info: datasetFields(bytes, address.info) }),
     group: groupFields(bytes, address.group),
   };
+}
+
+function createRecords(
+  group: Group,
+  name: string,
+  fields: RecordFields,
+  chunk: number,
+): void {
+  const data = new Map(
+    Object.entries(fields).map(([field, type]) => [field, EMPTY_COLUMN[type]] as const),
+  );
+  group.create_dataset({ name, data, shape: [0], maxshape: [null], chunks: [chunk] });
+}
+
+/**
+ * Parameters of filter 32008, as its plugin stores them: version of bitshuffle, bytes of an element,
+ * elements of a block (0: its default), and 2 for LZ4.
+ */
+function bitshuffleParameters(elementBytes: number): number[] {
+  return [0, 4, elementBytes, 0, 2];
+}
+
+/**
+ * Puts filter 32008 in the template's place (specification, IV.A.2.l, version 1): u16 filter, u16
+ * bytes of the name, u16 flags (0: needed to read), u16 number of parameters, the name.
+ */
+function patchFilter(file: Uint8Array, address: number): void {
+  const { bodyAt, bodyBytes } = onlyMessage(readObjectHeader(file, address), MessageType.filters);
+  const view = new DataView(file.buffer, file.byteOffset + bodyAt, bodyBytes);
+  const [version, filters, filter] = [view.getUint8(0), view.getUint8(1), view.getUint16(8, true)];
+  const nameBytes = view.getUint16(10, true);
+  if (version !== 1 || filters !== 1 || filter !== TEMPLATE_FILTER || nameBytes !== 8) {
+    throw new UnexpectedStructureError(
+      `filter message version ${version} of ${filters} filters, the first of number ${filter} ` +
+        `and with a name of ${nameBytes} bytes`,
+    );
+  }
+  view.setUint16(8, BITSHUFFLE_FILTER, true);
+  view.setUint16(12, 0, true);
+  file.set(new TextEncoder().encode("bitshuf\0"), bodyAt + 16);
 }
 
 function datasetFields(file: Uint8Array, address: number): DatasetFields {
@@ -126,9 +202,9 @@ function datasetFields(file: Uint8Array, address: number): DatasetFields {
       `layout version ${file[layout]} class ${file[layout + 1]} instead of 3 and 2 (chunked)`,
     );
   }
-  const fields = { lengthAt: dataspace + 8, indexAt: layout + 3 };
+  const fields = { lengthAt: dataspace + 8, indexAt: layout + 3, layoutAt: layout };
   requireInOnePage(fields.lengthAt, 8);
-  requireInOnePage(fields.indexAt, 8);
+  requireInOnePage(layout, LAYOUT_BYTES);
   return fields;
 }
 

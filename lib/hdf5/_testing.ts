@@ -3,9 +3,18 @@
  *
  * @module
  */
+import {
+  bitshuffleScratchBytes,
+  bytesOf,
+  compressChunk,
+  compressedBound,
+  type ElementBytes,
+  kernelMemory,
+} from "../kernels/mod.ts";
 import { addressOf, File } from "../os/mod.ts";
 import { ImageFile, type ImageFileOptions } from "./image_file.ts";
 import type { PixelArray, PixelType } from "./pixel_type.ts";
+import type { RecordValues } from "./record_type.ts";
 
 /** Options of a small file; tests change what they are about. */
 export const SMALL: ImageFileOptions = {
@@ -58,6 +67,40 @@ export function testImage(id: number, pixels: number, type: PixelType = "uint16"
   }
 }
 
+const kernels = kernelMemory(new WebAssembly.Memory({ initial: 16, maximum: 16, shared: true }));
+
+/** The chunk of a small image for filter 32008. */
+export function compressed(image: PixelArray): Uint8Array<ArrayBuffer> {
+  const elementBytes = ([1, 2, 4] as const).find((size) => size === image.BYTES_PER_ELEMENT)!;
+  const { scratch, chunk, pixels } = rooms(image.length, elementBytes);
+  bytesOf(kernels, pixels).set(new Uint8Array(image.buffer));
+  const bytes = compressChunk(kernels, { from: pixels, elementBytes, to: chunk, scratch });
+  return bytesOf(kernels, { at: chunk.at, bytes }).slice();
+}
+
+/** Regions of the kernels' memory, one behind the other. */
+function rooms(
+  elements: number,
+  elementBytes: ElementBytes,
+): Record<"scratch" | "chunk" | "pixels", { at: number; bytes: number }> {
+  let end = 65536; // the kernels' own
+  const room = (bytes: number): { at: number; bytes: number } => {
+    const at = end;
+    end += Math.ceil(bytes / 16) * 16;
+    return { at, bytes };
+  };
+  return {
+    scratch: room(bitshuffleScratchBytes(elements, elementBytes)),
+    chunk: room(compressedBound(elements, elementBytes)),
+    pixels: room(elements * elementBytes),
+  };
+}
+
+/** The values that tests give to the fields of `image_info`: field i of image id is 100 id + i. */
+export function testInfo(id: number, options: ImageFileOptions): RecordValues {
+  return Object.keys(options.info ?? {}).map((_, i) => 100 * id + i);
+}
+
 /** Appends test images `from` to `to` − 1, with status 1 + id % 3. */
 export function appendTestImages(
   images: ImageFile,
@@ -67,12 +110,16 @@ export function appendTestImages(
 ): void {
   for (let id = from; id < to; id++) {
     const image = testImage(id, options.height * options.width, options.pixelType);
-    images.appendImage(
-      BigInt(id),
-      1 + id % 3,
-      addressOf(new Uint8Array(image.buffer)),
-      image.byteLength,
-    );
+    const bytes = options.compression === "bitshuffle-lz4"
+      ? compressed(image)
+      : new Uint8Array(image.buffer);
+    images.appendImage({
+      imageId: BigInt(id),
+      status: 1 + id % 3,
+      info: testInfo(id, options),
+      address: addressOf(bytes),
+      bytes: bytes.byteLength,
+    });
   }
 }
 

@@ -5,16 +5,17 @@
  * @module
  */
 import type { File } from "../os/mod.ts";
-import {
-  ATTRIBUTE_BLOCK_BYTES,
-  type AttributeValue,
-  encodeAttributeBlock,
-  MESSAGE_SLOTS,
-} from "./_attributes.ts";
+import type { AttributeValue } from "./_attributes.ts";
 import { ChunkIndex } from "./_chunk_index.ts";
+import { GroupAttributes } from "./_group_attributes.ts";
+import { checkCounterNames, checkGroupName, checkWhole } from "./_options.ts";
+import { recordBytes, RecordEncoder } from "./_record_encoder.ts";
+import { Records } from "./_records.ts";
 import { FileSpace } from "./_space.ts";
 import { buildStructure, END_OF_FILE_AT, type Structure } from "./_structure.ts";
+import type { ImageCompression } from "./compression.ts";
 import { PIXEL_BYTES, type PixelType } from "./pixel_type.ts";
+import type { RecordFields, RecordValues } from "./record_type.ts";
 
 export type { AttributeValue } from "./_attributes.ts";
 
@@ -34,7 +35,11 @@ export interface ImageFileOptions {
   attributes: Readonly<Record<string, AttributeValue>>;
   /** Names of uint64 attributes of the group that {@link ImageFile.setCounters} changes. */
   counters?: readonly string[];
-  /** Multiple of which images start in the file, bytes; default 4096. */
+  /** How images are compressed; default not at all. */
+  compression?: ImageCompression;
+  /** Fields of `image_info`, a dataset with a record for each image; default none, and no dataset. */
+  info?: RecordFields;
+  /** Multiple of which images start in the file, bytes; default 4096, of compressed ones 8. */
   alignBytes?: number;
   /** {@link ImageFile.appendImage} publishes by itself after this many images; default 32. */
   publishEvery?: number;
@@ -43,6 +48,29 @@ export interface ImageFileOptions {
    * Default: yes, unless the file's path starts with `/dev/shm/`.
    */
   preallocate?: boolean;
+}
+
+/** An image, or the place of one. */
+export interface ImageRecord {
+  /** The image's id, u64. */
+  imageId: bigint;
+  /** Its status: 1 good, 2 missing packets, 3 id mismatch; 0 if there are no pixels. */
+  status: number;
+  /** Values of the fields of {@link ImageFileOptions.info}. */
+  info?: RecordValues;
+}
+
+/** An image to append. */
+export interface ImageToAppend extends ImageRecord {
+  /** Address of its first byte. */
+  address: bigint;
+  /** Its size, bytes: height × width × bytes per pixel, or that of the compressed chunk. */
+  bytes: number;
+  /**
+   * Asked after its bytes were written: whether they were whole all the time. If not, the image is not
+   * taken.
+   */
+  isIntact?: () => boolean;
 }
 
 /** Thrown when an image file is asked for something it cannot do. */
@@ -54,7 +82,7 @@ export class ImageFileError extends Error {
 /** Most metadata records per chunk. */
 const METADATA_CHUNK = 16384;
 const MIN_METADATA_CHUNK = 1024;
-const RECORD_BYTES = 16;
+const METADATA_BYTES = 16;
 /** HDF5's limit: a chunk's size is a u32. */
 const MAX_CHUNK_BYTES = 2 ** 32 - 1;
 
@@ -65,6 +93,7 @@ const MAX_CHUNK_BYTES = 2 ** 32 - 1;
  * |---|---|---|
  * | `/<detector>/data` | pixel | (n, height, width), one chunk per image |
  * | `/<detector>/metadata` | {u64 image_id, u64 status} | (n) |
+ * | `/<detector>/image_info` | {fields of the options} | (n), if there are any |
  *
  * Appended images become visible by {@link ImageFile.publish}, which orders its writes so that the
  * file opens after the writer was killed at any instant, each image that it shows is complete, and
@@ -78,24 +107,20 @@ export class ImageFile {
   readonly #structure: Structure;
   readonly #space: FileSpace;
   readonly #dataIndex: ChunkIndex;
-  readonly #metadataIndex: ChunkIndex;
+  readonly #metadata: Records;
+  readonly #info: Records | undefined;
+  readonly #infoEncoder: RecordEncoder;
+  readonly #attributes: GroupAttributes;
   readonly #imageBytes: number;
   readonly #alignBytes: number;
   readonly #publishEvery: number;
-  readonly #metadataChunk: number;
-  /** Records (image_id, status) that have not been written yet. */
-  readonly #pending: BigUint64Array<ArrayBuffer>;
   readonly #word = new DataView(new ArrayBuffer(8));
-  readonly #counters: Map<string, bigint>;
-  readonly #spareBlock: number;
-  #counterAt: Map<string, number>;
-  #appended = 0;
+  /** Roots of the indices as the file has them, by the place of the field. */
+  readonly #roots = new Map<number, number>();
+  /** Images and places of images. */
+  #rows = 0;
+  #skipped = 0;
   #published = 0;
-  /** Where the metadata chunk being filled is. */
-  #metadataChunkAt = 0;
-  #previousMetadataChunkAt = 0;
-  #dataRoot: number | undefined;
-  #metadataRoot: number | undefined;
   #storedEnd = 0;
   #open = true;
 
@@ -121,47 +146,60 @@ export class ImageFile {
 
   private constructor(file: File, options: ImageFileOptions) {
     const { detector, height, width, pixelType, expectedImages } = options;
+    const { compression = "none", info = {}, publishEvery = 32 } = options;
     this.#file = file;
     this.#options = options;
     this.#imageBytes = height * width * PIXEL_BYTES[pixelType];
-    this.#alignBytes = options.alignBytes ?? 4096;
-    this.#publishEvery = options.publishEvery ?? 32;
+    this.#alignBytes = options.alignBytes ?? (compression === "none" ? 4096 : 8);
+    this.#publishEvery = publishEvery;
     // No larger than needed, no smaller than what one publication writes.
-    this.#metadataChunk = Math.max(
+    const metadataChunk = Math.max(
       MIN_METADATA_CHUNK,
-      this.#publishEvery,
+      publishEvery,
       Math.min(METADATA_CHUNK, expectedImages || METADATA_CHUNK),
     );
-    this.#pending = new BigUint64Array(2 * this.#publishEvery);
-    const metadataChunk = this.#metadataChunk;
-    this.#structure = buildStructure({ detector, height, width, pixelType, metadataChunk });
-    this.#counters = new Map((options.counters ?? []).map((name) => [name, 0n]));
-    const { symbolTable } = this.#structure.group;
-    const attributes = new Map(Object.entries(options.attributes));
-    const block = encodeAttributeBlock(symbolTable, this.#counters, attributes);
+    const shape = { detector, height, width, pixelType };
+    this.#structure = buildStructure({ ...shape, metadataChunk, compression, info });
+    const { attributes, counters = [] } = options;
+    this.#attributes = new GroupAttributes(file, this.#structure, attributes, counters);
 
     // Valid from the first write on: the structure alone is an empty image file.
-    file.writeAt(this.#structure.bytes, 0);
+    const { bytes, metadata, info: infoFields } = this.#structure;
+    file.writeAt(bytes, 0);
     const preallocate = options.preallocate ?? !file.path.startsWith("/dev/shm/");
-    this.#space = new FileSpace(file, this.#structure.bytes.byteLength, preallocate);
-    const blockAt = this.#space.reserve(ATTRIBUTE_BLOCK_BYTES);
-    this.#spareBlock = this.#space.reserve(ATTRIBUTE_BLOCK_BYTES);
-    this.#counterAt = this.#switchAttributes(block, blockAt);
+    this.#space = new FileSpace(file, bytes.byteLength, preallocate);
+    this.#attributes.start(this.#space, () => this.#putEnd());
     this.#dataIndex = new ChunkIndex([1, height, width], PIXEL_BYTES[pixelType], this.#space);
-    this.#metadataIndex = new ChunkIndex([metadataChunk], RECORD_BYTES, this.#space);
+    const records = { chunk: metadataChunk, mostPending: publishEvery };
+    this.#metadata = new Records(file, this.#space, {
+      ...records,
+      fields: metadata,
+      recordBytes: METADATA_BYTES,
+    });
+    this.#infoEncoder = new RecordEncoder(info);
+    this.#info = infoFields && new Records(file, this.#space, {
+      ...records,
+      fields: infoFields,
+      recordBytes: recordBytes(info),
+    });
   }
 
   /** Images appended so far. */
   get appendedImages(): number {
-    return this.#appended;
+    return this.#rows - this.#skipped;
   }
 
-  /** Images that a reader of the file sees. */
+  /** Images appended so far and places of images left out. */
+  get rows(): number {
+    return this.#rows;
+  }
+
+  /** Rows that a reader of the file sees. */
   get publishedImages(): number {
     return this.#published;
   }
 
-  /** Size of one image, bytes. */
+  /** Size of one image that is not compressed, bytes. */
   get imageBytes(): number {
     return this.#imageBytes;
   }
@@ -174,78 +212,77 @@ export class ImageFile {
   /**
    * Appends one image, straight from memory.
    *
-   * @param imageId The image's id, u64.
-   * @param status Its status: 1 good, 2 missing packets, 3 id mismatch.
-   * @param address Address of its first byte.
-   * @param bytes Its size; must be height × width × bytes per pixel.
-   * @param isIntact Asked after its bytes were written: whether they were whole all the time. If not,
-   * the image is not taken.
    * @returns Whether the image was taken.
    * @throws {OsError} ENOSPC, EDQUOT, EIO, … If the image count did not grow the image was not
    * taken; either way what was appended before can still be published and the file closed.
-   * @throws {RangeError} If the size is wrong.
+   * @throws {RangeError} If the size is wrong, or there are not as many values as fields.
    * @throws {ImageFileError} If the file is closed.
    */
-  appendImage(
-    imageId: bigint,
-    status: number,
-    address: bigint,
-    bytes: number,
-    isIntact: () => boolean = () => true,
-  ): boolean {
+  appendImage(image: ImageToAppend): boolean {
+    const { imageId, address, bytes, isIntact } = image;
     this.#requireOpen();
-    if (bytes !== this.#imageBytes) {
-      throw new RangeError(
-        `Image ${imageId} has ${bytes} bytes, ${this.#imageBytes} are needed: ` +
-          "check bit depth and image size of the detector config.",
-      );
-    }
-    // Full only when the last publication failed: try it again rather than lose records.
-    if (this.#appended - this.#published === this.#publishEvery) this.publish();
-    this.#reserveIndex();
-    const ahead = Math.max(1, this.#options.expectedImages - this.#appended);
+    this.#checkSize(imageId, bytes);
+    this.#infoEncoder.check(image.info ?? []);
+    this.#reserve();
+    const ahead = Math.max(1, this.#options.expectedImages - this.#rows);
     const expected = this.#options.expectedImages === 0 ? Infinity : ahead;
     const at = this.#space.place(bytes, this.#alignBytes, expected * bytes);
     this.#file.writeFrom(address, bytes, at);
-    if (!isIntact()) return false;
+    if (isIntact?.() === false) return false;
     // Nothing below can fail before the image counts.
+    this.#addRecords(image);
     this.#space.commit(at, bytes);
     this.#dataIndex.append(at, bytes);
-    const slot = 2 * (this.#appended - this.#published);
-    this.#pending[slot] = imageId;
-    this.#pending[slot + 1] = BigInt(status);
-    this.#appended++;
-    if (this.#appended - this.#published === this.#publishEvery) this.publish();
+    this.#rows++;
+    this.#publishIfDue();
     return true;
   }
 
   /**
-   * Makes all appended images visible to readers. About ten small writes, however long the file is.
+   * Leaves the place of one image: a row whose pixels read as 0, with its records.
+   *
+   * @throws {OsError} As {@link ImageFile.appendImage}.
+   * @throws {RangeError} If there are not as many values as fields.
+   * @throws {ImageFileError} If the file is closed.
+   */
+  skipImage(image: ImageRecord): void {
+    this.#requireOpen();
+    this.#infoEncoder.check(image.info ?? []);
+    this.#reserve();
+    this.#addRecords(image);
+    this.#dataIndex.skip();
+    this.#rows++;
+    this.#skipped++;
+    this.#publishIfDue();
+  }
+
+  /**
+   * Makes all rows visible to readers. About ten small writes, however long the file is.
    *
    * @throws {OsError} EIO, …; it can be called again.
    * @throws {ImageFileError} If the file is closed.
    */
   publish(): void {
     this.#requireOpen();
-    if (this.#published === this.#appended) return;
-    const { data, metadata } = this.#structure;
+    if (this.#published === this.#rows) return;
+    const { data } = this.#structure;
+    const records = this.#info === undefined ? [this.#metadata] : [this.#info, this.#metadata];
     // A reader trusts, in this order: the lengths, the index roots, the nodes, the end of file. So
     // they are written in the opposite order, and the length of `data` very last.
     this.#putEnd();
-    this.#writeRecords();
-    const metadataRoot = this.#metadataIndex.publish(this.#file);
-    const dataRoot = this.#dataIndex.publish(this.#file);
-    if (metadataRoot !== undefined && metadataRoot !== this.#metadataRoot) {
-      this.#put(metadata.indexAt, BigInt(metadataRoot));
-      this.#metadataRoot = metadataRoot;
+    const roots = records.map((each) => [each.fields.indexAt, each.write()] as const);
+    for (
+      const [at, root] of [...roots, [data.indexAt, this.#dataIndex.publish(this.#file)]] as const
+    ) {
+      if (root === undefined || this.#roots.get(at) === root) continue;
+      this.#put(at, BigInt(root));
+      this.#roots.set(at, root);
     }
-    if (dataRoot !== undefined && dataRoot !== this.#dataRoot) {
-      this.#put(data.indexAt, BigInt(dataRoot));
-      this.#dataRoot = dataRoot;
+    for (const { lengthAt } of [...records.map(({ fields }) => fields), data]) {
+      this.#put(lengthAt, BigInt(this.#rows));
     }
-    this.#put(metadata.lengthAt, BigInt(this.#appended));
-    this.#put(data.lengthAt, BigInt(this.#appended));
-    this.#published = this.#appended;
+    this.#published = this.#rows;
+    for (const each of records) each.published();
   }
 
   /**
@@ -258,12 +295,7 @@ export class ImageFile {
    */
   setCounters(values: Readonly<Record<string, bigint>>): void {
     this.#requireOpen();
-    this.#checkCounters(values);
-    for (const [name, value] of Object.entries(values)) {
-      if (this.#counters.get(name) === value) continue;
-      this.#put(this.#counterAt.get(name)!, value);
-      this.#counters.set(name, value);
-    }
+    this.#attributes.setCounters(values);
   }
 
   /**
@@ -277,80 +309,43 @@ export class ImageFile {
    */
   close(last: { attributes?: Readonly<Record<string, AttributeValue>> } = {}): void {
     this.#requireOpen();
-    const attributes = Object.entries(last.attributes ?? {});
-    const block = attributes.length > 0
-      ? encodeAttributeBlock(
-        this.#structure.group.symbolTable,
-        this.#counters,
-        new Map([...Object.entries(this.#options.attributes), ...attributes]),
-      )
-      : undefined;
+    const putLast = last.attributes && this.#attributes.prepareLast(last.attributes);
     this.publish();
-    if (block) this.#counterAt = this.#switchAttributes(block, this.#spareBlock);
+    putLast?.(() => this.#putEnd());
     this.#putEnd();
     this.#file.truncate(this.#space.end);
     this.#open = false;
   }
 
-  /** Allocates what the next image needs of both indices, so that only its own bytes can fail. */
-  #reserveIndex(): void {
-    const startsChunk = this.#appended === this.#metadataIndex.chunks * this.#metadataChunk;
+  #checkSize(imageId: bigint, bytes: number): void {
+    const { compression = "none" } = this.#options;
+    if (compression === "none" ? bytes === this.#imageBytes : bytes <= MAX_CHUNK_BYTES) return;
+    throw new RangeError(
+      `Image ${imageId} has ${bytes} bytes, ${this.#imageBytes} are needed: ` +
+        "check bit depth and image size of the detector config.",
+    );
+  }
+
+  /** Allocates what the next row needs of all indices, so that only an image's own bytes can fail. */
+  #reserve(): void {
+    // Full only when the last publication failed: try it again rather than lose records.
+    if (this.#rows - this.#published === this.#publishEvery) this.publish();
     this.#space.ensurePages(
-      this.#dataIndex.pagesForNext + (startsChunk ? this.#metadataIndex.pagesForNext : 0),
+      this.#dataIndex.pagesForNext + this.#metadata.pagesForNext + (this.#info?.pagesForNext ?? 0),
     );
-    if (!startsChunk) return;
-    const bytes = this.#metadataChunk * RECORD_BYTES;
-    const at = this.#space.reserve(bytes);
-    this.#metadataIndex.append(at, bytes);
-    this.#previousMetadataChunkAt = this.#metadataChunkAt;
-    this.#metadataChunkAt = at;
+    this.#metadata.reserve();
+    this.#info?.reserve();
   }
 
-  /** Writes the pending records into their chunks: the current one and maybe the one before. */
-  #writeRecords(): void {
-    const currentStart = (this.#metadataIndex.chunks - 1) * this.#metadataChunk;
-    const write = (from: number, to: number, chunkAt: number, chunkStart: number): void => {
-      if (from >= to) return;
-      const records = this.#pending.subarray(
-        2 * (from - this.#published),
-        2 * (to - this.#published),
-      );
-      this.#file.writeAt(
-        new Uint8Array(records.buffer, records.byteOffset, records.byteLength),
-        chunkAt + RECORD_BYTES * (from - chunkStart),
-      );
-    };
-    write(
-      this.#published,
-      Math.min(this.#appended, currentStart),
-      this.#previousMetadataChunkAt,
-      currentStart - this.#metadataChunk,
-    );
-    write(
-      Math.max(this.#published, currentStart),
-      this.#appended,
-      this.#metadataChunkAt,
-      currentStart,
-    );
+  #addRecords({ imageId, status, info = [] }: ImageRecord): void {
+    if (this.#info !== undefined) this.#infoEncoder.encode(this.#info.add(), info);
+    const record = this.#metadata.add();
+    record.setBigUint64(0, imageId, true);
+    record.setBigUint64(8, BigInt(status), true);
   }
 
-  /** Writes a whole attribute block, then makes it the valid one; returns where its counters are. */
-  #switchAttributes(
-    block: { bytes: Uint8Array; counterAt: Map<string, number> },
-    at: number,
-  ): Map<string, number> {
-    this.#file.writeAt(block.bytes, at);
-    this.#putEnd();
-    const { messageCountAt, continuationAt } = this.#structure.group;
-    // The count and the address are in one page: one write cannot be torn by a kill.
-    const from = messageCountAt;
-    const patch = this.#structure.bytes.slice(from, continuationAt + 16);
-    const view = new DataView(patch.buffer);
-    view.setUint16(0, 2 + MESSAGE_SLOTS, true); // continuation, symbol table, slots
-    view.setBigUint64(continuationAt - from, BigInt(at), true);
-    view.setBigUint64(continuationAt - from + 8, BigInt(ATTRIBUTE_BLOCK_BYTES), true);
-    this.#file.writeAt(patch, from);
-    return new Map([...block.counterAt].map(([name, offset]) => [name, at + offset]));
+  #publishIfDue(): void {
+    if (this.#rows - this.#published === this.#publishEvery) this.publish();
   }
 
   /** Stores the end of file: a reader refuses a file shorter than that, and addresses behind it. */
@@ -365,20 +360,6 @@ export class ImageFile {
     this.#file.writeAt(new Uint8Array(this.#word.buffer), at);
   }
 
-  #checkCounters(values: Readonly<Record<string, bigint>>): void {
-    for (const [name, value] of Object.entries(values)) {
-      if (!this.#counters.has(name)) {
-        throw new RangeError(
-          `No counter ${JSON.stringify(name)} in ${this.#file.path}, there are: ` +
-            `${[...this.#counters.keys()].join(", ") || "none"}. Name it at creation.`,
-        );
-      }
-      if (value < 0n || value > 0xffff_ffff_ffff_ffffn) {
-        throw new RangeError(`Counter ${name} cannot be ${value}: 0 to 2^64 - 1.`);
-      }
-    }
-  }
-
   #requireOpen(): void {
     if (!this.#open) {
       throw new ImageFileError(`${this.#file.path} is closed: create another file.`);
@@ -387,28 +368,14 @@ export class ImageFile {
 }
 
 function checkOptions(options: ImageFileOptions): void {
-  const { detector, height, width, pixelType, expectedImages } = options;
+  const { detector, height, width, pixelType, expectedImages, counters = [] } = options;
   const { alignBytes = 4096, publishEvery = 32 } = options;
-  if (detector === "" || detector === "." || /[/\0]/.test(detector) || detector.length > 255) {
-    throw new RangeError(
-      `${JSON.stringify(detector)} cannot name a group: 1 to 255 characters, no "/".`,
-    );
-  }
-  const whole = (name: string, value: number, least: number, most: number): void => {
-    if (!Number.isInteger(value) || value < least || value > most) {
-      throw new RangeError(
-        `${name} is ${value}: a whole number from ${least} to ${most} is needed.`,
-      );
-    }
-  };
-  const repeated = options.counters?.find((name, i, all) => all.indexOf(name) !== i);
-  if (repeated !== undefined) {
-    throw new RangeError(`Counter ${JSON.stringify(repeated)} is used twice: name it once.`);
-  }
-  whole("height", height, 1, 2 ** 31);
-  whole("width", width, 1, 2 ** 31);
-  whole("expectedImages", expectedImages, 0, Number.MAX_SAFE_INTEGER);
-  whole("alignBytes", alignBytes, 1, 2 ** 40);
-  whole("publishEvery", publishEvery, 1, METADATA_CHUNK);
-  whole("bytes per image", height * width * PIXEL_BYTES[pixelType], 1, MAX_CHUNK_BYTES);
+  checkGroupName(detector);
+  checkCounterNames(counters);
+  checkWhole("height", height, 1, 2 ** 31);
+  checkWhole("width", width, 1, 2 ** 31);
+  checkWhole("expectedImages", expectedImages, 0, Number.MAX_SAFE_INTEGER);
+  checkWhole("alignBytes", alignBytes, 1, 2 ** 40);
+  checkWhole("publishEvery", publishEvery, 1, METADATA_CHUNK);
+  checkWhole("bytes per image", height * width * PIXEL_BYTES[pixelType], 1, MAX_CHUNK_BYTES);
 }

@@ -98,9 +98,61 @@ Deno.test("appendImage() refuses an image of another size", () => {
   using file = createFile(folder.file());
   const images = ImageFile.create(file, SMALL);
   const pixels = new Uint8Array(31);
-  assert.throws(() => images.appendImage(7n, 1, addressOf(pixels), 31), /31 bytes, 30 are needed/);
+  const image = { imageId: 7n, status: 1, address: addressOf(pixels), bytes: 31 };
+  assert.throws(() => images.appendImage(image), /31 bytes, 30 are needed/);
   images.close();
   assertTestImages(folder.file(), SMALL, 0);
+});
+
+Deno.test("skipImage() leaves a row of zeros with its records", () => {
+  using folder = new TestFolder();
+  using file = createFile(folder.file());
+  const info = { missing_packets: "uint32", exposure: "float64" } as const;
+  const images = ImageFile.create(file, { ...SMALL, info });
+  const pixels = new Uint8Array(testImage(1, 15).buffer);
+  const image = { address: addressOf(pixels), bytes: pixels.byteLength };
+  for (let row = 0; row < 300; row++) {
+    const record = { imageId: BigInt(row), status: row % 3, info: [row, row / 2] };
+    // Holes at the start, within a node of the index, between two nodes, and at the end.
+    if (row % 3 === 0 || row > 180) images.skipImage(record);
+    else assert.ok(images.appendImage({ ...record, ...image }));
+  }
+  assert.deepEqual([images.rows, images.appendedImages], [300, 120]);
+  images.close();
+  using reader = readImageFile(folder.file());
+  assert.equal(reader.shape[0], 300);
+  for (let row = 0; row < 300; row++) {
+    const there = row % 3 !== 0 && row <= 180;
+    assert.deepEqual(reader.image(row), there ? testImage(1, 15) : new Uint16Array(15), `${row}`);
+  }
+  const records = reader.imageInfo();
+  assert.deepEqual(records[299], { missing_packets: 299, exposure: 149.5 });
+  assert.equal(records.length, 300);
+});
+
+Deno.test("appendImage() wants a value for every field of image_info", () => {
+  using folder = new TestFolder();
+  using file = createFile(folder.file());
+  const images = ImageFile.create(file, { ...SMALL, info: { a: "uint8", b: "uint64" } });
+  const pixels = new Uint8Array(30);
+  const image = { imageId: 1n, status: 1, address: addressOf(pixels), bytes: 30 };
+  assert.throws(() => images.appendImage(image), /0 values for a record of 2 fields \(a, b\)/);
+  assert.throws(() => images.skipImage({ imageId: 1n, status: 0, info: [1] }), RangeError);
+  assert.ok(images.appendImage({ ...image, info: [255, 2n ** 64n - 1n] }));
+  images.close();
+  using reader = readImageFile(folder.file());
+  assert.deepEqual(reader.imageInfo(), [{ a: 255, b: 2n ** 64n - 1n }]);
+});
+
+Deno.test("compressed images are chunks of filter 32008 in one row after the other", () => {
+  using folder = new TestFolder();
+  writeTestFile(folder.file(), { ...SMALL, compression: "bitshuffle-lz4" }, 70);
+  using reader = readImageFile(folder.file());
+  assert.deepEqual(reader.shape, [70, 3, 5]);
+  assert.equal(reader.compression, "bitshuffle-lz4");
+  for (let id = 0; id < 70; id++) {
+    assert.deepEqual(reader.image(id), testImage(id, 15), `image ${id}`);
+  }
 });
 
 Deno.test("publish() makes images visible to a reader while the file is being written", () => {
@@ -304,7 +356,13 @@ Deno.test("appendImage() does not take an image that was not whole all the time"
   const images = ImageFile.create(file, SMALL);
   const append = (id: number, isIntact: () => boolean): boolean => {
     const bytes = new Uint8Array(testImage(id, 15).buffer);
-    return images.appendImage(BigInt(id), 1 + id % 3, addressOf(bytes), bytes.byteLength, isIntact);
+    return images.appendImage({
+      imageId: BigInt(id),
+      status: 1 + id % 3,
+      address: addressOf(bytes),
+      bytes: bytes.byteLength,
+      isIntact,
+    });
   };
   let asked = 0;
   for (let id = 0; id < 40; id++) {

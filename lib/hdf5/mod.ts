@@ -25,7 +25,12 @@
  * });
  * for (const imageId of [1n, 2n]) {
  *   pixels.fill(Number(imageId));
- *   images.appendImage(imageId, 1, memory.base + BigInt(at), pixels.byteLength);
+ *   images.appendImage({
+ *     imageId,
+ *     status: 1,
+ *     address: memory.base + BigInt(at),
+ *     bytes: pixels.byteLength,
+ *   });
  * }
  * images.close();
  * file.close();
@@ -41,7 +46,10 @@
  */
 export { File, type OpenOptions } from "../os/mod.ts";
 export * from "./array_file.ts";
+export * from "./compression.ts";
 export * from "./image_file.ts";
+export * from "./master_file.ts";
 export * from "./pixel_type.ts";
 export * from "./read_array_file.ts";
 export * from "./read_image_file.ts";
+export * from "./record_type.ts";

@@ -17,11 +17,11 @@ export type PixelArray =
   | Float32Array;
 
 /** Size of one pixel, bytes. */
-export const PIXEL_BYTES: Readonly<Record<PixelType, number>> = {
+export const PIXEL_BYTES = {
   uint8: 1,
   uint16: 2,
   uint32: 4,
   int16: 2,
   int32: 4,
   float32: 4,
-};
+} as const satisfies Record<PixelType, number>;

@@ -4,9 +4,11 @@
  * @module
  */
 import * as h5wasm from "h5wasm";
-import { File } from "../os/mod.ts";
-import { h5Module } from "./_h5wasm.ts";
-import { mount } from "./_mount.ts";
+import { BITSHUFFLE_FILTER } from "../kernels/bitshuffle.ts";
+import { CompressedChunks } from "./_compressed_chunks.ts";
+import { objectAddress } from "./_h5wasm.ts";
+import { Mounts } from "./_mounts.ts";
+import type { ImageCompression } from "./compression.ts";
 import type { AttributeValue } from "./_attributes.ts";
 import { PIXEL_BYTES, type PixelArray, type PixelType } from "./pixel_type.ts";
 
@@ -20,26 +22,38 @@ export class NotAnImageFileError extends Error {
 const RECORDS_AT_A_TIME = 65536;
 
 /**
- * Opens an image file of any size: HDF5's reads go to the file on disk, nothing is loaded ahead.
+ * Opens an image file of any size: HDF5's reads go to the file on disk, nothing is loaded ahead. A master
+ * file's parts are opened with it.
  *
  * @throws {OsError} ENOENT, EACCES, …
  * @throws {NotAnImageFileError} If it is not HDF5 or has no `/<detector>/data` and `metadata`.
  */
 export function readImageFile(path: string): ImageFileReader {
-  const file = File.open(path);
-  const mounted = mount(file);
-  let h5: h5wasm.File | undefined;
+  const mounts = new Mounts(path);
   try {
-    h5 = new h5wasm.File(mounted, "r");
-    return new ImageFileReader(path, file, mounted, h5);
+    let h5 = mounts.open();
+    const parts = partNames(h5);
+    if (parts.length > 0) {
+      // The library looks at a virtual dataset's sources when it opens it.
+      for (const name of parts) mounts.addIfThere(name);
+      h5 = mounts.open();
+    }
+    return new ImageFileReader(path, mounts, h5);
   } catch (cause) {
-    h5?.close();
-    h5Module.FS.unlink(mounted);
-    file.close();
+    mounts[Symbol.dispose]();
     if (cause instanceof NotAnImageFileError) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new NotAnImageFileError(`${path} is not a readable HDF5 file: ${reason}`, { cause });
   }
+}
+
+/** Names of the files that a master file shows; none for others. */
+function partNames(h5: h5wasm.File): string[] {
+  const names = h5.paths().flatMap((path) => {
+    const item = h5.get(path);
+    return item instanceof h5wasm.Dataset ? item.metadata.virtual_sources ?? [] : [];
+  }).map(({ file_name }) => file_name);
+  return [...new Set(names)];
 }
 
 /** An open image file. */
@@ -54,18 +68,19 @@ export class ImageFileReader implements Disposable {
   readonly shape: readonly [images: number, height: number, width: number];
   /** Type of a pixel. */
   readonly pixelType: PixelType;
-  readonly #file: File;
-  readonly #mounted: string;
+  /** How its images are compressed; `none` of a master file, which holds none. */
+  readonly compression: ImageCompression;
+  readonly #mounts: Mounts;
   readonly #h5: h5wasm.File;
   readonly #data: h5wasm.Dataset;
   readonly #metadata: h5wasm.Dataset;
+  readonly #chunks: CompressedChunks | undefined;
   #open = true;
 
-  /** Use {@link readImageFile}. */
-  constructor(path: string, file: File, mounted: string, h5: h5wasm.File) {
+  /** @internal Use {@link readImageFile}. */
+  constructor(path: string, mounts: Mounts, h5: h5wasm.File) {
     this.path = path;
-    this.#file = file;
-    this.#mounted = mounted;
+    this.#mounts = mounts;
     this.#h5 = h5;
     this.datasets = h5.paths().filter((name) => h5.get(name) instanceof h5wasm.Dataset);
     const detector = h5.keys().find((name) => h5.get(`${name}/data`) instanceof h5wasm.Dataset);
@@ -90,6 +105,17 @@ export class ImageFileReader implements Disposable {
     this.pixelType = pixelTypeOf(data, path);
     this.#data = data;
     this.#metadata = metadata;
+    const isCompressed = data.filters.some(({ id }) => id === BITSHUFFLE_FILTER);
+    this.compression = isCompressed ? "bitshuffle-lz4" : "none";
+    if (isCompressed) {
+      const elementBytes = PIXEL_BYTES[this.pixelType];
+      this.#chunks = new CompressedChunks(
+        mounts.file,
+        objectAddress(h5, `${detector}/data`),
+        elementBytes,
+        height * width * elementBytes,
+      );
+    }
   }
 
   /** The ids of all images, in file order. */
@@ -100,6 +126,22 @@ export class ImageFileReader implements Disposable {
   /** The status of each image, as a number of the protobuf enumeration: 1 good. */
   statuses(): BigUint64Array {
     return this.#column(1);
+  }
+
+  /** The records of `image_info`, by the names of its fields; none where it is not there. */
+  imageInfo(): Record<string, number | bigint>[] {
+    const info = this.#h5.get(`${this.detector}/image_info`);
+    if (!(info instanceof h5wasm.Dataset)) return [];
+    const names = info.metadata.compound_type?.members.map(({ name }) => name) ?? [];
+    const rows = info.slice([[0, info.shape?.[0] ?? 0]]);
+    if (!Array.isArray(rows)) return [];
+    return rows.map((row, i) => {
+      if (!Array.isArray(row)) throw new NotAnImageFileError(`${this.path}: no record ${i}`);
+      return Object.fromEntries(names.flatMap((name, column) => {
+        const value: unknown = row[column];
+        return typeof value === "number" || typeof value === "bigint" ? [[name, value]] : [];
+      }));
+    });
   }
 
   /** The group's scalar attributes. */
@@ -117,16 +159,19 @@ export class ImageFileReader implements Disposable {
   }
 
   /**
-   * Pixels of image `index`, in row order.
+   * Pixels of image `index`, in row order. Of a master file whose parts are compressed, open the part.
    *
    * @throws {RangeError} If there is no such image.
+   * @throws {CompressedChunkError} If its compressed chunk is damaged.
    */
   image(index: number): PixelArray {
     const [images] = this.shape;
     if (!Number.isInteger(index) || index < 0 || index >= images) {
       throw new RangeError(`No image ${index} in ${this.path}: it holds ${images}, from 0.`);
     }
-    const pixels = this.#data.slice([[index, index + 1], [], []]);
+    const pixels = this.#chunks === undefined
+      ? this.#data.slice([[index, index + 1], [], []])
+      : pixelsOf(this.#chunks.read(index), this.pixelType);
     if (
       pixels instanceof Uint8Array || pixels instanceof Uint16Array ||
       pixels instanceof Uint32Array || pixels instanceof Int16Array ||
@@ -139,9 +184,7 @@ export class ImageFileReader implements Disposable {
   close(): void {
     if (!this.#open) return;
     this.#open = false;
-    this.#h5.close();
-    h5Module.FS.unlink(this.#mounted);
-    this.#file.close();
+    this.#mounts[Symbol.dispose]();
   }
 
   /** Same as {@link ImageFileReader.close}. */
@@ -165,6 +208,19 @@ export class ImageFileReader implements Disposable {
       });
     }
     return values;
+  }
+}
+
+function pixelsOf({ buffer }: Uint8Array<ArrayBuffer>, type: PixelType): PixelArray {
+  switch (type) {
+    case "uint8":
+      return new Uint8Array(buffer);
+    case "uint16":
+      return new Uint16Array(buffer);
+    case "uint32":
+      return new Uint32Array(buffer);
+    case "float32":
+      return new Float32Array(buffer);
   }
 }
 

@@ -180,7 +180,13 @@ export class FileWriter implements Disposable {
     const bytes = run.images.imageBytes;
     if (
       image === undefined ||
-      !run.images.appendImage(imageId, status, image.address, bytes, image.isIntact)
+      !run.images.appendImage({
+        imageId,
+        status,
+        address: image.address,
+        bytes,
+        isIntact: image.isIntact,
+      })
     ) {
       run.overwritten++;
       return `${REASON_OVERWRITTEN}: image ${imageId} was not on file yet when its slot was needed again. ` +

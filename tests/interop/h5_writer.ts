@@ -3,11 +3,13 @@
  * A process that writes image files of the tests' pattern, to be killed or to run out of space.
  *
  * - `append <file>`: prints "ready" once the file exists, then appends until it is killed;
+ * - `compress <file>`: the same with compressed images;
  * - `files <folder>`: prints "ready", then creates and closes files 0.h5, 1.h5, … until killed;
  * - `fill <preallocate> <file>…`: fills each until it fails, closes it, prints a line of JSON.
  */
 import { addressOf, File, OsError } from "../../lib/os/mod.ts";
-import { ImageFile, type ImageFileOptions } from "../../lib/hdf5/mod.ts";
+import { compressed } from "../../lib/hdf5/_testing.ts";
+import { type ImageCompression, ImageFile, type ImageFileOptions } from "../../lib/hdf5/mod.ts";
 
 const OPTIONS: ImageFileOptions = {
   detector: "DET",
@@ -20,20 +22,27 @@ const OPTIONS: ImageFileOptions = {
   alignBytes: 8,
 };
 const pixels = new Uint16Array(OPTIONS.height * OPTIONS.width);
-const address = addressOf(pixels);
 
-function append(images: ImageFile): void {
+function append(images: ImageFile, compression = OPTIONS.compression): void {
   const id = images.appendedImages;
   for (let i = 0; i < pixels.length; i++) pixels[i] = id * 31 + i * 7 + 1;
-  images.appendImage(BigInt(id), 1 + id % 3, address, pixels.byteLength);
+  const bytes = compression === "bitshuffle-lz4"
+    ? compressed(pixels)
+    : new Uint8Array(pixels.buffer);
+  images.appendImage({
+    imageId: BigInt(id),
+    status: 1 + id % 3,
+    address: addressOf(bytes),
+    bytes: bytes.byteLength,
+  });
 }
 
-function appendForever(path: string): never {
+function appendForever(path: string, compression: ImageCompression): never {
   using file = File.open(path, { write: true, create: "exclusive" });
-  const images = ImageFile.create(file, OPTIONS);
+  const images = ImageFile.create(file, { ...OPTIONS, compression });
   console.log("ready");
   while (true) {
-    append(images);
+    append(images, compression);
     images.setCounters({ good: BigInt(images.appendedImages) });
     if (images.appendedImages % 71 === 0) images.publish();
   }
@@ -68,6 +77,7 @@ function fill(path: string, preallocate: boolean): void {
 }
 
 const [mode = "", ...rest] = Deno.args;
-if (mode === "append") appendForever(rest[0]!);
+if (mode === "append") appendForever(rest[0]!, "none");
+if (mode === "compress") appendForever(rest[0]!, "bitshuffle-lz4");
 if (mode === "files") createForever(rest[0]!);
 if (mode === "fill") { for (const path of rest.slice(1)) fill(path, rest[0] === "true"); }

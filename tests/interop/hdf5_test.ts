@@ -4,12 +4,13 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { addressOf, File } from "../../lib/os/mod.ts";
-import { ImageFile, type ImageFileOptions, readImageFile } from "../../lib/hdf5/mod.ts";
+import { ImageFile, type ImageFileOptions, MasterFile, readImageFile } from "../../lib/hdf5/mod.ts";
+import { compressed } from "../../lib/hdf5/_testing.ts";
 
 const PYTHON = "/usr/bin/python3";
 const here = (name: string): string => new URL(name, import.meta.url).pathname;
 const WRITER = here("h5_writer.ts");
-const KILLS = 30;
+const KILLS = 20;
 
 function works(command: string, ...args: string[]): boolean {
   try {
@@ -67,15 +68,22 @@ const OPTIONS: ImageFileOptions = {
   attributes: {},
 };
 
-/** Writes `n` images of the pattern that h5_verify.py knows. */
-function write(path: string, options: ImageFileOptions, n: number): void {
+/** Writes `n` images, from `first` on in steps, of the pattern that h5_verify.py knows. */
+function write(path: string, options: ImageFileOptions, n: number, first = 0, step = 1): void {
   using file = File.open(path, { write: true, create: "exclusive" });
   const images = ImageFile.create(file, options);
   const pixels = new Uint16Array(options.height * options.width);
-  const address = addressOf(pixels);
-  for (let id = 0; id < n; id++) {
+  for (let id = first, i = 0; i < n; id += step, i++) {
     pixels.forEach((_, i) => pixels[i] = id * 31 + i * 7 + 1);
-    images.appendImage(BigInt(id), 1 + id % 3, address, pixels.byteLength);
+    const bytes = options.compression === "bitshuffle-lz4"
+      ? compressed(pixels)
+      : new Uint8Array(pixels.buffer);
+    images.appendImage({
+      imageId: BigInt(id),
+      status: 1 + id % 3,
+      address: addressOf(bytes),
+      bytes: bytes.byteLength,
+    });
   }
   images.setCounters(Object.fromEntries((options.counters ?? []).map((name) => [name, 42n])));
   images.close({ attributes: { end: "Ende gut: ü" } });
@@ -93,7 +101,12 @@ Deno.test({
         const options = { ...OPTIONS, height: 514, width: 1030, expectedImages: 3 };
         const images = ImageFile.create(file, options);
         for (const id of [200n, 201n, 202n]) {
-          images.appendImage(id, 1, addressOf(pixels), pixels.byteLength);
+          images.appendImage({
+            imageId: id,
+            status: 1,
+            address: addressOf(pixels),
+            bytes: pixels.byteLength,
+          });
         }
         images.close();
       }
@@ -129,6 +142,99 @@ Deno.test({
 });
 
 Deno.test({
+  name: "h5py reads compressed images, of each pixel type, through the filter plugin",
+  ignore: !hasH5py,
+  fn: () =>
+    withFolder((folder) => {
+      const path = `${folder}/long.h5`;
+      write(path, { ...OPTIONS, compression: "bitshuffle-lz4" }, 5000);
+      assert.equal(verify(path)[0]!.images, 5000);
+      for (
+        const pixels of [
+          Uint8Array.from({ length: 4000 }, (_, i) => i % 7),
+          Uint16Array.from({ length: 4000 }, (_, i) => i * i),
+          Uint32Array.from({ length: 4000 }, (_, i) => i % 9 * 100_000),
+          Float32Array.from({ length: 4000 }, (_, i) => Math.sqrt(i % 11)),
+        ]
+      ) {
+        const pixelType = ({ 1: "uint8", 2: "uint16", 4: "uint32" } as const)[
+          pixels.BYTES_PER_ELEMENT
+        ]!;
+        const type = pixels instanceof Float32Array ? "float32" : pixelType;
+        const one = `${folder}/${type}.h5`;
+        using file = File.open(one, { write: true, create: "exclusive" });
+        const images = ImageFile.create(file, {
+          ...OPTIONS,
+          height: 40,
+          width: 100,
+          pixelType: type,
+          compression: "bitshuffle-lz4",
+        });
+        const chunk = compressed(pixels);
+        const image = { address: addressOf(chunk), bytes: chunk.byteLength };
+        images.appendImage({ imageId: 1n, status: 1, ...image });
+        images.skipImage({ imageId: 2n, status: 0 });
+        images.appendImage({ imageId: 3n, status: 1, ...image });
+        images.close();
+        const { datasets } = JSON.parse(run(PYTHON, here("h5_describe.py"), one));
+        const { shape, chunks, filters, chunk_count, sha256 } = datasets["DET/data"];
+        assert.deepEqual({ shape, chunks, filters, chunk_count }, {
+          ...{ shape: [3, 40, 100], chunks: [1, 40, 100], filters: 1, chunk_count: 2 },
+        });
+        const content = createHash("sha256").update(new Uint8Array(pixels.buffer))
+          .update(new Uint8Array(pixels.byteLength)).update(new Uint8Array(pixels.buffer));
+        assert.equal(sha256, content.digest("hex"), type);
+      }
+    }),
+});
+
+interface Master {
+  shape: number[];
+  first_pixels: number[];
+  records: [number, number][];
+  attributes: Record<string, string>;
+  sources: [file: string, dataset: string, first: number, step: number][];
+  same_bytes: boolean;
+}
+
+Deno.test({
+  name: "h5py and h5dump read all images in order through a master file, as the library encodes it",
+  ignore: !hasH5py || !hasH5dump,
+  fn: () =>
+    withFolder((folder) => {
+      const master = `${folder}/run.h5`;
+      // Two writers, three images per file; 14 images, written file by file.
+      const parts = [0, 1, 6, 7, 12, 13].map((firstImage, i) => ({
+        ...{ file: `run${i}.h5`, firstImage, step: 2 },
+      }));
+      {
+        using file = File.open(master, { write: true, create: "exclusive" });
+        const { detector, height, width, pixelType } = OPTIONS;
+        const shape = { detector, height, width, pixelType };
+        MasterFile.create(file, { ...shape, parts, attributes: { run_id: 7n } }).close();
+      }
+      const read = (): Master => JSON.parse(run(PYTHON, here("h5_master.py"), master));
+      assert.deepEqual(read().shape, [0, OPTIONS.height, OPTIONS.width]);
+      const options: ImageFileOptions = { ...OPTIONS, compression: "bitshuffle-lz4" };
+      parts.forEach(({ file, firstImage }, i) => {
+        const left = Math.ceil((14 - firstImage) / 2);
+        write(`${folder}/${file}`, options, Math.min(3, left), firstImage, 2);
+        const shown = read();
+        const images = i % 2 === 0 ? [5, 11, 13][i / 2]! : [6, 12, 14][(i - 1) / 2]!;
+        assert.deepEqual(shown.first_pixels.length, images);
+        assert.ok(shown.same_bytes, "the mappings are encoded as the library does");
+      });
+      const { first_pixels, records, attributes, sources } = read();
+      assert.deepEqual(first_pixels, Array.from({ length: 14 }, (_, id) => id * 31 + 1));
+      assert.deepEqual(records, Array.from({ length: 14 }, (_, id) => [id, 1 + id % 3]));
+      assert.deepEqual(attributes, { run_id: "7" });
+      assert.deepEqual(sources[5], ["run5.h5", "/DET/data", 13, 2]);
+      const dumped = run("h5dump", "-d", "/DET/metadata", master);
+      assert.equal(dumped.match(/\{\s+\d+,/g)?.length, 14, dumped);
+    }),
+});
+
+Deno.test({
   name: "h5py reads every pixel type",
   ignore: !hasH5py,
   fn: () =>
@@ -146,7 +252,12 @@ Deno.test({
         using file = File.open(path, { write: true, create: "exclusive" });
         const images = ImageFile.create(file, { ...OPTIONS, height: 2, width: 2, pixelType });
         const bytes = new Uint8Array(pixels.buffer);
-        images.appendImage(1n, 1, addressOf(bytes), bytes.byteLength);
+        images.appendImage({
+          imageId: 1n,
+          status: 1,
+          address: addressOf(bytes),
+          bytes: bytes.byteLength,
+        });
         images.close();
         const { datasets } = JSON.parse(run(PYTHON, here("h5_describe.py"), path));
         assert.equal(datasets["DET/data"].dtype, dtype);
@@ -241,21 +352,29 @@ async function writeAndKill(mode: string, path: string, withinMs: number): Promi
   }
 }
 
-Deno.test({
-  name: `a file whose writer is killed at random opens in h5py, ${KILLS} times`,
-  ignore: !hasH5py,
-  fn: async () => {
-    const folder = Deno.makeTempDirSync({ prefix: `std_daq_h5_${Deno.pid}_` });
-    try {
-      const paths = Array.from({ length: KILLS }, (_, i) => `${folder}/${i}.h5`);
-      for (const path of paths) await writeAndKill("append", path, 40);
-      const images = verify(...paths).map((file) => file.images);
-      assert.ok(images.some((n) => n > 64), `images per file: ${images}`);
-    } finally {
-      Deno.removeSync(folder, { recursive: true });
-    }
-  },
-});
+for (
+  const [what, mode, kills] of [["", "append", KILLS], [
+    "compressed ",
+    "compress",
+    KILLS / 2,
+  ]] as const
+) {
+  Deno.test({
+    name: `a ${what}file whose writer is killed at random opens in h5py, ${kills} times`,
+    ignore: !hasH5py,
+    fn: async () => {
+      const folder = Deno.makeTempDirSync({ prefix: `std_daq_h5_${Deno.pid}_` });
+      try {
+        const paths = Array.from({ length: kills }, (_, i) => `${folder}/${i}.h5`);
+        for (const path of paths) await writeAndKill(mode, path, 40);
+        const images = verify(...paths).map((file) => file.images);
+        assert.ok(images.some((n) => n > 64), `images per file: ${images}`);
+      } finally {
+        Deno.removeSync(folder, { recursive: true });
+      }
+    },
+  });
+}
 
 Deno.test({
   name: "files open in h5py when the writer is killed while it creates and closes them",

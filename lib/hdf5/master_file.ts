@@ -1,0 +1,189 @@
+/**
+ * The master file of images that are spread over several files: it shows them all, in order, and
+ * holds none.
+ *
+ * @module
+ */
+import type { File } from "../os/mod.ts";
+import type { AttributeValue } from "./_attributes.ts";
+import { GroupAttributes } from "./_group_attributes.ts";
+import { checkCounterNames, checkGroupName, checkWhole } from "./_options.ts";
+import { FileSpace } from "./_space.ts";
+import { buildStructure, type DatasetFields, END_OF_FILE_AT } from "./_structure.ts";
+import {
+  encodeGlobalHeap,
+  encodeMappings,
+  type RowMapping,
+  VIRTUAL_LAYOUT,
+  VIRTUAL_LAYOUT_CLASS,
+  VIRTUAL_LAYOUT_VERSION,
+} from "./_virtual.ts";
+import { ImageFileError } from "./image_file.ts";
+import type { PixelType } from "./pixel_type.ts";
+import type { RecordFields } from "./record_type.ts";
+
+/** One of the files that a master file shows. */
+export interface MasterPart {
+  /** Its name, in the same folder as the master file. */
+  file: string;
+  /** Place of its first image among all images. */
+  firstImage: number;
+  /** Images from one of its images to the next. */
+  step: number;
+}
+
+/** What a master file shows. */
+export interface MasterFileOptions {
+  /** Name of the group that holds the datasets, here and in all parts. */
+  detector: string;
+  /** Rows of an image, px. */
+  height: number;
+  /** Columns of an image, px. */
+  width: number;
+  /** Type of a pixel. */
+  pixelType: PixelType;
+  /** Fields of the parts' `image_info`; default none. */
+  info?: RecordFields;
+  /** The files, which may be created later, or never. */
+  parts: readonly MasterPart[];
+  /** Attributes of the group, as of an image file. */
+  attributes: Readonly<Record<string, AttributeValue>>;
+  /** Names of uint64 attributes of the group that {@link MasterFile.setCounters} changes. */
+  counters?: readonly string[];
+}
+
+/**
+ * A file of virtual datasets with the names and types of an image file's: all rows that the parts have
+ * when it is opened, in order. It is written once, at the start, and grows with its parts by itself; the
+ * place of an image that is in no part reads as 0. Any HDF5 library since 1.10 reads it.
+ */
+export class MasterFile {
+  readonly #file: File;
+  readonly #space: FileSpace;
+  readonly #attributes: GroupAttributes;
+  readonly #word = new DataView(new ArrayBuffer(8));
+  #open = true;
+
+  /**
+   * Writes the file.
+   *
+   * @param file Empty, opened for reading and writing. It stays the caller's: close it after
+   * {@link MasterFile.close}.
+   * @throws {OsError} ENOSPC, EIO, …
+   * @throws {RangeError} If an option is out of range.
+   * @throws {ImageFileError} If the file is not empty.
+   */
+  static create(file: File, options: MasterFileOptions): MasterFile {
+    checkOptions(options);
+    const size = file.size();
+    if (size !== 0) {
+      throw new ImageFileError(
+        `${file.path} already holds ${size} bytes, an empty file is needed: choose another name.`,
+      );
+    }
+    return new MasterFile(file, options);
+  }
+
+  private constructor(file: File, options: MasterFileOptions) {
+    const { detector, height, width, pixelType, parts, attributes, info = {} } = options;
+    this.#file = file;
+    // Chunked datasets without rows, for the time until their mappings are in the file.
+    const structure = buildStructure({
+      ...{ detector, height, width, pixelType, info },
+      metadataChunk: 1,
+      compression: "none",
+    });
+    this.#attributes = new GroupAttributes(file, structure, attributes, options.counters ?? []);
+    const datasets: [name: string, rowShape: number[], fields: DatasetFields][] = [
+      ["data", [height, width], structure.data],
+      ["metadata", [], structure.metadata],
+    ];
+    if (structure.info !== undefined) datasets.push(["image_info", [], structure.info]);
+    const heap = encodeGlobalHeap(
+      datasets.map(([name, rowShape]) => encodeMappings(mappings(parts, detector, name), rowShape)),
+    );
+    file.writeAt(structure.bytes, 0);
+    this.#space = new FileSpace(file, structure.bytes.byteLength, false);
+    const heapAt = this.#space.reserve(heap.byteLength);
+    file.writeAt(heap, heapAt);
+    this.#attributes.start(this.#space, () => this.#putEnd());
+    datasets.forEach(([, , { layoutAt }], i) => {
+      this.#file.writeAt(encodeLayout(heapAt, i + 1), layoutAt);
+    });
+  }
+
+  /**
+   * Sets counter attributes in the file. Each value is changed atomically, all of them are not.
+   *
+   * @throws {RangeError} If a name was not given to {@link MasterFile.create} or a value is not u64.
+   * @throws {OsError} EIO, …
+   * @throws {ImageFileError} If the file is closed.
+   */
+  setCounters(values: Readonly<Record<string, bigint>>): void {
+    this.#requireOpen();
+    this.#attributes.setCounters(values);
+  }
+
+  /**
+   * Adds the last attributes. The descriptor stays open, it is the caller's.
+   *
+   * @param last Attributes to add to, or to replace among, those of {@link MasterFile.create}.
+   * @throws {RangeError} If the attributes do not fit or name a counter; nothing was changed then.
+   * @throws {OsError} EIO, …
+   * @throws {ImageFileError} If the file is closed already.
+   */
+  close(last: { attributes?: Readonly<Record<string, AttributeValue>> } = {}): void {
+    this.#requireOpen();
+    if (last.attributes !== undefined) {
+      this.#attributes.prepareLast(last.attributes)(() => this.#putEnd());
+    }
+    this.#open = false;
+  }
+
+  #putEnd(): void {
+    this.#word.setBigUint64(0, BigInt(this.#space.end), true);
+    this.#file.writeAt(new Uint8Array(this.#word.buffer), END_OF_FILE_AT);
+  }
+
+  #requireOpen(): void {
+    if (!this.#open) {
+      throw new ImageFileError(`${this.#file.path} is closed: create another file.`);
+    }
+  }
+}
+
+function mappings(parts: readonly MasterPart[], detector: string, name: string): RowMapping[] {
+  return parts.map(({ file, firstImage, step }) => ({
+    file,
+    dataset: `/${detector}/${name}`,
+    first: firstImage,
+    step,
+  }));
+}
+
+function encodeLayout(heapAt: number, object: number): Uint8Array<ArrayBuffer> {
+  const body = new DataView(new ArrayBuffer(VIRTUAL_LAYOUT.$bytes));
+  body.setUint8(VIRTUAL_LAYOUT.version, VIRTUAL_LAYOUT_VERSION);
+  body.setUint8(VIRTUAL_LAYOUT.class, VIRTUAL_LAYOUT_CLASS);
+  body.setBigUint64(VIRTUAL_LAYOUT.heap, BigInt(heapAt), true);
+  body.setUint32(VIRTUAL_LAYOUT.index, object, true);
+  return new Uint8Array(body.buffer);
+}
+
+function checkOptions(options: MasterFileOptions): void {
+  const { detector, height, width, parts, counters = [] } = options;
+  checkGroupName(detector);
+  checkCounterNames(counters);
+  checkWhole("height", height, 1, 2 ** 31);
+  checkWhole("width", width, 1, 2 ** 31);
+  checkWhole("number of parts", parts.length, 1, 2 ** 20);
+  for (const { file, firstImage, step } of parts) {
+    if (file === "" || /[/\0]/.test(file)) {
+      throw new RangeError(
+        `${JSON.stringify(file)} cannot name a part: give the name of a file in the same folder.`,
+      );
+    }
+    checkWhole(`first image of ${file}`, firstImage, 0, Number.MAX_SAFE_INTEGER);
+    checkWhole(`step of ${file}`, step, 1, Number.MAX_SAFE_INTEGER);
+  }
+}
