@@ -5,6 +5,7 @@
  * @module
  */
 export * from "./acquisition.ts";
+export * from "./file_split.ts";
 export * from "./output_path.ts";
 export * from "./status.ts";
 export * from "./types.ts";

@@ -19,6 +19,8 @@ export interface StartRequest {
   readonly nImages: number;
   /** Absolute path, already checked against the allowed folders. */
   readonly outputFile: string;
+  /** Images of a file, after which its writer begins another one; left out: no limit. */
+  readonly imagesPerFile?: number;
   /** The user's number for this acquisition; fits an unsigned 64-bit integer. */
   readonly runId: bigint;
   /** The whole request as the user sent it, JSON; stored in the file. */
@@ -41,7 +43,11 @@ export type WriterCommand =
   | { readonly action: "create_file"; readonly request: StartRequest }
   | { readonly action: "record_image"; readonly image: RingImage }
   | { readonly action: "confirm_last_image" }
-  | { readonly action: "close_file" };
+  | {
+    readonly action: "close_file";
+    /** Remove the file if it has no image. */
+    readonly discardEmpty?: boolean;
+  };
 
 /** An answer of the file writer. */
 export interface WriterAnswer {

@@ -31,6 +31,11 @@ export const writeRequestSchema = z.looseObject({
     description: "Absolute path of a new .h5 or .hdf5 file, below one of the agent's --data-root.",
     example: "/data/run_1.h5",
   }),
+  images_per_file: z.int().min(1).optional().meta({
+    description: "Ours: images of a file, after which its writer begins another one. " +
+      "The output file then shows them all. Default: no limit.",
+    example: 1000,
+  }),
   run_id: uint64.optional().meta({
     type: "integer",
     format: "uint64",
@@ -169,6 +174,8 @@ export interface WriteRequest {
   n_images: number;
   /** Absolute path of a new file. */
   output_file: string;
+  /** Images of a file, after which its writer begins another one; default: no limit. */
+  images_per_file?: number;
   /** Your number for this run, an unsigned 64-bit integer. */
   run_id?: number | bigint;
   /** Kept and stored in the file. */

@@ -27,7 +27,7 @@ export interface CreateFileAction {
   readonly path: string;
   /** Which of the detector's writers is meant, from 0. */
   readonly writerId: number;
-  /** Ours: images the file is to hold, 0 = unlimited (what an original sends). */
+  /** Ours: images of the run, in all its files; 0 = unlimited (what an original sends). */
   readonly nImages: number;
   /** Ours: answer each record_image too. */
   readonly acknowledgeImages: boolean;
@@ -35,6 +35,15 @@ export interface CreateFileAction {
   readonly runId: bigint;
   /** Ours: the user's request as JSON, stored in the file; empty from an original. */
   readonly request: string;
+  /** Ours: how the run is spread over several files; left out for one file, as by an original. */
+  readonly split?: {
+    /** The path that was asked for; the first writer makes the master file there. */
+    readonly outputFile: string;
+    /** Writers that share the images. */
+    readonly writers: number;
+    /** Images of a file, 0 = no limit. */
+    readonly imagesPerFile: number;
+  };
 }
 
 /** Write one image of the ring to the file. */
@@ -51,6 +60,8 @@ export interface RecordImageAction {
 export interface CloseFileAction {
   /** Which action this is. */
   readonly action: "close_file";
+  /** Ours: remove the file if it has no image; default false. */
+  readonly discardEmpty?: boolean;
 }
 
 /** Answer once all images sent so far are written. */
@@ -101,6 +112,14 @@ function toMessage(action: WriterAction): ActionMessageInit {
           acknowledgeImages: action.acknowledgeImages,
           runId: uint64Of("CreateFileCommand.run_id", action.runId),
           request: action.request,
+          ...(action.split !== undefined && {
+            outputFile: checkedPath(action.split.outputFile),
+            nWriters: action.split.writers,
+            imagesPerFile: uint64Of(
+              "CreateFileCommand.images_per_file",
+              action.split.imagesPerFile,
+            ),
+          }),
         },
       };
     case "record_image":
@@ -114,7 +133,7 @@ function toMessage(action: WriterAction): ActionMessageInit {
         },
       };
     case "close_file":
-      return { case: "closeFile", value: {} };
+      return { case: "closeFile", value: { discardEmpty: action.discardEmpty ?? false } };
     case "confirm_last_image":
       return { case: "confirmLastImage", value: {} };
   }
@@ -124,6 +143,7 @@ function fromMessage(message: ActionMessage): WriterAction {
   switch (message.case) {
     case "createFile": {
       const { path, writerId, nImages, acknowledgeImages, runId, request } = message.value;
+      const { outputFile, nWriters, imagesPerFile } = message.value;
       return {
         action: "create_file",
         path: checkedPath(path),
@@ -132,6 +152,13 @@ function fromMessage(message: ActionMessage): WriterAction {
         acknowledgeImages,
         runId,
         request,
+        ...(outputFile !== "" && {
+          split: {
+            outputFile,
+            writers: Math.max(1, nWriters),
+            imagesPerFile: numberOf("CreateFileCommand.images_per_file", imagesPerFile),
+          },
+        }),
       };
     }
     case "recordImage": {
@@ -143,7 +170,7 @@ function fromMessage(message: ActionMessage): WriterAction {
       return { action: "record_image", metadata, ...(entry === undefined ? {} : { entry }) };
     }
     case "closeFile":
-      return { action: "close_file" };
+      return { action: "close_file", ...(message.value.discardEmpty && { discardEmpty: true }) };
     case "confirmLastImage":
       return { action: "confirm_last_image" };
     case undefined:

@@ -49,9 +49,14 @@ const action: fc.Arbitrary<WriterAction> = fc.oneof(
     runId: uint64,
     request: text,
   }, PLAIN),
+  fc.record({
+    ...{ outputFile: text.map((name) => `/${name}`), imagesPerFile: fc.maxSafeNat() },
+    writers: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
+  }, PLAIN).map((split): CreateFileAction => ({ ...CREATE, split })),
   fc.record({ action: fc.constant("record_image" as const), metadata }, PLAIN),
   fc.record({ action: fc.constant("record_image" as const), metadata, entry: uint64 }, PLAIN),
   fc.constant({ action: "close_file" as const }),
+  fc.constant({ action: "close_file" as const, discardEmpty: true }),
   fc.constant({ action: "confirm_last_image" as const }),
 );
 

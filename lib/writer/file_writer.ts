@@ -9,8 +9,8 @@ import {
   REASON_NO_FILE,
   REASON_OVERWRITTEN,
 } from "../acquisition/writer_reasons.ts";
-import { ImageFile, type PixelType } from "../hdf5/mod.ts";
-import { type File, unlink } from "../os/mod.ts";
+import type { PixelType } from "../hdf5/mod.ts";
+import type { File } from "../os/mod.ts";
 import {
   type CreateFileAction,
   IMAGE_STATUS,
@@ -19,9 +19,10 @@ import {
   type WriterResponse,
 } from "../protocol/mod.ts";
 import type { ImageLocator } from "./image_locator.ts";
+import { type Counters, RunFiles } from "./run_files.ts";
 
-/** Attributes of a file that tell what came of its run, set by {@link FileWriter}. */
-const RUN_COUNTERS = [
+/** Attributes of a file that tell of its images, set by {@link FileWriter}. */
+const FILE_COUNTERS = [
   /** Images in the file. */
   "images_written",
   /** Those of them with something missing. */
@@ -49,10 +50,9 @@ export interface FileWriterOptions {
   clock(): number;
 }
 
-/** The file being written and what happened to it. */
+/** The run being written and what happened to it; the counts are those of the current file. */
 interface Run {
-  file: File;
-  images: ImageFile;
+  files: RunFiles;
   acknowledge: boolean;
   atStart: Accounting;
   incomplete: bigint;
@@ -97,7 +97,7 @@ export class FileWriter implements Disposable {
       case "confirm_last_image":
         return this.#answer(action, () => this.#confirm());
       case "close_file":
-        return this.#answer(action, () => this.#close());
+        return this.#answer(action, () => this.#close(action.discardEmpty));
     }
   }
 
@@ -105,8 +105,7 @@ export class FileWriter implements Disposable {
   publish(): void {
     const run = this.#run;
     if (run === undefined) return;
-    run.images.publish();
-    run.images.setCounters(this.#counters(run));
+    run.files.publish(this.#counters(run));
   }
 
   /** Ends the file that is open, if any. */
@@ -115,18 +114,15 @@ export class FileWriter implements Disposable {
   }
 
   #create(action: CreateFileAction): void {
-    if (this.#run !== undefined) throw new Error(`${REASON_FILE_OPEN}: ${this.#run.file.path}`);
+    if (this.#run !== undefined) throw new Error(`${REASON_FILE_OPEN}: ${this.#run.files.path}`);
     const { detector, height, width, pixelType, images, attributes, clock } = this.#options;
     images.attach();
-    const file = this.#options.createFile(action.path);
     const atStart = this.#options.readAccounting();
-    try {
-      const image = ImageFile.create(file, {
-        detector,
-        height,
-        width,
-        pixelType,
-        expectedImages: action.nImages,
+    const files = new RunFiles({
+      action,
+      createFile: this.#options.createFile,
+      common: {
+        ...{ detector, height, width, pixelType },
         attributes: {
           ...attributes,
           run_id: action.runId,
@@ -134,21 +130,12 @@ export class FileWriter implements Disposable {
           images_requested: BigInt(action.nImages),
           start_time: clock(),
         },
-        counters: [...RUN_COUNTERS, ...Object.keys(atStart)],
-      });
-      const nothing = { incomplete: 0n, missing: 0n, overwritten: 0n };
-      this.#run = {
-        file,
-        images: image,
-        acknowledge: action.acknowledgeImages,
-        atStart,
-        ...nothing,
-      };
-    } catch (error) {
-      unlink(file.path); // created a moment ago, exclusively: it is ours
-      file.close();
-      throw error;
-    }
+      },
+      fileCounters: FILE_COUNTERS,
+      runCounters: Object.keys(atStart),
+    });
+    const nothing = { incomplete: 0n, missing: 0n, overwritten: 0n };
+    this.#run = { files, acknowledge: action.acknowledgeImages, atStart, ...nothing };
   }
 
   #record(action: RecordImageAction): WriterResponse | undefined {
@@ -159,7 +146,7 @@ export class FileWriter implements Disposable {
         code: reason === "" ? "success" : "failure",
         reason,
         imageId,
-        nWritten: run?.images.appendedImages ?? 0,
+        nWritten: run?.files.appendedImages ?? 0,
         action: "record_image",
       };
     if (run === undefined) return answer(REASON_NO_FILE);
@@ -174,21 +161,20 @@ export class FileWriter implements Disposable {
 
   /** Appends an image to the file; returns why it could not, or "". */
   #append(run: Run, { metadata, entry }: RecordImageAction): string {
+    if (run.files.isFull) this.#beginNextFile(run);
     const { imageId } = metadata;
     const image = this.#options.images.locate(imageId, entry);
     const status = IMAGE_STATUS[metadata.status];
-    const bytes = run.images.imageBytes;
-    if (
-      image === undefined ||
-      !run.images.appendImage({
-        imageId,
-        status,
+    const bytes = run.files.imageBytes;
+    const taken = image !== undefined &&
+      run.files.appendImage({
+        ...{ imageId, status, bytes },
         address: image.address,
-        bytes,
         isIntact: image.isIntact,
-      })
-    ) {
+      });
+    if (!taken) {
       run.overwritten++;
+      run.files.leaveOut({ imageId, status: IMAGE_STATUS.status_undefined });
       return `${REASON_OVERWRITTEN}: image ${imageId} was not on file yet when its slot was needed again. ` +
         "Give the image ring more memory (--ram), or a faster disk.";
     }
@@ -199,6 +185,11 @@ export class FileWriter implements Disposable {
     return "";
   }
 
+  #beginNextFile(run: Run): void {
+    run.files.beginNext({ counters: this.#counters(run), attributes: this.#lastAttributes() });
+    run.incomplete = run.missing = run.overwritten = 0n;
+  }
+
   /** Makes all images visible: the driver may now tell its user that they are on file. */
   #confirm(): void {
     if (this.#run === undefined) throw new Error(REASON_NO_FILE);
@@ -206,23 +197,22 @@ export class FileWriter implements Disposable {
     this.publish();
   }
 
-  #close(): void {
+  #close(discardEmpty = false): void {
     const run = this.#run;
     if (run === undefined) throw new Error(REASON_NO_FILE);
     this.#run = undefined;
-    try {
-      run.images.publish();
-      run.images.setCounters(this.#counters(run));
-      run.images.close({ attributes: { end_time: this.#options.clock() } });
-    } finally {
-      run.file.close();
-    }
+    const last = { counters: this.#counters(run), attributes: this.#lastAttributes() };
+    run.files.close(last, discardEmpty);
   }
 
-  /** The run's own counts, and the change of the account since it began. */
-  #counters(run: Run): Record<string, bigint> {
+  #lastAttributes(): Record<string, number> {
+    return { end_time: this.#options.clock() };
+  }
+
+  /** The current file's own counts, and the change of the account since it began. */
+  #counters(run: Run): Counters {
     return {
-      images_written: BigInt(run.images.appendedImages),
+      images_written: BigInt(run.files.imagesInFile),
       images_written_incomplete: run.incomplete,
       packets_missing: run.missing,
       images_overwritten: run.overwritten,
@@ -237,7 +227,7 @@ export class FileWriter implements Disposable {
     } catch (error) {
       reason = messageOf(error);
     }
-    const nWritten = this.#run?.images.appendedImages ?? 0;
+    const nWritten = this.#run?.files.appendedImages ?? 0;
     return { code: reason === "" ? "success" : "failure", reason, nWritten, action: action.action };
   }
 }

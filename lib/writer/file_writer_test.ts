@@ -107,14 +107,21 @@ class Bench implements Disposable {
     return this.writer.handle({ action: "close_file" })!;
   }
 
-  /** Image ids in the file, after a check of their pixels; and its attributes. */
-  read(): { ids: number[]; attributes: Record<string, unknown> } {
-    using file = readImageFile(this.folder.file());
+  /** Image ids in a file, after a check of their pixels; and its attributes. */
+  read(name?: string): { ids: number[]; statuses: number[]; attributes: Record<string, unknown> } {
+    using file = readImageFile(this.folder.file(name));
     const ids = [...file.imageIds()].map(Number);
-    ids.forEach((id, i) =>
-      assert.ok([...file.image(i)].every((pixel) => pixel === id * 257), `pixels of image ${id}`)
-    );
-    return { ids, attributes: file.attributes() };
+    const statuses = [...file.statuses()].map(Number);
+    ids.forEach((id, i) => {
+      const expected = statuses[i] === 0 ? 0 : id * 257;
+      assert.ok([...file.image(i)].every((pixel) => pixel === expected), `pixels of image ${id}`);
+    });
+    return { ids, statuses, attributes: file.attributes() };
+  }
+
+  /** Names of the files made so far. */
+  files(): string[] {
+    return [...Deno.readDirSync(this.folder.path)].map(({ name }) => name).sort();
   }
 
   [Symbol.dispose](): void {
@@ -270,6 +277,90 @@ Deno.test("the end of the writer ends its file", () => {
   using file = readImageFile(folder.file());
   assert.deepEqual([...file.imageIds()], [1n]);
   assert.equal(file.attributes().end_time, 1234.5);
+});
+
+Deno.test("handle() begins another file after images_per_file, the master file shows them all", () => {
+  using bench = new Bench();
+  const split = { outputFile: bench.folder.file("run.h5"), writers: 1, imagesPerFile: 3 };
+  assert.equal(
+    bench.create({ path: bench.folder.file("run0.h5"), nImages: 8, split }).code,
+    "success",
+  );
+  for (let id = 1; id <= 8; id++) {
+    const status = id === 5 ? "missing_packets" : "good_image";
+    const answer = bench.record(id, bench.publish(id, id === 5 ? 2 : 0), status);
+    assert.deepEqual([answer?.code, answer?.nWritten], ["success", id]);
+  }
+  assert.deepEqual(bench.files(), ["run.h5", "run0.h5", "run1.h5", "run2.h5"]);
+  bench.writer.publish();
+  assert.deepEqual(bench.read("run.h5").ids, [1, 2, 3, 4, 5, 6, 7, 8], "before they are closed");
+  assert.equal(bench.close().code, "success");
+  assert.deepEqual(bench.read("run.h5").ids, [1, 2, 3, 4, 5, 6, 7, 8]);
+  const parts = ["run0.h5", "run1.h5", "run2.h5"].map((name) => bench.read(name));
+  assert.deepEqual(parts.map(({ ids }) => ids), [[1, 2, 3], [4, 5, 6], [7, 8]]);
+  const attributes = (name: string): unknown[] => parts.map((part) => part.attributes[name]);
+  assert.deepEqual(attributes("images_written"), [3n, 3n, 2n]);
+  assert.deepEqual(attributes("images_written_incomplete"), [0n, 1n, 0n]);
+  assert.deepEqual(attributes("packets_missing"), [0n, 2n, 0n]);
+  assert.deepEqual(attributes("file_number"), [0n, 1n, 2n]);
+  assert.deepEqual(attributes("first_image"), [0n, 3n, 6n]);
+  assert.deepEqual(attributes("end_time"), [1234.5, 1234.5, 1234.5]);
+  const { attributes: master } = bench.read("run.h5");
+  assert.deepEqual([master.run_id, master.images_requested, master.end_time], [42n, 8n, 1234.5]);
+  assert.equal(master.images_written, undefined);
+});
+
+Deno.test("one of several writers keeps the place of an image that was overwritten", () => {
+  using bench = new Bench();
+  const split = { outputFile: bench.folder.file("run.h5"), writers: 2, imagesPerFile: 0 };
+  bench.create({ path: bench.folder.file("run1.h5"), writerId: 1, split });
+  bench.record(1, bench.publish(1));
+  const entry = bench.publish(3);
+  bench.publish(19); // the same slot
+  const lost = bench.record(3, entry)!;
+  assert.match(lost.reason, /^image was overwritten/);
+  assert.equal(lost.nWritten, 1);
+  bench.record(5, bench.publish(5));
+  assert.equal(bench.close().nWritten, 0);
+  assert.deepEqual(bench.files(), ["run1.h5"], "only the first writer makes the master file");
+  const { ids, statuses, attributes } = bench.read("run1.h5");
+  assert.deepEqual([ids, statuses], [[1, 3, 5], [1, 0, 1]]);
+  assert.deepEqual([attributes.images_written, attributes.images_overwritten], [2n, 1n]);
+  assert.deepEqual([attributes.first_image, attributes.image_step], [1n, 2n]);
+});
+
+Deno.test("close_file removes files made in vain, and no others", () => {
+  using bench = new Bench();
+  const split = { outputFile: bench.folder.file("run.h5"), writers: 2, imagesPerFile: 2 };
+  const path = bench.folder.file("run0.h5");
+  bench.create({ path, split });
+  assert.deepEqual(bench.files(), ["run.h5", "run0.h5"]);
+  bench.writer.handle({ action: "close_file", discardEmpty: true });
+  assert.deepEqual(bench.files(), []);
+  bench.create({ path, split });
+  bench.record(1, bench.publish(1));
+  bench.writer.handle({ action: "close_file", discardEmpty: true });
+  assert.deepEqual(bench.read("run0.h5").ids, [1]);
+  const next = bench.folder.file("next.h5");
+  Deno.writeTextFileSync(next, "precious");
+  const more = { path: bench.folder.file("next0.h5"), split: { ...split, outputFile: next } };
+  assert.match(bench.create(more).reason, /EEXIST/);
+  assert.match(bench.create({ ...more, writerId: 2 }).reason, /no writer 2 of 2/);
+  assert.deepEqual(bench.files(), ["next.h5", "run.h5", "run0.h5"]);
+});
+
+Deno.test("a next file that cannot be made fails the run; the full one is closed in order", () => {
+  using bench = new Bench();
+  const split = { outputFile: bench.folder.file("run.h5"), writers: 1, imagesPerFile: 2 };
+  bench.create({ path: bench.folder.file("run0.h5"), split });
+  Deno.writeTextFileSync(bench.folder.file("run1.h5"), "precious");
+  for (const id of [1, 2]) assert.equal(bench.record(id, bench.publish(id))?.code, "success");
+  assert.match(bench.record(3, bench.publish(3))!.reason, /EEXIST/);
+  assert.match(bench.record(4, bench.publish(4))!.reason, /EEXIST/);
+  assert.equal(bench.close().code, "success");
+  assert.equal(Deno.readTextFileSync(bench.folder.file("run1.h5")), "precious");
+  assert.deepEqual(bench.read("run0.h5").ids, [1, 2]);
+  assert.equal(bench.read("run0.h5").attributes.end_time, 1234.5);
 });
 
 Deno.test("ImageLocator attaches anew when the ring's writer was replaced", () => {

@@ -6,3 +6,4 @@
 export * from "./data_roots.ts";
 export * from "./file_writer.ts";
 export * from "./image_locator.ts";
+export * from "./run_files.ts";

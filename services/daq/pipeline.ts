@@ -35,9 +35,6 @@ export interface PipelineOptions {
   libzmq?: string | undefined;
 }
 
-/** The only writer of a local pipeline. */
-const WRITER_ID = 0;
-
 /**
  * The services of a local pipeline, each with its arguments and permissions, in the order of their start: along
  * the data's way. They stop in reverse order, so that no service outlives the one it feeds on.
@@ -54,7 +51,10 @@ export function pipelineCommands(
   const args: [ServiceName, string[]][] = [
     ["std_udp_recv", ["--modules", allModules(config), ...frames]],
     ["std_assembler", [...frames, ...images, ...threads]],
-    ["std_h5_writer", [String(WRITER_ID), ...images, ...roots]],
+    ...writerIds(config).map((id, _, { length }): [ServiceName, string[]] => {
+      const name = length === 1 ? [] : ["--service-name", `std_h5_writer_${id}`];
+      return ["std_h5_writer", [id, ...images, ...roots, ...name]];
+    }),
     ["writer_agent", ["--port", String(apiPort), ...images, ...frames, ...roots]],
   ];
   const permissions: PermissionOptions = {
@@ -84,17 +84,22 @@ export function ringNames({ detector_name, n_modules }: DetectorConfig): string[
  *
  * @param folder Folder of the ipc sockets.
  */
-export function socketPaths(
-  { detector_name: name, n_modules }: DetectorConfig,
-  folder: string,
-): string[] {
+export function socketPaths(config: DetectorConfig, folder: string): string[] {
+  const { detector_name: name, n_modules } = config;
   const frames = Array.from({ length: n_modules }, (_, i) => frameStreamAddress(name, i, folder));
   return [
     ...frames,
     imageStreamAddress(name, folder),
-    driverAddress(name, WRITER_ID, folder),
-    writerAddress(name, WRITER_ID, folder),
+    ...writerIds(config).flatMap((id) => [
+      driverAddress(name, Number(id), folder),
+      writerAddress(name, Number(id), folder),
+    ]),
   ].map((address) => address.replace(/^ipc:\/\//, ""));
+}
+
+/** Numbers of the file writers, as arguments. */
+function writerIds({ number_of_writers }: DetectorConfig): string[] {
+  return Array.from({ length: number_of_writers }, (_, id) => String(id));
 }
 
 function allModules({ n_modules }: DetectorConfig): string {

@@ -46,6 +46,23 @@ Deno.test("pipelineCommands() gives the network to the agent alone, and nobody e
   }
 });
 
+Deno.test("pipelineCommands() starts every writer, each with a name of its own", () => {
+  const two = { ...config, number_of_writers: 2 };
+  const writers = pipelineCommands(two, OPTIONS).filter(({ name }) => name === "std_h5_writer");
+  const common = "--image-slots 67 --data-root /data/a /data/b --service-name";
+  assert.deepEqual(writers.map(({ args }) => args.join(" ")), [
+    `/etc/JF2.json 0 ${common} std_h5_writer_0`,
+    `/etc/JF2.json 1 ${common} std_h5_writer_1`,
+  ]);
+  const sockets = socketPaths(two, "/run/x").slice(-4);
+  assert.deepEqual(sockets.map((path) => path.replace("/run/x/JF2-", "")), [
+    "driver-0",
+    "writer-0",
+    "driver-1",
+    "writer-1",
+  ]);
+});
+
 Deno.test("ringNames() and socketPaths() name all that a pipeline makes", () => {
   assert.deepEqual(ringNames(config), ["JF2-0", "JF2-1", "JF2-image"]);
   assert.deepEqual(socketPaths(config, "/run/x"), [

@@ -9,9 +9,13 @@ import { bodyLimit } from "hono/body-limit";
 import type { z } from "zod";
 import {
   checkOutputPath,
+  isSplit,
   type Look,
+  MAX_FILE_PARTS,
   OutputPathError,
   type OutputPathProblem,
+  partCount,
+  partPath,
   type StartFailure,
   type StartRequest,
   type WriterStatus,
@@ -42,6 +46,8 @@ export interface ApiOptions {
   readonly controller: Pick<AcquisitionController, "status" | "start" | "stop">;
   /** Folders that files may be written to. */
   readonly dataRoots: readonly string[];
+  /** File writers that share the images; default 1. */
+  readonly writers?: number;
   /** Longest answer time of write_sync, ms; default 60 000. */
   readonly syncTimeoutMs?: number;
   /** Throughput of the detector and of the writer. */
@@ -280,7 +286,8 @@ async function readRequest(c: Context, options: ApiOptions): Promise<StartReques
     path: issue.path.join("."),
     message: issue.message,
   }));
-  const refusal = refusePath(body, options);
+  const refusal = refusePath(body, options) ??
+    (parsed.success ? refuseParts(parsed.data, options) : undefined);
   if (!parsed.success || refusal?.problem === "malformed") {
     if (refusal !== undefined) issues.push({ path: "output_file", message: refusal.message });
     return badRequest(issues);
@@ -290,10 +297,13 @@ async function readRequest(c: Context, options: ApiOptions): Promise<StartReques
       issues: [{ path: "output_file", message: refusal.message }],
     });
   }
-  const { n_images, output_file, run_id = defaultRunId() } = parsed.data;
+  const { n_images, output_file, images_per_file, run_id = defaultRunId() } = parsed.data;
+  const tooMany = refuseCount(parsed.data, options);
+  if (tooMany !== undefined) return badRequest([tooMany]);
   return {
     nImages: n_images,
     outputFile: output_file,
+    ...(images_per_file !== undefined && { imagesPerFile: images_per_file }),
     runId: run_id,
     json: stringifyJson({ ...parsed.data, run_id }),
   };
@@ -311,6 +321,44 @@ function refusePath(body: unknown, options: ApiOptions): OutputPathError | undef
     if (error instanceof OutputPathError) return error;
     throw error;
   }
+}
+
+/** The files of a request, how many and whether there are more than one. */
+function splitOf(
+  { n_images, images_per_file = 0 }: z.output<typeof writeRequestSchema>,
+  { writers = 1 }: ApiOptions,
+): { isSplit: boolean; count: number } {
+  const split = { writers, imagesPerFile: images_per_file };
+  return { isSplit: isSplit(split), count: partCount(n_images, split) };
+}
+
+function refuseCount(
+  request: z.output<typeof writeRequestSchema>,
+  options: ApiOptions,
+): RequestIssue | undefined {
+  const { count } = splitOf(request, options);
+  if (count <= MAX_FILE_PARTS) return undefined;
+  const enough = Math.ceil(request.n_images / MAX_FILE_PARTS);
+  return {
+    path: "images_per_file",
+    message: `${count} files for one run are too many, at most ${MAX_FILE_PARTS}: ` +
+      `ask for ${enough} images per file or more.`,
+  };
+}
+
+/** The files that hold the images must not be there either. */
+function refuseParts(
+  request: z.output<typeof writeRequestSchema>,
+  options: ApiOptions,
+): OutputPathError | undefined {
+  const { isSplit, count } = splitOf(request, options);
+  if (!isSplit) return undefined;
+  for (let number = 0; number < Math.min(count, MAX_FILE_PARTS); number++) {
+    const part = partPath(request.output_file, number);
+    const refusal = refusePath({ output_file: part }, options);
+    if (refusal !== undefined) return refusal;
+  }
+  return undefined;
 }
 
 /** ns since 1970, a multiple of 1000: such numbers survive clients that read JSON into doubles. */

@@ -96,6 +96,35 @@ Deno.test("write_sync answers when the file is closed", async () => {
   });
 });
 
+Deno.test("images_per_file is handed on; files of images that are there, or too many, are refused", async () => {
+  await withApi(async ({ base, client, root, writer }) => {
+    const request = { n_images: 20_001, output_file: `${root}/a.h5` };
+    const { status, answer } = await post(
+      `${base}/writer/write_async`,
+      JSON.stringify({ ...request, images_per_file: 2 }),
+    );
+    assert.equal(status, 400);
+    assert.match(String(answer["message"]), /images_per_file: 10001 files.*ask for 3 images per/);
+    Deno.writeTextFileSync(`${root}/a3.h5`, "");
+    await assert.rejects(
+      client.writeAsync({ ...request, n_images: 20, images_per_file: 5 }),
+      /a3\.h5 exists already/,
+    );
+    await client.writeAsync({ ...request, n_images: 15, images_per_file: 5 });
+    const [create] = writer.commands;
+    assert.ok(create?.action === "create_file");
+    assert.equal(create.request.imagesPerFile, 5);
+  });
+});
+
+Deno.test("with several writers, a file of one of them that is there is refused", async () => {
+  await withApi(async ({ client, root }) => {
+    Deno.writeTextFileSync(`${root}/a2.h5`, "");
+    const request = { n_images: 1, output_file: `${root}/a.h5` };
+    await assert.rejects(client.writeAsync(request), /a2\.h5 exists already/);
+  }, { writers: 3 });
+});
+
 Deno.test("write_async answers when images are taken; status and stop follow the run", async () => {
   await withApi(async ({ client, root, images }) => {
     const idle = await client.status();

@@ -17,9 +17,9 @@ import { createApi } from "./api.ts";
 import { AcquisitionController } from "./controller.ts";
 import { RingImageSource } from "./ring_image_source.ts";
 import { Statistics } from "./statistics.ts";
+import { WriterFleet } from "./writer_fleet.ts";
 import { ZmqWriterPort } from "./zmq_writer_port.ts";
 
-const WRITER_ID = 0;
 const HOST = "127.0.0.1";
 /** A run is closed in an orderly way when the agent stops, if the writer is that quick. */
 const STOP_LIMIT_MS = 4000;
@@ -47,15 +47,20 @@ await runService({
     const writerTimeoutMs = options.writerTimeout * 1000;
     const notes = limited(logger, "notes", 5);
 
-    const writer = new ZmqWriterPort({
-      detector,
-      writerId: WRITER_ID,
-      ipcFolder: ipcFolder(),
-      gid: await resolveGroup(config.shm_group),
-      sendTimeoutMs: writerTimeoutMs - SEND_MARGIN_MS,
-      onMalformed: (error) => notes.log("warning", "malformed answer of the writer", { error }),
+    const gid = await resolveGroup(config.shm_group);
+    const writers = Array.from({ length: config.number_of_writers }, (_, writerId) => {
+      const writer = new ZmqWriterPort({
+        ...{ detector, writerId, gid },
+        writers: config.number_of_writers,
+        ipcFolder: ipcFolder(),
+        sendTimeoutMs: writerTimeoutMs - SEND_MARGIN_MS,
+        onMalformed: (error) => notes.log("warning", "malformed answer of the writer", { error }),
+      });
+      onStop(() => writer.close(), `file writer ${writerId}`);
+      return writer;
     });
-    onStop(() => writer.close(), "file writer");
+    const [first, ...more] = writers;
+    const writer = first !== undefined && more.length === 0 ? first : new WriterFleet(writers);
     const images = new RingImageSource({ detector, ipcFolder: ipcFolder() });
     onStop(() => images.close(), "images");
     const controller = new AcquisitionController({
@@ -79,6 +84,7 @@ await runService({
     const api = createApi({
       controller,
       dataRoots,
+      writers: config.number_of_writers,
       syncTimeoutMs: options.syncTimeout * 1000,
       readRates: () => statistics.rates(),
       readAccounting: () => statistics.accounting(),

@@ -4,7 +4,12 @@
  *
  * @module
  */
-import type { WriterAnswer, WriterCommand } from "../../lib/acquisition/mod.ts";
+import {
+  isSplit,
+  partPath,
+  type WriterAnswer,
+  type WriterCommand,
+} from "../../lib/acquisition/mod.ts";
 import {
   decodeWriterResponse,
   driverAddress,
@@ -25,6 +30,8 @@ export interface ZmqWriterPortOptions {
   readonly detector: string;
   /** Number of the writer, from 0. */
   readonly writerId: number;
+  /** Writers that share the images; default 1. */
+  readonly writers?: number;
   /** Folder of the ipc sockets; default /tmp. */
   readonly ipcFolder?: string | undefined;
   /** Group that may connect too (mode 0660 instead of 0600). */
@@ -140,15 +147,18 @@ export class ZmqWriterPort implements WriterPort, Disposable {
   #actionOf(command: WriterCommand): WriterAction {
     switch (command.action) {
       case "create_file": {
-        const { outputFile, nImages, runId, json } = command.request;
+        const { outputFile, nImages, imagesPerFile = 0, runId, json } = command.request;
+        const { writerId, writers = 1 } = this.#options;
+        const split = { outputFile, writers, imagesPerFile };
         return {
           action: "create_file",
-          path: outputFile,
-          writerId: this.#options.writerId,
+          path: isSplit(split) ? partPath(outputFile, writerId) : outputFile,
+          writerId,
           nImages,
           acknowledgeImages: true,
           runId,
           request: json,
+          ...(isSplit(split) && { split }),
         };
       }
       case "record_image": {
@@ -157,7 +167,7 @@ export class ZmqWriterPort implements WriterPort, Disposable {
       }
       case "confirm_last_image":
       case "close_file":
-        return { action: command.action };
+        return command;
     }
   }
 

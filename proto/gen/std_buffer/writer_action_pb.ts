@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file std_buffer/writer_action.proto.
  */
 export const file_std_buffer_writer_action: GenFile = /*@__PURE__*/
-  fileDesc("Ch5zdGRfYnVmZmVyL3dyaXRlcl9hY3Rpb24ucHJvdG8SEHN0ZF9kYXFfcHJvdG9jb2wigwEKEUNyZWF0ZUZpbGVDb21tYW5kEgwKBHBhdGgYASABKAkSEQoJd3JpdGVyX2lkGAIgASgFEhAKCG5faW1hZ2VzGGQgASgEEhoKEmFja25vd2xlZGdlX2ltYWdlcxhlIAEoCBIOCgZydW5faWQYZiABKAQSDwoHcmVxdWVzdBhnIAEoCSJkCgtSZWNvcmRJbWFnZRI3Cg5pbWFnZV9tZXRhZGF0YRgBIAEoCzIfLnN0ZF9kYXFfcHJvdG9jb2wuSW1hZ2VNZXRhZGF0YRISCgVlbnRyeRhkIAEoBEgAiAEBQggKBl9lbnRyeSISChBDbG9zZUZpbGVDb21tYW5kIhIKEENvbmZpcm1MYXN0SW1hZ2UihwIKDFdyaXRlckFjdGlvbhI6CgtjcmVhdGVfZmlsZRgBIAEoCzIjLnN0ZF9kYXFfcHJvdG9jb2wuQ3JlYXRlRmlsZUNvbW1hbmRIABI1CgxyZWNvcmRfaW1hZ2UYAiABKAsyHS5zdGRfZGFxX3Byb3RvY29sLlJlY29yZEltYWdlSAASOAoKY2xvc2VfZmlsZRgDIAEoCzIiLnN0ZF9kYXFfcHJvdG9jb2wuQ2xvc2VGaWxlQ29tbWFuZEgAEkAKEmNvbmZpcm1fbGFzdF9pbWFnZRgEIAEoCzIiLnN0ZF9kYXFfcHJvdG9jb2wuQ29uZmlybUxhc3RJbWFnZUgAQggKBmFjdGlvbiKoAQoOV3JpdGVyUmVzcG9uc2USLAoEY29kZRgBIAEoDjIeLnN0ZF9kYXFfcHJvdG9jb2wuUmVzcG9uc2VDb2RlEg4KBnJlYXNvbhgCIAEoCRIVCghpbWFnZV9pZBhkIAEoBEgAiAEBEhYKCW5fd3JpdHRlbhhlIAEoBEgBiAEBEg4KBmFjdGlvbhhmIAEoCUILCglfaW1hZ2VfaWRCDAoKX25fd3JpdHRlbio1CgxSZXNwb25zZUNvZGUSCwoHVU5LTk9XThAAEgsKB1NVQ0NFU1MQARILCgdGQUlMVVJFEAJiBnByb3RvMw", [file_std_buffer_image_metadata]);
+  fileDesc("Ch5zdGRfYnVmZmVyL3dyaXRlcl9hY3Rpb24ucHJvdG8SEHN0ZF9kYXFfcHJvdG9jb2wixAEKEUNyZWF0ZUZpbGVDb21tYW5kEgwKBHBhdGgYASABKAkSEQoJd3JpdGVyX2lkGAIgASgFEhAKCG5faW1hZ2VzGGQgASgEEhoKEmFja25vd2xlZGdlX2ltYWdlcxhlIAEoCBIOCgZydW5faWQYZiABKAQSDwoHcmVxdWVzdBhnIAEoCRITCgtvdXRwdXRfZmlsZRhoIAEoCRIRCgluX3dyaXRlcnMYaSABKA0SFwoPaW1hZ2VzX3Blcl9maWxlGGogASgEImQKC1JlY29yZEltYWdlEjcKDmltYWdlX21ldGFkYXRhGAEgASgLMh8uc3RkX2RhcV9wcm90b2NvbC5JbWFnZU1ldGFkYXRhEhIKBWVudHJ5GGQgASgESACIAQFCCAoGX2VudHJ5IikKEENsb3NlRmlsZUNvbW1hbmQSFQoNZGlzY2FyZF9lbXB0eRhkIAEoCCISChBDb25maXJtTGFzdEltYWdlIocCCgxXcml0ZXJBY3Rpb24SOgoLY3JlYXRlX2ZpbGUYASABKAsyIy5zdGRfZGFxX3Byb3RvY29sLkNyZWF0ZUZpbGVDb21tYW5kSAASNQoMcmVjb3JkX2ltYWdlGAIgASgLMh0uc3RkX2RhcV9wcm90b2NvbC5SZWNvcmRJbWFnZUgAEjgKCmNsb3NlX2ZpbGUYAyABKAsyIi5zdGRfZGFxX3Byb3RvY29sLkNsb3NlRmlsZUNvbW1hbmRIABJAChJjb25maXJtX2xhc3RfaW1hZ2UYBCABKAsyIi5zdGRfZGFxX3Byb3RvY29sLkNvbmZpcm1MYXN0SW1hZ2VIAEIICgZhY3Rpb24iqAEKDldyaXRlclJlc3BvbnNlEiwKBGNvZGUYASABKA4yHi5zdGRfZGFxX3Byb3RvY29sLlJlc3BvbnNlQ29kZRIOCgZyZWFzb24YAiABKAkSFQoIaW1hZ2VfaWQYZCABKARIAIgBARIWCgluX3dyaXR0ZW4YZSABKARIAYgBARIOCgZhY3Rpb24YZiABKAlCCwoJX2ltYWdlX2lkQgwKCl9uX3dyaXR0ZW4qNQoMUmVzcG9uc2VDb2RlEgsKB1VOS05PV04QABILCgdTVUNDRVNTEAESCwoHRkFJTFVSRRACYgZwcm90bzM", [file_std_buffer_image_metadata]);
 
 /**
  * @generated from message std_daq_protocol.CreateFileCommand
@@ -36,7 +36,7 @@ export type CreateFileCommand = Message<"std_daq_protocol.CreateFileCommand"> & 
   writerId: number;
 
   /**
-   * Images the file is to hold, 0 = unlimited.
+   * Images of the run, in all its files; 0 = unlimited.
    *
    * @generated from field: uint64 n_images = 100;
    */
@@ -61,6 +61,28 @@ export type CreateFileCommand = Message<"std_daq_protocol.CreateFileCommand"> & 
    * @generated from field: string request = 103;
    */
   request: string;
+
+  /**
+   * Of a run that is spread over several files: the path that was asked for, after which they are
+   * called and which the first writer makes the master file; "" for a run in one file.
+   *
+   * @generated from field: string output_file = 104;
+   */
+  outputFile: string;
+
+  /**
+   * Writers that share the images: this one gets every n_writers-th.
+   *
+   * @generated from field: uint32 n_writers = 105;
+   */
+  nWriters: number;
+
+  /**
+   * Images of a file, 0 = no limit.
+   *
+   * @generated from field: uint64 images_per_file = 106;
+   */
+  imagesPerFile: bigint;
 };
 
 /**
@@ -98,6 +120,12 @@ export const RecordImageSchema: GenMessage<RecordImage> = /*@__PURE__*/
  * @generated from message std_daq_protocol.CloseFileCommand
  */
 export type CloseFileCommand = Message<"std_daq_protocol.CloseFileCommand"> & {
+  /**
+   * Remove the file if it has no image: not all writers of the run could create theirs.
+   *
+   * @generated from field: bool discard_empty = 100;
+   */
+  discardEmpty: boolean;
 };
 
 /**

@@ -20,13 +20,19 @@ export function writeCommand(context: DaqContext): CommandUnknownOpts {
     .description("Write the next images into a new HDF5 file.")
     .argument("<file>", "new .h5 file, below one of the agent's --data-root")
     .requiredOption("-n, --images <images>", "how many", parseInteger(1))
+    .option(
+      "--images-per-file <n>",
+      "begin another file after so many; <file> then shows them all",
+      parseInteger(1),
+    )
     .option("--run-id <number>", "your number for this run (default: ns since 1970)")
     .option("--wait", "wait for the end, with a progress bar; Ctrl-C ends the waiting only")
     .addOption(apiOption())
     .option("--json", "print one line of JSON")
-    .action(async (file, { images, runId, wait, api, json }) => {
+    .action(async (file, { images, imagesPerFile, runId, wait, api, json }) => {
       const client = clientFor(api, context);
       const request: WriteRequest = { n_images: images, output_file: resolve(file) };
+      if (imagesPerFile !== undefined) request.images_per_file = imagesPerFile;
       if (runId !== undefined) request.run_id = parseRunId(runId);
       const started = await client.writeAsync(request, context.signal);
       const writer = wait ? await follow(client, context) : started;

@@ -1,0 +1,140 @@
+/**
+ * Several file writers that share a run's images, driven as if they were one.
+ *
+ * @module
+ */
+import {
+  REASON_FILE_OPEN,
+  REASON_NO_FILE,
+  type WriterAnswer,
+  type WriterCommand,
+} from "../../lib/acquisition/mod.ts";
+import type { WriterPort, WriterPortHandlers } from "./ports.ts";
+
+/** Actions that all writers take part in. */
+type SharedAction = Exclude<WriterCommand["action"], "record_image">;
+
+/** An action under way, and who has answered. */
+interface Round {
+  readonly action: SharedAction;
+  /** By writer; undefined: no answer yet. */
+  readonly answers: (WriterAnswer | undefined)[];
+  /** Writers that were asked. */
+  readonly asked: readonly number[];
+  /** Takes the answers of those that were asked, in their order. */
+  readonly complete: (answers: readonly WriterAnswer[]) => void;
+}
+
+/**
+ * Image i of a run goes to writer i mod N. Creating, confirming and closing goes to all and is answered
+ * when all have answered; it fails when one of them fails. Files that some writers created in vain,
+ * because another one could not, are removed.
+ */
+export class WriterFleet implements WriterPort {
+  readonly #writers: readonly WriterPort[];
+  #handlers: WriterPortHandlers | undefined;
+  #nextWriter = 0;
+  #round: Round | undefined;
+
+  /** @param writers In the order of their numbers. */
+  constructor(writers: readonly WriterPort[]) {
+    this.#writers = writers;
+  }
+
+  listen(handlers: WriterPortHandlers): void {
+    this.#handlers = handlers;
+    this.#writers.forEach((writer, number) => {
+      writer.listen({
+        onAnswer: (answer) => this.#onAnswer(number, answer),
+        onFailure: (reason) => handlers.onFailure(`writer ${number}: ${reason}`),
+      });
+    });
+  }
+
+  send(command: WriterCommand): void {
+    if (command.action === "record_image") {
+      this.#writers[this.#nextWriter]!.send(command);
+      this.#nextWriter = (this.#nextWriter + 1) % this.#writers.length;
+      return;
+    }
+    const everyone = [...this.#writers.keys()];
+    if (command.action === "create_file") {
+      this.#nextWriter = 0;
+      this.#ask(command, everyone, (answers) => this.#onCreated(answers));
+    } else {
+      this.#ask(command, everyone, (answers) => this.#answer(combined(command.action, answers)));
+    }
+  }
+
+  dropUnsent(): void {
+    this.#round = undefined;
+    for (const writer of this.#writers) writer.dropUnsent();
+  }
+
+  async drained(): Promise<void> {
+    await Promise.all(this.#writers.map((writer) => writer.drained()));
+  }
+
+  #ask(
+    command: WriterCommand & { action: SharedAction },
+    asked: readonly number[],
+    complete: Round["complete"],
+  ): void {
+    this.#round = { action: command.action, answers: [], asked, complete };
+    for (const number of asked) this.#writers[number]!.send(command);
+  }
+
+  #onAnswer(number: number, answer: WriterAnswer): void {
+    if (answer.action === "record_image") return this.#answer(named(number, answer));
+    const round = this.#round;
+    // Answers to what is not waited for any more say nothing: the next round asks again.
+    if (round === undefined || !round.asked.includes(number)) return;
+    if (round.answers[number] !== undefined) return;
+    if (answer.action !== undefined && answer.action !== round.action) return;
+    round.answers[number] = named(number, answer);
+    const answers = round.asked.flatMap((asked) => round.answers[asked] ?? []);
+    if (answers.length < round.asked.length) return;
+    this.#round = undefined;
+    round.complete(answers);
+  }
+
+  #onCreated(answers: readonly WriterAnswer[]): void {
+    const outcome = combined("create_file", answers);
+    const inVain = [...answers.keys()].filter((number) => !outcome.ok && answers[number]!.ok);
+    if (inVain.length === 0) return this.#answer(outcome);
+    this.#ask({ action: "close_file", discardEmpty: true }, inVain, () => this.#answer(outcome));
+  }
+
+  #answer(answer: WriterAnswer): void {
+    // A writer without a file has restarted: the run is over, for the others too.
+    const lost = !answer.ok && answer.reason.startsWith(REASON_NO_FILE);
+    if (lost && answer.action !== "close_file" && this.#round === undefined) {
+      for (const writer of this.#writers) writer.send({ action: "close_file" });
+    }
+    this.#handlers?.onAnswer(answer);
+  }
+}
+
+/** The reason says whose it is, behind what a driver looks for in it. */
+function named(number: number, answer: WriterAnswer): WriterAnswer {
+  return answer.ok ? answer : { ...answer, reason: `${answer.reason} (writer ${number})` };
+}
+
+/** One answer for all: it fails with the reason that matters most to a driver. */
+function combined(action: SharedAction, answers: readonly WriterAnswer[]): WriterAnswer {
+  const failed = answers.filter(({ ok }) => !ok).map(({ reason }) => reason);
+  const known = [REASON_FILE_OPEN, REASON_NO_FILE];
+  const reason = known.flatMap((start) => failed.find((text) => text.startsWith(start)) ?? [])[0] ??
+    failed[0] ?? "";
+  const counts = answers.map(({ nWritten }) => nWritten);
+  const nWritten = counts.reduce<number | undefined>(
+    (sum, count) => sum === undefined || count === undefined ? undefined : sum + count,
+    0,
+  );
+  return {
+    ok: failed.length === 0,
+    reason,
+    ...(answers.every((answer) => answer.action !== undefined) && { action }),
+    ...(nWritten !== undefined && { nWritten }),
+  };
+}

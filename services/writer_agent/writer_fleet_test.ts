@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import {
+  REASON_FILE_OPEN,
+  REASON_NO_FILE,
+  REASON_OVERWRITTEN,
+  type StartRequest,
+} from "../../lib/acquisition/mod.ts";
+import { FakeImages, FakeWriter, type Reaction, until, WELL } from "./_fakes.ts";
+import { AcquisitionController } from "./controller.ts";
+import { WriterFleet } from "./writer_fleet.ts";
+
+const WRITERS = 3;
+
+function setUp(): {
+  controller: AcquisitionController;
+  writers: FakeWriter[];
+  images: FakeImages;
+} & Disposable {
+  const writers = Array.from({ length: WRITERS }, () => new FakeWriter());
+  const images = new FakeImages();
+  const writer = new WriterFleet(writers);
+  const controller = new AcquisitionController({ writer, images, retryMs: 5 });
+  return { controller, writers, images, [Symbol.dispose]: () => controller.close() };
+}
+
+const request = (nImages: number): StartRequest => ({
+  nImages,
+  outputFile: "/data/x.h5",
+  runId: 1n,
+  json: "{}",
+});
+
+/** Fails one action with a reason, does everything else well. */
+const failing = (action: string, reason: string): Reaction => (command, nWritten) =>
+  command.action === action
+    ? { ok: false, reason, action: command.action, nWritten }
+    : WELL(command, nWritten);
+
+/** What a writer was told, images by their ids. */
+const told = ({ commands }: FakeWriter): string[] =>
+  commands.map((command) =>
+    command.action === "record_image" ? String(command.image.metadata.imageId) : command.action
+  );
+
+Deno.test("WriterFleet gives image i to writer i mod N, and all else to all", async () => {
+  using world = setUp();
+  const { controller, writers, images } = world;
+  for (let run = 0; run < 2; run++) {
+    const outcome = await controller.start(request(7));
+    assert.ok(outcome.ok);
+    for (let i = 0; i < 7; i++) images.publish();
+    const { acquisition } = await outcome.ended;
+    assert.equal(acquisition.message, "Completed.");
+    assert.equal(acquisition.stats.nWriteCompleted, 7);
+  }
+  const run = (...ids: number[]): string[] => [
+    "create_file",
+    ...ids.map(String),
+    "confirm_last_image",
+    "close_file",
+  ];
+  assert.deepEqual(told(writers[0]!), [...run(0, 3, 6), ...run(0, 3, 6)]);
+  assert.deepEqual(told(writers[1]!), [...run(1, 4), ...run(1, 4)]);
+  assert.deepEqual(told(writers[2]!), [...run(2, 5), ...run(2, 5)]);
+});
+
+Deno.test("a file that one writer cannot create fails the start; the others remove theirs", async () => {
+  using world = setUp();
+  const { controller, writers } = world;
+  writers[1]!.react = failing("create_file", "EEXIST");
+  const outcome = await controller.start(request(7));
+  assert.ok(!outcome.ok && outcome.why === "create_failed");
+  assert.match(outcome.message, /EEXIST \(writer 1\)/);
+  const discard = [{ action: "close_file", discardEmpty: true }];
+  assert.deepEqual(writers.map(({ commands }) => commands.slice(1)), [discard, [], discard]);
+  assert.equal(controller.status.state, "READY");
+});
+
+Deno.test("a writer that still has a file open is recovered, with all others", async () => {
+  using world = setUp();
+  const { controller, writers } = world;
+  let open = true;
+  writers[2]!.react = (command, nWritten) => {
+    if (command.action === "close_file") open = false;
+    return command.action === "create_file" && open
+      ? { ok: false, reason: `${REASON_FILE_OPEN}: /data/old.h5`, action: "create_file", nWritten }
+      : WELL(command, nWritten);
+  };
+  const outcome = await controller.start(request(7));
+  assert.ok(outcome.ok);
+  assert.deepEqual(told(writers[2]!), ["create_file", "close_file", "create_file"]);
+});
+
+Deno.test("a lost image is one of the run's; a failed one ends it with the writer's number", async () => {
+  for (
+    const [reason, message] of [
+      [REASON_OVERWRITTEN, /^ERROR: 1 of 7 images were lost/],
+      ["ENOSPC", /failed to write image 1: ENOSPC \(writer 1\)/],
+    ] as const
+  ) {
+    using world = setUp();
+    const { controller, writers, images } = world;
+    const fail = failing("record_image", reason);
+    writers[1]!.react = (command, nWritten) =>
+      nWritten === 1
+        ? { ...fail(command, nWritten)!, imageId: 1n }
+        : WELL(command, reason === REASON_OVERWRITTEN ? nWritten - 1 : nWritten);
+    const outcome = await controller.start(request(7));
+    assert.ok(outcome.ok);
+    for (let i = 0; i < 7; i++) images.publish();
+    const { acquisition } = await outcome.ended;
+    assert.equal(acquisition.state, "FAILED");
+    assert.match(acquisition.message, message);
+    for (const writer of writers) assert.equal(told(writer).at(-1), "close_file");
+  }
+});
+
+Deno.test("a writer that restarted in mid-run ends the run, and the others close their files", async () => {
+  using world = setUp();
+  const { controller, writers, images } = world;
+  writers[1]!.react = failing("record_image", REASON_NO_FILE);
+  const outcome = await controller.start(request(7));
+  assert.ok(outcome.ok);
+  for (let i = 0; i < 2; i++) images.publish();
+  const { acquisition, state } = await outcome.ended;
+  assert.match(acquisition.message, /the file writer restarted/);
+  assert.equal(state, "READY");
+  for (const writer of writers) assert.equal(told(writer).at(-1), "close_file");
+});
+
+Deno.test("a silent writer loses the fleet; it is asked until all answer, then all is well", async () => {
+  const writers = Array.from({ length: WRITERS }, () => new FakeWriter());
+  const images = new FakeImages();
+  using controller = Object.assign(
+    new AcquisitionController({
+      writer: new WriterFleet(writers),
+      images,
+      writerTimeoutMs: 50,
+      retryMs: 5,
+    }),
+    { [Symbol.dispose]: () => controller.close() },
+  );
+  const silent = writers[1]!;
+  silent.react = (command, nWritten) =>
+    command.action === "confirm_last_image" || command.action === "close_file"
+      ? undefined
+      : WELL(command, nWritten);
+  const outcome = await controller.start(request(2));
+  assert.ok(outcome.ok);
+  for (let i = 0; i < 2; i++) images.publish();
+  const { acquisition, state } = await outcome.ended;
+  assert.match(acquisition.message, /no answer.*2 images were confirmed/);
+  assert.equal(state, "UNKNOWN");
+  silent.react = WELL;
+  await until("all well", () => controller.status.state === "READY");
+  const next = await controller.start(request(1));
+  assert.ok(next.ok);
+});

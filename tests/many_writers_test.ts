@@ -1,0 +1,65 @@
+/** Several writers, several files, one master file. */
+import assert from "node:assert/strict";
+import { simulateImage } from "../lib/simulate/mod.ts";
+import { parseConfig } from "../lib/config/mod.ts";
+import { DaqRun, imageIds, jungfrauConfig, readWithH5py, sha256, until } from "./harness/mod.ts";
+
+Deno.test("three writers share a run, in files of four images, and one master file shows it in order", async (t) => {
+  const json = jungfrauConfig(1, { number_of_writers: 3 });
+  const { daq } = await DaqRun.start(json);
+  await using _running = daq;
+  const { config } = parseConfig(json);
+
+  await t.step("all images are there, each where it belongs", async () => {
+    const path = daq.path("run.h5");
+    const started = await daq.command("write", path, "-n", "17", "--images-per-file", "4");
+    assert.equal(started.code, 0, started.err);
+    await simulate(daq, "--images", "17", "--rate", "50", "--pattern", "ramp");
+    const { acquisition } = await daq.client.waitForEnd();
+    assert.equal(acquisition.message, "Completed.");
+    assert.equal(acquisition.stats.n_write_completed, 17);
+
+    const master = await readWithH5py(path);
+    const ids = imageIds(master);
+    assert.deepEqual(ids, Array.from({ length: 17 }, (_, i) => ids[0]! + i));
+    master.data.sha256.forEach((hash, i) => {
+      const { buffer } = simulateImage(config, { pattern: "ramp", images: 17 }, BigInt(ids[i]!));
+      assert.equal(hash, sha256(new Uint8Array(buffer)), `image ${ids[i]}`);
+    });
+    const files = [...Deno.readDirSync(daq.dataRoot)].map(({ name }) => name).sort();
+    assert.deepEqual(files, ["run.h5", ...[0, 1, 2, 3, 4, 5].map((n) => `run${n}.h5`)]);
+    const first = ids[0]!;
+    for (const [number, places] of [[0, 3, 6, 9], [1, 4, 7, 10], [2, 5, 8, 11]].entries()) {
+      const file = await readWithH5py(daq.path(`run${number}.h5`));
+      assert.deepEqual(imageIds(file), places.map((place) => first + place));
+    }
+  });
+
+  await t.step("a file that is in the way fails the start and leaves no other file", async () => {
+    const path = daq.path("next_1.h5");
+    Deno.symlinkSync("nowhere", daq.path("next_1_1.h5"));
+    const { code, err } = await daq.command("write", path, "-n", "3");
+    assert.equal(code, 1);
+    assert.match(err, /next_1_1\.h5/);
+    const files = [...Deno.readDirSync(daq.dataRoot)].map(({ name }) => name);
+    assert.deepEqual(files.filter((name) => name.startsWith("next")), ["next_1_1.h5"]);
+  });
+
+  await t.step("the next run works, also when it is stopped early", async () => {
+    const path = daq.path("stopped.h5");
+    assert.equal((await daq.command("write", path, "-n", "1000")).code, 0);
+    await simulate(daq, "--images", "4", "--start-id", "100");
+    await until(
+      "four images",
+      async () => (await daq.client.status()).acquisition.stats.n_write_completed === 4,
+    );
+    const { code } = await daq.command("stop");
+    assert.equal(code, 0);
+    assert.deepEqual(imageIds(await readWithH5py(path)), [100, 101, 102, 103]);
+  });
+});
+
+async function simulate(daq: DaqRun, ...args: string[]): Promise<void> {
+  const { code, err } = await daq.command("simulate", daq.configPath, "--json", ...args);
+  assert.equal(code, 0, err);
+}
