@@ -219,6 +219,10 @@ function pixelsOf({ buffer }: Uint8Array<ArrayBuffer>, type: PixelType): PixelAr
       return new Uint16Array(buffer);
     case "uint32":
       return new Uint32Array(buffer);
+    case "int16":
+      return new Int16Array(buffer);
+    case "int32":
+      return new Int32Array(buffer);
     case "float32":
       return new Float32Array(buffer);
   }
