@@ -70,7 +70,7 @@ export const RECEIVER_WINDOW: usize = 132;
 export const RECEIVER_VERSION: usize = 136;
 /** u32, by host: expected detector type in the header; GigaFRoST: protocol id */
 export const RECEIVER_DETECTOR_TYPE: usize = 140;
-/** u32, by host: 0: frame number, 1: bunch id (f64 in detSpec1) */
+/** u32, by host: 0: frame number, 1: bunch id (f64 in detSpec1), 2: bunch id, or frame number where that is 0 */
 export const RECEIVER_IMAGE_ID_FIELD: usize = 144;
 /** u32, by host: consecutive packets that prove a restart */
 export const RECEIVER_HOLD_LIMIT: usize = 148;

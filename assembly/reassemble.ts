@@ -80,6 +80,10 @@ const GIGAFROST: u32 = 1;
 /** Packet number of a row that no packet begins with. */
 const NO_PACKET: u32 = 0xffffffff;
 
+// RECEIVER.image_id_field; any other value: the bunch id, or the frame number where that is 0
+const IMAGE_ID_FRAME: u32 = 0;
+const IMAGE_ID_BUNCH: u32 = 1;
+
 /** Frame numbers end here, so that calculations with them never overflow. */
 const LARGEST_FRAME: u64 = 1 << 62;
 
@@ -164,9 +168,10 @@ function identityOf(state: usize, header: usize): u64 {
 // @ts-ignore: decorator of AssemblyScript
 @inline
 function imageIdOf(state: usize, header: usize): u64 {
-  return u32At(state, L.RECEIVER_IMAGE_ID_FIELD) == 0
-    ? frameOf(header, isGigafrost(state))
-    : <u64>load<f64>(header + HEADER_BUNCH_ID); // saturating: NaN is 0
+  const field = u32At(state, L.RECEIVER_IMAGE_ID_FIELD);
+  if (field == IMAGE_ID_FRAME) return frameOf(header, isGigafrost(state));
+  const bunch = <u64>load<f64>(header + HEADER_BUNCH_ID); // saturating: NaN is 0
+  return bunch == 0 && field != IMAGE_ID_BUNCH ? load<u64>(header + HEADER_FRAME) : bunch;
 }
 
 /** Pixel bytes of a packet. */

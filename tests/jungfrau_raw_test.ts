@@ -112,6 +112,29 @@ Deno.test("Jungfrau raw images of several modules are in a file as they were sim
   assert.equal(new Set(hashes).size, 8, "the pattern has eight different images");
 });
 
+for (
+  const [source, config, options, first] of [
+    ["virtual detectors, which send no bunch ids", {}, ["--no-bunch-ids"], 1],
+    ["a config that says so", { image_id_source: "frame_number" }, ["--bunch-offset", "900"], 1],
+    ["a config that wants bunch ids", { image_id_source: "bunch_id" }, ["--bunch-offset", "9"], 10],
+  ] as const
+) {
+  Deno.test(`Jungfrau images begin with id ${first} by ${source}`, async () => {
+    const images = 4;
+    await using pipeline = await Pipeline.start(jungfrauConfig(2, config));
+    const { path } = await pipeline.write("ids.h5", images);
+    const { expected } = await simulate(
+      pipeline,
+      ...options,
+      ...["--images", String(images), "--rate", "50"],
+    );
+    await pipeline.finished();
+    assert.equal(expected.imagesGood, images);
+    const ids = Array.from({ length: images }, (_, i) => first + i);
+    assert.deepEqual(imageIds(await readWithH5py(path)), ids);
+  });
+}
+
 Deno.test("Jungfrau modules that lie on their side are in a file as they lie", async () => {
   const images = 4;
   await using pipeline = await Pipeline.start(jungfrauConfig(3, {

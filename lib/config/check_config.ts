@@ -38,6 +38,7 @@ const CHECKS: readonly Check[] = [
     checkInside,
   ),
   check(["detector_type", "module_positions"], checkOverlaps),
+  check(["detector_type", "image_id_source"], checkImageIdSource),
   check(["detector_type", "double_pixels"], checkDoublePixels),
   check(["detector_type", "double_pixels", "module_positions"], checkGapsToShare),
   check(["detector_type", "converted_pixel_type", "photon_energy_kev"], checkPhotons),
@@ -112,6 +113,14 @@ function checkSharedCounts(
   const signed = detector_type === "jungfrau-converted" && (type === "int16" || type === "int32");
   const expected = `keep or mask for pixels of ${type}: float32 and uint16 can be shared`;
   return signed && value === "interpolate" ? [{ path: "double_pixels", value, expected }] : [];
+}
+
+function checkImageIdSource(
+  { detector_type, image_id_source: value }: Fields<"detector_type" | "image_id_source">,
+): ConfigIssue[] {
+  if (value !== "bunch_id" || detectorFacts(detector_type).hasBunchIds === true) return [];
+  const expected = `frame_number for a ${detector_type}, whose packets carry no bunch id`;
+  return [{ path: "image_id_source", value, expected }];
 }
 
 function checkWindow(config: Fields<"frame_slots" | "frame_window">): ConfigIssue[] {

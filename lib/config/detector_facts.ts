@@ -12,6 +12,8 @@ export interface DetectorFacts {
   readonly moduleWithGaps?: ModuleSize;
   /** Bits that a pixel may have as it is received. */
   readonly bitDepths: readonly (4 | 8 | 16 | 32)[];
+  /** Its packets carry a bunch id. */
+  readonly hasBunchIds?: boolean;
   /** What may be done about double pixels; left out: nothing, there are none. */
   readonly doublePixels?: readonly DoublePixels[];
 }
@@ -34,6 +36,7 @@ const JUNGFRAU = {
   module: { width: 1024, height: 512 },
   moduleWithGaps: { width: 1030, height: 514 },
   bitDepths: [16],
+  hasBunchIds: true,
 } as const;
 
 /** The detectors that a config can describe, by their `detector_type`. */

@@ -369,6 +369,20 @@ Deno.test("parseConfig() takes what can be done about double pixels of a detecto
   parseConfig(jungfrau({ ...converted, ...WITH_GAPS }));
 });
 
+Deno.test("parseConfig() takes the bunch id as image id where packets carry one", async () => {
+  const eiger = await recordedConfig("eiger05m_out");
+  parseConfig({ ...eiger, image_id_source: "frame_number" });
+  for (const image_id_source of ["bunch_id", "frame_number"]) {
+    assert.equal(
+      parseConfig(jungfrau({ image_id_source })).config.image_id_source,
+      image_id_source,
+    );
+  }
+  assert.equal(parseConfig(jungfrau()).config.image_id_source, undefined);
+  assert.deepEqual(pathsOf({ ...eiger, image_id_source: "bunch_id" }), ["image_id_source"]);
+  assert.deepEqual(pathsOf(jungfrau({ image_id_source: "pulse" })), ["image_id_source"]);
+});
+
 const WITH_GAPS = {
   image_pixel_height: 1028,
   image_pixel_width: 1030,

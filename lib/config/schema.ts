@@ -46,6 +46,7 @@ function oneOf(values: readonly (string | number)[]): string {
   return `one of ${values.map((value) => JSON.stringify(value)).join(", ")}`;
 }
 
+const IMAGE_ID_SOURCES = ["bunch_id", "frame_number"] as const;
 const ROTATIONS = [0, 90, 180, 270] as const;
 const BIT_DEPTHS = [4, 8, 16, 32] as const;
 const boolean = z.boolean("true or false");
@@ -173,6 +174,12 @@ export const detectorConfigSchema = z.object({
     notes(
       "Rotation of modules, clockwise: 0, 90, 180 or 270. A module, flipped as module_positions says, is turned within its rectangle, whose sides are swapped for 90 and 270.",
       { origin: "addition", unit: "°" },
+    ),
+  ),
+  image_id_source: z.enum(IMAGE_ID_SOURCES, oneOf(IMAGE_ID_SOURCES)).optional().meta(
+    notes(
+      "What numbers images. When absent: the frame number; for jungfrau the bunch id, or the frame number of packets whose bunch id is 0.",
+      { origin: "addition" },
     ),
   ),
   double_pixels: z.enum(DOUBLE_PIXELS, oneOf(DOUBLE_PIXELS)).default("keep").meta(

@@ -24,6 +24,12 @@ export interface RowPackets {
   readonly lastPaddingBytes: number;
 }
 
+/**
+ * Where the image id of a packet is: in the frame number (u64), in the bunch id (the whole part of an
+ * f64), or in the bunch id of packets that have one: 0 is none, and then it is the frame number.
+ */
+export type ImageIdField = "frame_number" | "bunch_id" | "bunch_id_or_frame_number";
+
 /** How a detector's UDP packets look: a header, then pixel bytes. */
 export interface PacketFormat {
   /** Bytes of the header that precedes the pixels. */
@@ -36,8 +42,10 @@ export interface PacketFormat {
   readonly headerVersion: number;
   /** The header's detector type (GigaFRoST: protocol id); another one is a foreign packet. */
   readonly detectorType: number;
-  /** Where the image id is: the frame number (u64), or the bunch id (an f64 in detSpec1). */
-  readonly imageIdField: "frame_number" | "bunch_id";
+  /** Where the image id is. */
+  readonly imageIdField: ImageIdField;
+  /** The header carries a bunch id, an f64 in detSpec1. */
+  readonly hasBunchId?: boolean;
   /** Left out: an SLS header, and packets that are all alike. */
   readonly rows?: RowPackets;
 }

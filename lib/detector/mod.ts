@@ -10,6 +10,7 @@ export {
   type FrameFields,
   holdLimit,
   identityLimit,
+  type ImageIdField,
   type ModuleLayout,
   MOST_HELD_PACKETS,
   packetDataBytes,

@@ -7,7 +7,13 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { IOVEC, MMSGHDR, unlink } from "../os/mod.ts";
-import { datagramBytes, frameBytes, type PacketFormat, type RowPackets } from "../detector/mod.ts";
+import {
+  datagramBytes,
+  frameBytes,
+  type ImageIdField,
+  type PacketFormat,
+  type RowPackets,
+} from "../detector/mod.ts";
 import { writeGigafrostHeader } from "../protocol/mod.ts";
 import { type FrameRingCounts, ModuleReceiver, readFrameCounts } from "../receive/mod.ts";
 import {
@@ -31,7 +37,7 @@ export interface FakeReceiverOptions {
   window: number;
   batch: number;
   idleNs: bigint;
-  imageIdField?: "frame_number" | "bunch_id";
+  imageIdField?: ImageIdField;
   /** Datagrams that a message may bring together; default 1. */
   segments?: number;
   /** GigaFRoST's packets, of quadrant 1, link 1. */

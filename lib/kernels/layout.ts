@@ -118,7 +118,11 @@ export const RECEIVER = defineLayout("RECEIVER", {
     "expected header version; GigaFRoST: length of a row, 12-pixel blocks",
   ],
   detector_type: ["u32", "host", "expected detector type in the header; GigaFRoST: protocol id"],
-  image_id_field: ["u32", "host", "0: frame number, 1: bunch id (f64 in detSpec1)"],
+  image_id_field: [
+    "u32",
+    "host",
+    "0: frame number, 1: bunch id (f64 in detSpec1), 2: bunch id, or frame number where that is 0",
+  ],
   hold_limit: ["u32", "host", "consecutive packets that prove a restart"],
   identity_limit: ["u32", "host", "packets that prove who sends, hold_limit at most"],
   hold_count: ["u32", "kernel", "packets held"],

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { holdLimit, identityLimit, type RowPackets } from "../detector/mod.ts";
+import { holdLimit, identityLimit, type ImageIdField, type RowPackets } from "../detector/mod.ts";
 import { GIGAFROST_HEADER, SLS_HEADER } from "../protocol/mod.ts";
 import {
   DETECTOR_TYPE,
@@ -395,6 +395,26 @@ Deno.test("the receiver takes bunch ids of any value and step without mixing fra
     }),
     { numRuns: 300 },
   );
+});
+
+Deno.test("the receiver numbers images by their frame where the bunch id is 0, if it may", () => {
+  const ids = (imageIdField: ImageIdField, bunches: number[]): bigint[] => {
+    using receiver = new FakeReceiver({ ...small, imageIdField });
+    bunches.forEach((bunchId, i) => {
+      const frame = BigInt(7 + i);
+      receiver.deliver(
+        [0, 1, 2, 3].map((p) => makePacket(small, frame, p, { bunchId })),
+        SECOND,
+      );
+    });
+    return receiver.published.map(({ imageId }) => imageId);
+  };
+  const virtual = [0, 0, 0], real = [500, 502, 504];
+  assert.deepEqual(ids("bunch_id_or_frame_number", virtual), [7n, 8n, 9n]);
+  assert.deepEqual(ids("bunch_id_or_frame_number", real), [500n, 502n, 504n]);
+  assert.deepEqual(ids("bunch_id_or_frame_number", [0.5, NaN, -3]), [7n, 8n, 9n]);
+  assert.deepEqual(ids("bunch_id", virtual), [0n, 0n, 0n]);
+  assert.deepEqual(ids("frame_number", real), [7n, 8n, 9n]);
 });
 
 /** A double as a u64: what does not fit becomes the nearest that does, NaN becomes 0. */

@@ -8,6 +8,7 @@ import {
   frameBytes,
   holdLimit,
   identityLimit,
+  type ImageIdField,
   MOST_HELD_PACKETS,
   packetDataBytes,
   type PacketFormat,
@@ -42,6 +43,13 @@ const EXPECTED_BYTES = 16;
 
 /** Links of all quadrants of a GigaFRoST. */
 const STREAMS = 8;
+
+/** In the order of their numbers in the kernel's table. */
+const IMAGE_ID_FIELDS: readonly ImageIdField[] = [
+  "frame_number",
+  "bunch_id",
+  "bunch_id_or_frame_number",
+];
 
 const FRAME_GOOD = 1;
 const FRAME_MISSING_PACKETS = 2;
@@ -154,7 +162,7 @@ export class ModuleReceiver implements Disposable {
       window: options.window,
       version: format.headerVersion,
       detector_type: format.detectorType,
-      image_id_field: format.imageIdField === "bunch_id" ? 1 : 0,
+      image_id_field: IMAGE_ID_FIELDS.indexOf(format.imageIdField),
       hold_limit: holdLimit(format),
       identity_limit: identityLimit(format),
     };

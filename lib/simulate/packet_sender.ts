@@ -197,7 +197,7 @@ export class PacketSender implements Disposable {
     set("messages_at", messagesAt);
     set("iovecs_at", memory.allocate(this.#batch * 2 * IOVEC.bytes));
     set("schedule_at", scheduleAt);
-    set("has_bunch", format.imageIdField === "bunch_id" ? 1 : 0);
+    set("has_bunch", format.hasBunchId === true && simulation.bunchIds ? 1 : 0);
     set("daq_record", simulation.detector.gainSwitching ? 1 : 0);
     if (this.#gso) {
       const control = memory.allocate(SEGMENT_CONTROL_BYTES);
@@ -209,7 +209,7 @@ export class PacketSender implements Disposable {
       memory.dv.setBigUint64(state + SIMULATOR_MODULE[field], value, true);
     setWide("host_base", memory.base);
     setWide("first_frame", BigInt(simulation.startId));
-    setWide("first_bunch", simulation.firstImageId);
+    setWide("first_bunch", BigInt(simulation.startId + simulation.bunchOffset));
     setWide("frame_ticks", BigInt(Math.round(1e7 / (simulation.rate || 1_000))));
     this.#writeTemplate(state + SIMULATOR_MODULE.template, simulation, module);
     return {

@@ -41,8 +41,10 @@ export interface SimulationOptions {
   readonly images?: number;
   /** Frame number of the first image. Default 1. */
   readonly startId?: number;
-  /** Jungfrau: bunch id (the image id) − frame number. Default 0. */
+  /** Jungfrau: bunch id − frame number. Default 0. */
   readonly bunchOffset?: number;
+  /** Jungfrau: send bunch ids; false: 0, as the virtual detectors of the detector group. Default true. */
+  readonly bunchIds?: boolean;
   /** Modules that send. Default: all. */
   readonly modules?: readonly number[];
   /** What the images show. Default "photons". */
@@ -116,6 +118,7 @@ export function createSimulation(
     images,
     startId: 1,
     bunchOffset: 0,
+    bunchIds: true,
     modules: Array.from({ length: config.n_modules }, (_, module) => module),
     pattern: "photons",
     seed: 1,
@@ -142,7 +145,8 @@ export function createSimulation(
     firstImageId: 0n,
   };
   check(simulation);
-  const bunch = simulation.format.imageIdField === "bunch_id" ? simulation.bunchOffset : 0;
+  const { bunchIds, format } = simulation;
+  const bunch = bunchIds && format.imageIdField !== "frame_number" ? simulation.bunchOffset : 0;
   return { ...simulation, firstImageId: BigInt(simulation.startId) + BigInt(bunch) };
 }
 
@@ -191,6 +195,12 @@ function check(simulation: Simulation): void {
   }
   whole("bunchOffset", simulation.bunchOffset, 0, Number.MAX_SAFE_INTEGER - MOST_IMAGES);
   whole("startId + bunchOffset", simulation.startId + simulation.bunchOffset, 0, 2 ** 53 - 1);
+  if (format.imageIdField === "bunch_id" && !simulation.bunchIds) {
+    throw new SimulationError(
+      "bunchIds is false, but image_id_source of the config is bunch_id: all images would have one id; " +
+        "leave image_id_source out, or make it frame_number",
+    );
+  }
   whole("seed", simulation.seed, 0, Number.MAX_SAFE_INTEGER);
   whole("sourceImages", simulation.sourceImages, 1, 65_536);
   if (!(simulation.rate >= 0 && simulation.rate <= 1e6)) {

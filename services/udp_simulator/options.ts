@@ -23,7 +23,8 @@ export function simulatorOptions(program: DetectorServiceProgram) {
     .option("--rate <hz>", "images per second; 0: as fast as possible", parseRate, 10)
     .option("--images <n>", "images to send; 0: until stopped", parseInteger(0), 0)
     .option("--start-id <n>", "frame number of the first image", parseInteger(0), 1)
-    .option("--bunch-offset <n>", "Jungfrau: image id − frame number", parseInteger(0), 0)
+    .option("--bunch-offset <n>", "Jungfrau: bunch id − frame number", parseInteger(0), 0)
+    .option("--no-bunch-ids", "Jungfrau: bunch ids are 0, as virtual detectors send them")
     .option("--modules <list>", "modules that send, e.g. 0-3,7 (default: all)")
     .addOption(
       new Option("--pattern <name>", "what the images show").choices(PATTERNS).default(
@@ -103,6 +104,7 @@ export function simulationFromOptions(
       images: options.images === 0 ? Infinity : options.images,
       startId: options.startId,
       bunchOffset: options.bunchOffset,
+      bunchIds: options.bunchIds,
       modules: parseModules(options.modules, config.n_modules),
       pattern: options.pattern,
       seed: options.seed,

@@ -2,7 +2,7 @@
  * Jungfrau: modules of 1024 × 512 px, 16 bit with the gain in the two highest bits.
  *
  * Packet and frame formats: slsDetectorPackage header version 2, std_detector_buffer `JFFrame`. The
- * image id is the bunch id, which the header carries as an f64.
+ * image id is the bunch id, which the header carries as an f64, unless the config says otherwise.
  *
  * @module
  */
@@ -29,14 +29,16 @@ export const jungfrau: Detector = {
   name: "jungfrau",
   gainSwitching: true,
 
-  packetFormat(): PacketFormat {
+  /** The virtual detectors of the detector group leave the bunch id 0. */
+  packetFormat(config: DetectorConfig): PacketFormat {
     return {
       headerBytes: SLS_HEADER_BYTES,
       payloadBytes: PAYLOAD_BYTES,
       packetsPerFrame: ROWS * COLUMNS * PIXEL_BYTES / PAYLOAD_BYTES,
       headerVersion: SLS_HEADER_VERSION,
       detectorType: SLS_DETECTOR_TYPE.jungfrau,
-      imageIdField: "bunch_id",
+      imageIdField: config.image_id_source ?? "bunch_id_or_frame_number",
+      hasBunchId: true,
     };
   },
 
