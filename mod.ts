@@ -1,7 +1,7 @@
 /**
  * std-daq's public API, the part that is plain TypeScript: the detector config, the wire formats,
- * and the client of the REST interface. It opens no library and needs no permission of its own
- * (`read` for a config file, `net` for the client).
+ * the client of the REST interface, and services and clients through RabbitMQ. It opens no library
+ * and needs no permission of its own (`read` for a config file, `net` for clients and services).
  *
  * What works on shared memory, sockets and files goes through FFI and is exported apart, so that a
  * program asks for no more than it uses:
@@ -11,7 +11,8 @@
  * | `@std-daq/std-daq`      | this module                                                        |
  * | `…/acquisition`         | the state machine of an acquisition and the check of output paths  |
  * | `…/accounting`          | the account of packets, frames and images                          |
- * | `…/calibration`       | gains, pedestals and masks: files, pedestal runs                   |
+ * | `…/broker`              | RabbitMQ alone, as it is in this module                            |
+ * | `…/calibration`         | gains, pedestals and masks: files, pedestal runs                   |
  * | `…/detector`            | what a detector is: packets, module geometry, metadata             |
  * | `…/hdf5`                | image files: writing and reading                                   |
  * | `…/ring`                | RAM rings: writer, reader, follower                                |
@@ -42,6 +43,7 @@
  *
  * @module
  */
+export * from "./lib/broker/mod.ts";
 export * from "./lib/config/mod.ts";
 export * from "./lib/http/mod.ts";
 export * from "./lib/protocol/mod.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { z } from "zod";
-import { parseJson, stringifyJson } from "./json.ts";
+import { parseJson, stringifyJson } from "../protocol/json.ts";
 import {
   errorAnswerSchema,
   type HealthAnswer,

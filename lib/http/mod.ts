@@ -4,5 +4,5 @@
  * @module
  */
 export * from "./client.ts";
-export * from "./json.ts";
+export * from "../protocol/json.ts";
 export * from "./schemas.ts";

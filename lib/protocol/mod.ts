@@ -22,6 +22,7 @@ export {
   type JungfrauImageMetadata,
   type PcoImageMetadata,
 } from "./image_metadata.ts";
+export * from "./json.ts";
 export * from "./names.ts";
 export * from "./pcap.ts";
 export * from "./protocol_error.ts";

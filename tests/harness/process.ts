@@ -82,6 +82,13 @@ export class TestProcess implements AsyncDisposable {
     });
   }
 
+  /** Writes to its stdin. */
+  async write(text: string): Promise<void> {
+    const writer = this.#child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(text));
+    writer.releaseLock();
+  }
+
   /** Sends a signal; without effect when it has ended. */
   kill(signal: Deno.Signal = "SIGTERM"): void {
     if (!this.ended) this.#child.kill(signal);

@@ -1,0 +1,244 @@
+/**
+ * A connection to RabbitMQ that comes back by itself. Besides
+ * `_subscription.ts`, the only file that knows rabbitmq-client.
+ *
+ * @module
+ */
+import { setImmediate } from "node:timers";
+import { Connection, type Publisher } from "rabbitmq-client";
+import { BrokerError, UnroutableError } from "./broker_error.ts";
+import { type BrokerOptions, describeBroker } from "./broker_options.ts";
+import { bufferOf, type Delivery, EXCHANGES, FRAME_MAX, type Outgoing } from "./_messages.ts";
+import {
+  isPermanent,
+  pause,
+  RETRY_FIRST_MS,
+  RETRY_MOST_MS,
+  textOf,
+  untilAborted,
+} from "./_retry.ts";
+import { type QueueSpec, type Settlement, Subscription } from "./_subscription.ts";
+
+const HEARTBEAT_S = 10;
+const CLOSE_MS = 3_000;
+
+/** What a connection is told besides where it goes. */
+export interface ConnectionContext {
+  /** Shown in RabbitMQ's management page. */
+  name: string;
+  /** Longest wait for the first connection, ms. */
+  connectTimeoutMs: number;
+  /** Told of lost and regained connections and the like. */
+  onNote: (message: string) => void;
+}
+
+/** Publishes and consumes, across restarts of the broker. */
+export class BrokerConnection {
+  readonly #connection: Connection;
+  readonly #publisher: Publisher;
+  readonly #subscriptions: Subscription[] = [];
+  readonly #where: string;
+  readonly #onNote: (message: string) => void;
+  readonly #closed = new AbortController();
+  /** Mandatory messages under way: message id to whether it came back. */
+  readonly #returned = new Map<string, boolean>();
+  #lost = false;
+
+  private constructor(connection: Connection, where: string, onNote: (message: string) => void) {
+    this.#connection = connection;
+    this.#where = where;
+    this.#onNote = onNote;
+    this.#publisher = connection.createPublisher({ confirm: true, exchanges: EXCHANGES });
+    this.#publisher.on("basic.return", ({ messageId = "" }) => {
+      if (this.#returned.has(messageId)) this.#returned.set(messageId, true);
+    });
+    connection.on("connection", () => this.#regained());
+    connection.on("error", (error: unknown) => this.#failed(error));
+  }
+
+  /**
+   * Connects and declares the exchanges.
+   *
+   * @throws {BrokerError} If the broker cannot be reached in time, does not let us in, or has an exchange of
+   * this name and another type.
+   */
+  static async open(options: BrokerOptions, context: ConnectionContext): Promise<BrokerConnection> {
+    const where = describeBroker(options);
+    const connection = new Connection({
+      hostname: options.hostname,
+      port: options.port,
+      username: options.username,
+      password: options.password,
+      vhost: options.vhost,
+      ...(options.tls !== undefined && { tls: { ...options.tls, servername: options.hostname } }),
+      connectionName: context.name,
+      connectionTimeout: context.connectTimeoutMs,
+      frameMax: FRAME_MAX,
+      heartbeat: HEARTBEAT_S,
+      noDelay: true,
+      retryLow: RETRY_FIRST_MS,
+      retryHigh: RETRY_MOST_MS,
+    });
+    try {
+      await connected(connection, context.connectTimeoutMs);
+      await declareExchanges(connection);
+    } catch (cause) {
+      connection.unsafeDestroy();
+      throw openError(cause, where, options);
+    }
+    return new BrokerConnection(connection, where, context.onNote);
+  }
+
+  /**
+   * Sends a message and waits until the broker has it; across connections, as long as it takes.
+   *
+   * @param signal Ends the attempts.
+   * @throws {UnroutableError} If it is mandatory and no queue is bound for its routing key.
+   */
+  async publish(message: Outgoing, signal?: AbortSignal): Promise<void> {
+    const messageId = message.mandatory ? crypto.randomUUID() : undefined;
+    if (messageId !== undefined) this.#returned.set(messageId, false);
+    const { exchange, routingKey, requestId, headers, mandatory = false } = message;
+    const envelope = {
+      exchange,
+      routingKey,
+      correlationId: requestId,
+      headers,
+      mandatory,
+      ...(messageId !== undefined && { messageId }),
+    };
+    const over = signal === undefined
+      ? this.#closed.signal
+      : AbortSignal.any([signal, this.#closed.signal]);
+    try {
+      for (let attempt = 0;; attempt++) {
+        over.throwIfAborted();
+        try {
+          await untilAborted(this.#publisher.send(envelope, bufferOf(message.body)), over);
+          break;
+        } catch (error) {
+          over.throwIfAborted();
+          if (isPermanent(error)) {
+            throw new BrokerError(`${this.#where} refused a message: ${textOf(error)}`, {
+              cause: error,
+            });
+          }
+        }
+        await pause(attempt, over);
+      }
+      if (messageId === undefined) return;
+      // The library tells of a returned message by setImmediate, after it has taken the receipt.
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      if (!this.#returned.get(messageId)) return;
+      throw new UnroutableError(
+        `no service is bound for ${JSON.stringify(routingKey)} at ${this.#where}: ` +
+          `the ${exchange} reached nobody. Check the tag, and that the service runs`,
+      );
+    } finally {
+      if (messageId !== undefined) this.#returned.delete(messageId);
+    }
+  }
+
+  /** Whether a connection is there right now. */
+  get isUp(): boolean {
+    return this.#connection.ready;
+  }
+
+  /**
+   * Takes messages from a queue; resolves when it is bound.
+   *
+   * @throws {BrokerError} If the broker refuses, for example since the queue exists with other properties.
+   */
+  async consume(
+    queue: QueueSpec,
+    handle: (delivery: Delivery) => Promise<Settlement>,
+  ): Promise<void> {
+    const subscription = new Subscription(queue, {
+      connection: this.#connection,
+      where: this.#where,
+      onNote: this.#onNote,
+      handle,
+    });
+    this.#subscriptions.push(subscription);
+    await subscription.bound;
+  }
+
+  /** Ends all subscriptions, once their messages are settled, and the connection. */
+  async close(): Promise<void> {
+    if (this.#closed.signal.aborted) return;
+    const ended = Promise.allSettled(
+      this.#subscriptions.map((subscription) => subscription.close()),
+    )
+      .then(async () => {
+        this.#closed.abort(new BrokerError(`the connection to ${this.#where} was closed`));
+        await this.#publisher.close();
+        await this.#connection.close();
+      });
+    const late = Promise.withResolvers<void>();
+    // Without a broker, the library would wait for one in order to say goodbye.
+    const timer = setTimeout(late.resolve, CLOSE_MS);
+    await Promise.race([ended.catch(() => {}), late.promise]);
+    clearTimeout(timer);
+    this.#closed.abort(new BrokerError(`the connection to ${this.#where} was closed`));
+    this.#connection.unsafeDestroy();
+  }
+
+  #failed(error: unknown): void {
+    if (this.#closed.signal.aborted || this.#lost || this.#connection.ready) return;
+    this.#lost = true;
+    this.#onNote(`lost the connection to ${this.#where}, trying again: ${textOf(error)}`);
+  }
+
+  #regained(): void {
+    if (!this.#lost) return;
+    this.#lost = false;
+    this.#onNote(`connected to ${this.#where} again`);
+  }
+}
+
+/** Resolves at the first connection; rejects at once when it is refused for good. */
+async function connected(connection: Connection, limitMs: number): Promise<void> {
+  const refused = Promise.withResolvers<never>();
+  let last: unknown;
+  const onError = (error: unknown): void => {
+    last = error;
+    if (isPermanent(error)) refused.reject(error);
+  };
+  connection.on("error", onError);
+  try {
+    await Promise.race([connection.onConnect(limitMs, true), refused.promise]);
+  } catch (error) {
+    throw last ?? error;
+  } finally {
+    connection.off("error", onError);
+    connection.on("error", () => {}); // one without a listener would end the process
+  }
+}
+
+async function declareExchanges(connection: Connection): Promise<void> {
+  for (const { exchange, type } of EXCHANGES) {
+    try {
+      await connection.exchangeDeclare({ exchange, type });
+    } catch (cause) {
+      throw new BrokerError(
+        `exchange ${exchange} cannot be declared as ${type}: ${textOf(cause)}. ` +
+          "If something else made it with other properties, delete it or use another vhost",
+        { cause },
+      );
+    }
+  }
+}
+
+function openError(cause: unknown, where: string, { username }: BrokerOptions): BrokerError {
+  if (cause instanceof BrokerError) return new BrokerError(`${where}: ${cause.message}`, { cause });
+  if (isPermanent(cause)) {
+    return new BrokerError(
+      `${where} does not let ${username} in: ${textOf(cause)}. Check user, password and vhost`,
+      { cause },
+    );
+  }
+  return new BrokerError(
+    `${where} cannot be reached: ${textOf(cause)}. Check that RabbitMQ runs and the address`,
+    { cause },
+  );
+}

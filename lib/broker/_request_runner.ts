@@ -1,0 +1,312 @@
+/**
+ * What happens to a request, whatever brings it: at most once, checked, started, killed, ended, and a
+ * status for each of these.
+ *
+ * @module
+ */
+import type { Settlement } from "./_subscription.ts";
+import { decodeJson, type Delivery } from "./_messages.ts";
+import { Recent } from "./_recent.ts";
+import type { BrokerServiceOptions, RequestTools } from "./service_options.ts";
+import type { StatusAction } from "./status.ts";
+
+const INTERRUPTED = "Interrupted.";
+/** So many kills of requests that are not there (yet) are remembered. */
+const KILLS_REMEMBERED = 1000;
+
+/** Tells a status of a request. Resolves when it is told; best effort when `lossy`. */
+export type Tell = (
+  delivery: Pick<Delivery, "requestId" | "body">,
+  action: StatusAction,
+  message: unknown,
+  lossy?: boolean,
+) => Promise<void>;
+
+type Outcome = { ok: true; result: unknown } | { ok: false; reason: string };
+
+interface Running {
+  readonly controller: AbortController;
+  /** Why it was aborted, as its status says. */
+  reason?: string;
+  killed?: boolean;
+  tools?: RequestTools;
+  /** Resolves when it has ended or was left behind. */
+  work?: Promise<Outcome>;
+}
+
+/** A failure whose text is meant for the sender of the request. */
+class Refusal extends Error {}
+
+/** Runs requests with a handler. */
+export class RequestRunner<Request, Tools extends RequestTools> {
+  readonly #options: BrokerServiceOptions<Request, Tools>;
+  /** Tells a status. */
+  readonly tell: Tell;
+  readonly #seen: Recent;
+  readonly #killed = new Recent(KILLS_REMEMBERED);
+  readonly #running = new Map<string, Running>();
+  #stopping = false;
+
+  constructor(options: BrokerServiceOptions<Request, Tools>, tell: Tell) {
+    this.#options = options;
+    this.tell = tell;
+    this.#seen = new Recent(options.remember ?? 10_000);
+  }
+
+  /** Requests that are being carried out. */
+  get running(): string[] {
+    return [...this.#running.keys()];
+  }
+
+  /**
+   * Carries out a request.
+   *
+   * @param complete Makes the handler's tools of the common ones.
+   */
+  async take(
+    delivery: Delivery,
+    complete: (common: RequestTools) => Tools,
+  ): Promise<Settlement> {
+    const { requestId } = delivery;
+    if (requestId !== undefined && this.#seen.has(requestId)) {
+      this.#note(`request ${requestId} came again: it is not run twice`);
+      return "ack";
+    }
+    let request: Request;
+    try {
+      request = this.#check(delivery);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      this.#note(`request ${requestId ?? "without id"} refused: ${error.message}`);
+      if (requestId !== undefined) this.#seen.add(requestId);
+      // Not the body itself: clients of the original die of what is not JSON.
+      const body = new TextEncoder().encode("{}");
+      await this.tell({ requestId, body }, "request_fail", error.message);
+      return "reject";
+    }
+    return await this.#runNamed(requestId ?? "", delivery, request, complete);
+  }
+
+  /** Aborts a request that is running, or keeps one that is still to come from starting. */
+  kill(requestId: string): void {
+    const running = this.#running.get(requestId);
+    if (running === undefined) return this.#killed.add(requestId);
+    running.killed = true;
+    const { handler, serviceName } = this.#options;
+    if (handler.onKill === undefined) {
+      const message = `${serviceName} has no kill handler: ` +
+        "the request ends when it heeds its signal";
+      this.#note(`request ${requestId} killed; ${message}`);
+      running.tools?.progress(message);
+    } else {
+      this.#note(`request ${requestId} killed`);
+      this.#callOnKill(requestId);
+    }
+    this.#abort(running, INTERRUPTED, "AbortError");
+  }
+
+  /** Aborts all that runs; resolves when it has ended or was left behind, told or not. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    for (const running of this.#running.values()) this.#abortToStop(running);
+    await Promise.all([...this.#running.values()].map(({ work }) => work));
+  }
+
+  /** @throws {Refusal} With the reason why this is no request for us. */
+  #check({ requestId, redelivered, body }: Delivery): Request {
+    const { schema, maxRequestBytes = 2 ** 20 } = this.#options;
+    if (requestId === undefined) {
+      throw new Refusal("The request has no correlation_id: nobody could follow it.");
+    }
+    if (redelivered) {
+      throw new Refusal(
+        "Another instance began this request and lost its connection; it is not run twice. " +
+          "Send it again under another id if it did not end well.",
+      );
+    }
+    if (body.length > maxRequestBytes) {
+      throw new Refusal(
+        `The request has ${body.length} bytes, more than the ${maxRequestBytes} allowed.`,
+      );
+    }
+    let value: unknown;
+    try {
+      value = decodeJson(body);
+    } catch (error) {
+      throw new Refusal(
+        `The request is not JSON in UTF-8: ${error instanceof Error ? error.message : error}`,
+      );
+    }
+    const checked = schema.safeParse(value);
+    if (checked.success) return checked.data;
+    const issues = checked.error.issues.map(({ path, message }) =>
+      path.length === 0 ? message : `${path.join(".")}: ${message}`
+    );
+    throw new Refusal(`The request is not as it must be: ${issues.join("; ")}`);
+  }
+
+  async #runNamed(
+    requestId: string,
+    delivery: Delivery,
+    request: Request,
+    complete: (common: RequestTools) => Tools,
+  ): Promise<Settlement> {
+    this.#seen.add(requestId);
+    if (this.#killed.delete(requestId)) return await this.#end(delivery, this.#killedOutcome(null));
+    const running: Running = { controller: new AbortController() };
+    this.#running.set(requestId, running);
+    try {
+      if (this.#stopping) this.#abortToStop(running);
+      await this.tell(delivery, "request_start", null);
+      const outcome = await this.#run(requestId, delivery, request, running, complete);
+      return await this.#end(delivery, outcome);
+    } finally {
+      this.#running.delete(requestId);
+    }
+  }
+
+  async #end(delivery: Delivery, outcome: Outcome): Promise<Settlement> {
+    if (outcome.ok) await this.tell(delivery, "request_success", outcome.result ?? null);
+    else await this.tell(delivery, "request_fail", outcome.reason);
+    return outcome.ok ? "ack" : "reject";
+  }
+
+  async #run(
+    requestId: string,
+    delivery: Delivery,
+    request: Request,
+    running: Running,
+    complete: (common: RequestTools) => Tools,
+  ): Promise<Outcome> {
+    const { timeLimitMs, handler } = this.#options;
+    const { signal } = running.controller;
+    const reports = new ProgressReports((message) =>
+      this.tell(delivery, "request_progress", message, true)
+    );
+    const tools = complete({ signal, progress: (message) => reports.add(message) });
+    running.tools = tools;
+    const timer = timeLimitMs === undefined ? undefined : setTimeout(
+      () =>
+        this.#abort(
+          running,
+          `Not done within the time limit of ${timeLimitMs / 1000} s.`,
+          "TimeoutError",
+        ),
+      timeLimitMs,
+    );
+    const work = signal.aborted
+      ? Promise.resolve(null)
+      : call(() => handler.onRequest(requestId, request, tools));
+    try {
+      running.work = this.#withinGrace(requestId, work, signal);
+      const outcome = await running.work;
+      if (running.killed) return this.#killedOutcome(outcome.ok ? outcome.result : null);
+      return running.reason === undefined ? outcome : { ok: false, reason: running.reason };
+    } finally {
+      clearTimeout(timer);
+      await reports.end();
+    }
+  }
+
+  /** What the work came to; after an abort it has a little time to end. */
+  async #withinGrace(
+    requestId: string,
+    work: Promise<unknown>,
+    signal: AbortSignal,
+  ): Promise<Outcome> {
+    const { graceMs = 10_000 } = this.#options;
+    const late = Promise.withResolvers<Outcome>();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const startGrace = (): void => {
+      timer = setTimeout(() => {
+        this.#note(`request ${requestId} did not end within ${graceMs} ms and is left behind`);
+        late.resolve({ ok: false, reason: INTERRUPTED });
+      }, graceMs);
+    };
+    if (signal.aborted) startGrace();
+    else signal.addEventListener("abort", startGrace, { once: true });
+    try {
+      return await Promise.race([outcomeOf(work), late.promise]);
+    } finally {
+      signal.removeEventListener("abort", startGrace);
+      clearTimeout(timer);
+    }
+  }
+
+  #killedOutcome(result: unknown): Outcome {
+    return this.#options.killedEndsAs === "success"
+      ? { ok: true, result }
+      : { ok: false, reason: INTERRUPTED };
+  }
+
+  #abortToStop(running: Running): void {
+    this.#abort(running, `${INTERRUPTED} The service was stopped.`, "AbortError");
+  }
+
+  #abort(running: Running, reason: string, name: "AbortError" | "TimeoutError"): void {
+    if (running.controller.signal.aborted) return;
+    running.reason = reason;
+    running.controller.abort(new DOMException(reason, name));
+  }
+
+  async #callOnKill(requestId: string): Promise<void> {
+    try {
+      await this.#options.handler.onKill?.(requestId);
+    } catch (error) {
+      this.#note(`the kill handler failed for request ${requestId}: ${reasonOf(error)}`);
+    }
+  }
+
+  #note(message: string): void {
+    this.#options.onNote?.(message);
+  }
+}
+
+/** Sends one report at a time; of those that come meanwhile, the last. */
+class ProgressReports {
+  readonly #send: (message: unknown) => Promise<void>;
+  #sending: Promise<void> | undefined;
+  #next: { message: unknown } | undefined;
+  #ended = false;
+
+  constructor(send: (message: unknown) => Promise<void>) {
+    this.#send = send;
+  }
+
+  add(message: unknown): void {
+    if (this.#ended) return;
+    this.#next = { message };
+    this.#sending ??= this.#sendAll();
+  }
+
+  /** Resolves when nothing of it is under way any more. */
+  async end(): Promise<void> {
+    this.#ended = true;
+    await this.#sending;
+  }
+
+  async #sendAll(): Promise<void> {
+    for (let next = this.#next; next !== undefined; next = this.#next) {
+      this.#next = undefined;
+      await this.#send(next.message);
+    }
+    this.#sending = undefined;
+  }
+}
+
+/** Calls what may throw at once. */
+async function call(work: () => unknown): Promise<unknown> {
+  return await work();
+}
+
+async function outcomeOf(work: Promise<unknown>): Promise<Outcome> {
+  try {
+    return { ok: true, result: await work };
+  } catch (error) {
+    return { ok: false, reason: reasonOf(error) };
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message || error.name : String(error);
+}

@@ -1,0 +1,159 @@
+/**
+ * A queue whose messages are taken, across connections. rabbitmq-client's own consumer binds its queue
+ * again only when the message at hand is done with; a request may take hours, and those who send another
+ * one meanwhile would be told that nobody is there.
+ *
+ * @module
+ */
+import type { AsyncMessage, Channel, Connection } from "rabbitmq-client";
+import { BrokerError } from "./broker_error.ts";
+import { bytesOf, type Delivery, EXCHANGES } from "./_messages.ts";
+import { isPermanent, pause, textOf, untilAborted } from "./_retry.ts";
+
+/** A queue to take messages from. */
+export interface QueueSpec {
+  exchange: "request" | "status" | "kill";
+  /** Binding key. */
+  tag: string;
+  /** A quorum queue that instances share; else one of our own, which goes with the connection. */
+  name?: string | undefined;
+  /** Messages are gone once delivered; else they are settled one at a time, by what the handler returns. */
+  noAck?: boolean;
+}
+
+/** What becomes of a message that was handled. */
+export type Settlement = "ack" | "reject";
+
+/** What a subscription is told besides its queue. */
+export interface SubscriptionContext {
+  connection: Connection;
+  /** The broker, for messages. */
+  where: string;
+  onNote: (message: string) => void;
+  handle: (delivery: Delivery) => Promise<Settlement>;
+}
+
+/** Takes messages from a queue, one after the other, until it is closed. */
+export class Subscription {
+  readonly #spec: QueueSpec;
+  readonly #context: SubscriptionContext;
+  readonly #bound = Promise.withResolvers<void>();
+  readonly #closed = new AbortController();
+  readonly #over: Promise<void>;
+  #channel: Channel | undefined;
+  /** Ends when the messages that have come so far are done with. */
+  #turn: Promise<void> = Promise.resolve();
+
+  constructor(spec: QueueSpec, context: SubscriptionContext) {
+    this.#spec = spec;
+    this.#context = context;
+    this.#over = this.#keep();
+  }
+
+  /**
+   * Resolves when the queue is bound for the first time.
+   *
+   * @throws {BrokerError} If the broker refuses.
+   */
+  get bound(): Promise<void> {
+    return this.#bound.promise;
+  }
+
+  /** Takes no more, and waits until what was taken is done with. */
+  async close(): Promise<void> {
+    if (this.#closed.signal.aborted) return;
+    this.#closed.abort(new BrokerError("closed"));
+    await this.#turn;
+    await this.#channel?.close();
+    await this.#over;
+  }
+
+  async #keep(): Promise<void> {
+    const { signal } = this.#closed;
+    for (let attempts = 0; !signal.aborted; attempts++) {
+      try {
+        const { lost } = await this.#bind();
+        this.#bound.resolve();
+        attempts = 0;
+        await untilAborted(lost, signal);
+      } catch (error) {
+        if (!signal.aborted) this.#failed(error);
+      }
+      await pause(attempts, signal).catch(() => {}); // closed meanwhile
+    }
+    this.#bound.reject(signal.reason);
+    this.#bound.promise.catch(() => {}); // it may have been bound long ago
+  }
+
+  /** @returns `lost` resolves when the channel is gone. */
+  async #bind(): Promise<{ lost: Promise<void> }> {
+    const { exchange, tag, name, noAck = false } = this.#spec;
+    const { connection } = this.#context;
+    const channel = await connection.acquire({ emitErrorsFromChannel: true });
+    this.#channel = channel;
+    const lost = Promise.withResolvers<void>();
+    channel.on("error", (error) => this.#context.onNote(this.#tell(error)));
+    channel.once("close", lost.resolve);
+    channel.once("basic.cancel", () => channel.close()); // somebody has deleted the queue
+    try {
+      const { queue } = await channel.queueDeclare(
+        name === undefined
+          ? { queue: "", exclusive: true, autoDelete: true }
+          : { queue: name, durable: true, arguments: { "x-queue-type": "quorum" } },
+      );
+      for (const declared of EXCHANGES) await channel.exchangeDeclare(declared);
+      await channel.queueBind({ queue, exchange, routingKey: tag });
+      if (!noAck) await channel.basicQos({ prefetchCount: 1 });
+      await channel.basicConsume({ queue, noAck }, (message) => this.#take(channel, message));
+      return { lost: lost.promise };
+    } catch (error) {
+      if (channel.active) await channel.close();
+      throw error;
+    }
+  }
+
+  #take(channel: Channel, message: AsyncMessage): void {
+    if (this.#closed.signal.aborted) return; // the broker has it back when the channel closes
+    this.#turn = this.#turn.then(() => this.#handle(channel, message));
+  }
+
+  async #handle(channel: Channel, message: AsyncMessage): Promise<void> {
+    const { handle, onNote } = this.#context;
+    const { deliveryTag } = message;
+    let settlement: Settlement;
+    try {
+      settlement = await handle(toDelivery(message));
+    } catch (error) {
+      if (this.#closed.signal.aborted) return; // it could not be told what became of it
+      onNote(this.#tell(error));
+      settlement = "reject";
+    }
+    // A channel that is gone has given its messages back.
+    if (this.#spec.noAck || !channel.active) return;
+    if (settlement === "ack") channel.basicAck({ deliveryTag });
+    else channel.basicNack({ deliveryTag, requeue: false });
+  }
+
+  #failed(error: unknown): void {
+    const told = this.#tell(error);
+    this.#context.onNote(told);
+    if (!isPermanent(error)) return;
+    const message = `${told}. Delete what is there, or choose another name`;
+    this.#bound.reject(new BrokerError(message, { cause: error }));
+    this.#bound.promise.catch(() => {}); // it may have been bound long ago
+  }
+
+  #tell(error: unknown): string {
+    const { name, exchange } = this.#spec;
+    const what = name === undefined ? `the queue for ${exchange}` : `queue ${name}`;
+    return `${what} at ${this.#context.where}: ${textOf(error)}`;
+  }
+}
+
+function toDelivery(message: AsyncMessage): Delivery {
+  const { correlationId, headers, redelivered, body } = message;
+  const requestId = typeof correlationId === "string" && correlationId !== ""
+    ? correlationId
+    : undefined;
+  return { body: bytesOf(body), headers: headers ?? {}, requestId, redelivered };
+}

@@ -1,0 +1,95 @@
+import { BrokerError } from "./broker_error.ts";
+
+/** Where RabbitMQ is and how to be let in. */
+export interface BrokerOptions {
+  /** Host name or address. */
+  hostname: string;
+  /** Port of AMQP 0-9-1. */
+  port: number;
+  /** User. */
+  username: string;
+  /** Password. */
+  password: string;
+  /** Virtual host. */
+  vhost: string;
+  /** By TLS: what to trust and how to show who we are. Without it, in the clear. */
+  tls?: BrokerTls;
+}
+
+/** How to speak TLS; all PEM. */
+export interface BrokerTls {
+  /** Authority that signed the broker's certificate; default: those that the system trusts. */
+  ca?: string;
+  /** Our certificate, where the broker asks for one. */
+  cert?: string;
+  /** Its private key. */
+  key?: string;
+}
+
+/** Where {@link resolveBroker} looks. */
+export interface BrokerSources {
+  /** Address on the command line: `amqp[s]://[user[:password]@]host[:port][/vhost]`. */
+  url?: string | undefined;
+  /** Reads an environment variable; default: there are none. */
+  env?: (name: string) => string | undefined;
+  /** Reads a file that a variable names; default: `Deno.readTextFileSync`. */
+  readFile?: (path: string) => string;
+}
+
+/**
+ * Finds out where the broker is: the URL given, else BROKER_URL, else BROKER_HOST, else this machine, as
+ * guest. What the URL leaves open comes from BROKER_USER, BROKER_PASSWORD or BROKER_PASSWORD_FILE; for
+ * `amqps:` BROKER_CA_FILE, BROKER_CERT_FILE and BROKER_KEY_FILE name PEM files.
+ *
+ * @throws {BrokerError} If the URL is none, or a file cannot be read.
+ */
+export function resolveBroker(sources: BrokerSources = {}): BrokerOptions {
+  const { env = () => undefined, readFile = Deno.readTextFileSync } = sources;
+  const file = (variable: string): string | undefined => {
+    const path = env(variable);
+    if (path === undefined) return undefined;
+    try {
+      return readFile(path);
+    } catch (cause) {
+      throw new BrokerError(`${variable}: ${path} cannot be read`, { cause });
+    }
+  };
+  const given = sources.url ?? env("BROKER_URL") ?? `amqp://${env("BROKER_HOST") ?? "127.0.0.1"}`;
+  const url = URL.canParse(given) ? new URL(given) : undefined;
+  if (url === undefined || !/^amqps?:$/.test(url.protocol) || url.hostname === "") {
+    throw new BrokerError(
+      `broker address ${hidePassword(given)} is none; ` +
+        "give one such as amqp://user:password@host:5672/vhost, or amqps:// for TLS",
+    );
+  }
+  const secure = url.protocol === "amqps:";
+  const password = decodeURIComponent(url.password) || env("BROKER_PASSWORD") ||
+    file("BROKER_PASSWORD_FILE")?.replace(/\r?\n[^]*$/, "");
+  const [ca, cert, key] = secure
+    ? [file("BROKER_CA_FILE"), file("BROKER_CERT_FILE"), file("BROKER_KEY_FILE")]
+    : [];
+  return {
+    hostname: url.hostname.replace(/^\[|\]$/g, ""),
+    port: url.port === "" ? (secure ? 5671 : 5672) : Number(url.port),
+    username: decodeURIComponent(url.username) || env("BROKER_USER") || "guest",
+    password: password || "guest",
+    vhost: decodeURIComponent(url.pathname.slice(1)) || "/",
+    ...(secure && {
+      tls: {
+        ...(ca !== undefined && { ca }),
+        ...(cert !== undefined && { cert }),
+        ...(key !== undefined && { key }),
+      },
+    }),
+  };
+}
+
+/** The broker's address for messages: without the password. */
+export function describeBroker({ hostname, port, vhost, tls }: BrokerOptions): string {
+  const path = vhost === "/" ? "" : `/${encodeURIComponent(vhost)}`;
+  return `${tls === undefined ? "amqp" : "amqps"}://${hostname}:${port}${path}`;
+}
+
+function hidePassword(url: string): string {
+  return url.replace(/:[^:@/]*@/, ":***@");
+}

@@ -1,0 +1,93 @@
+import type { Settlement } from "./_subscription.ts";
+import { type Delivery, readStatus } from "./_messages.ts";
+import { ServiceCore } from "./_service.ts";
+import type { BrokerServiceOptions, RequestTools } from "./service_options.ts";
+import type { Status } from "./status.ts";
+
+/** What a post-processing handler works with besides the request. */
+export interface PostprocessingTools extends RequestTools {
+  /** The result of the primary service: the message of its `request_success`. */
+  readonly result: unknown;
+}
+
+/** How to be a post-processing service. */
+export interface PostprocessingServiceOptions<Request>
+  extends BrokerServiceOptions<Request, PostprocessingTools> {
+  /** Name of the service whose successes start this one. */
+  primary: string;
+}
+
+type Core<Request> = ServiceCore<Request, PostprocessingTools>;
+
+/**
+ * A service that goes on where another one has succeeded, with the same request and request id. Where the
+ * other has failed, it fails, too, and passes the reason on.
+ */
+export class PostprocessingService<Request> implements AsyncDisposable {
+  readonly #core: Core<Request>;
+
+  private constructor(core: Core<Request>) {
+    this.#core = core;
+  }
+
+  /**
+   * Connects and listens to the primary service; resolves when what it says from now on will be seen.
+   *
+   * @throws {BrokerError} If the broker cannot be reached or refuses.
+   * @throws {RangeError} If it is to follow itself.
+   */
+  static async start<Request>(
+    options: PostprocessingServiceOptions<Request>,
+  ): Promise<PostprocessingService<Request>> {
+    const { primary, serviceName, queue, onNote = () => {} } = options;
+    if (primary === serviceName) {
+      throw new RangeError(
+        `${serviceName} is to follow ${primary}: itself. Give it a name of its own`,
+      );
+    }
+    const core = await ServiceCore.start<Request, PostprocessingTools>(
+      options,
+      (core, connection) =>
+        connection.consume({ exchange: "status", tag: "#", name: queue }, async (delivery) => {
+          const status = readStatus(delivery);
+          if (status === undefined) onNote("a malformed status was ignored");
+          if (status?.source !== primary) return "ack";
+          return await follow(core, delivery, status);
+        }),
+    );
+    return new PostprocessingService(core);
+  }
+
+  /** Ids of the requests that are being carried out. */
+  get running(): string[] {
+    return this.#core.runner.running;
+  }
+
+  /** Whether the broker is there right now; a lost connection is tried again for ever. */
+  get isConnected(): boolean {
+    return this.#core.isConnected;
+  }
+
+  /** Aborts what runs, which ends as failed, and disconnects. */
+  async stop(): Promise<void> {
+    await this.#core.stop();
+  }
+
+  /** As {@link stop}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}
+
+async function follow<Request>(
+  core: Core<Request>,
+  delivery: Delivery,
+  { action, source, message }: Status,
+): Promise<Settlement> {
+  if (action === "request_fail") {
+    await core.tell(delivery, "request_fail", `Primary service ${source} failure. ${message}`);
+    return "ack";
+  }
+  if (action !== "request_success") return "ack";
+  return await core.runner.take(delivery, (tools) => ({ ...tools, result: message }));
+}

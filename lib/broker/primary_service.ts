@@ -1,0 +1,77 @@
+import { ServiceCore } from "./_service.ts";
+import type { BrokerServiceOptions, RequestTools } from "./service_options.ts";
+
+/**
+ * A service that carries out requests, one at a time: it tells `request_start`, calls the handler, and tells
+ * `request_success` or `request_fail`. A connection that is lost comes back by itself; a request goes on
+ * meanwhile, and its end is told afterwards.
+ *
+ * @example
+ * ```ts ignore
+ * import { PrimaryService, resolveBroker } from "@std-daq/std-daq/broker";
+ * import { z } from "zod";
+ *
+ * await using service = await PrimaryService.start({
+ *   broker: resolveBroker({ env: (name) => Deno.env.get(name) }),
+ *   serviceName: "psi.tomcat.counter",
+ *   tag: "psi.tomcat.#",
+ *   schema: z.object({ n_images: z.int().min(1) }),
+ *   handler: {
+ *     async onRequest(_requestId, { n_images }, { signal, progress }): Promise<{ counted: number }> {
+ *       for (let i = 1; i <= n_images; i++) {
+ *         signal.throwIfAborted();
+ *         progress({ counted: i });
+ *         await countOne();
+ *       }
+ *       return { counted: n_images };
+ *     },
+ *   },
+ * });
+ * ```
+ */
+export class PrimaryService<Request> implements AsyncDisposable {
+  readonly #core: ServiceCore<Request, RequestTools>;
+
+  private constructor(core: ServiceCore<Request, RequestTools>) {
+    this.#core = core;
+  }
+
+  /**
+   * Connects and takes requests; resolves when those sent from now on will be seen.
+   *
+   * @throws {BrokerError} If the broker cannot be reached or refuses.
+   */
+  static async start<Request>(
+    options: BrokerServiceOptions<Request>,
+  ): Promise<PrimaryService<Request>> {
+    const core = await ServiceCore.start<Request, RequestTools>(
+      options,
+      (core, connection, tag) =>
+        connection.consume(
+          { exchange: "request", tag, name: options.queue },
+          (delivery) => core.runner.take(delivery, (tools) => tools),
+        ),
+    );
+    return new PrimaryService(core);
+  }
+
+  /** Ids of the requests that are being carried out. */
+  get running(): string[] {
+    return this.#core.runner.running;
+  }
+
+  /** Whether the broker is there right now; a lost connection is tried again for ever. */
+  get isConnected(): boolean {
+    return this.#core.isConnected;
+  }
+
+  /** Aborts what runs, which ends as failed, and disconnects. */
+  async stop(): Promise<void> {
+    await this.#core.stop();
+  }
+
+  /** As {@link stop}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}

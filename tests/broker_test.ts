@@ -1,0 +1,487 @@
+/** Requests, kills and statuses through a real RabbitMQ: what lib/broker promises. */
+import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { Connection } from "rabbitmq-client";
+import { z } from "zod";
+import {
+  BrokerClient,
+  BrokerError,
+  type BrokerServiceOptions,
+  PostprocessingService,
+  PrimaryService,
+  type RequestOutcome,
+  resolveBroker,
+  type Status,
+  UnroutableError,
+} from "../lib/broker/mod.ts";
+import { RabbitMq, TcpProxy } from "./harness/mod.ts";
+
+let rabbit: RabbitMq;
+Deno.test.beforeAll(async () => {
+  rabbit = await RabbitMq.start({ tls: true });
+});
+Deno.test.afterAll(async () => {
+  await rabbit[Symbol.asyncDispose]();
+});
+
+const schema = z.looseObject({ n: z.int().min(1) });
+type Request = z.infer<typeof schema>;
+/** An end that waits for as long as a loaded machine may take. */
+const END = { timeoutMs: 60_000 };
+
+let tags = 0;
+/** A tag that no other test uses; services are named after it. */
+const newTag = (): string => `test.broker.t${++tags}`;
+
+function service(
+  tag: string,
+  handler: BrokerServiceOptions<Request>["handler"],
+  options: Partial<BrokerServiceOptions<Request>> = {},
+): Promise<PrimaryService<Request>> {
+  return PrimaryService.start({
+    broker: resolveBroker({ url: rabbit.url }),
+    serviceName: `${tag}.service`,
+    tag,
+    schema,
+    handler,
+    ...options,
+  });
+}
+
+function client(url = rabbit.url, onNote = (_: string): void => {}): Promise<BrokerClient> {
+  return BrokerClient.connect({ broker: resolveBroker({ url }), onNote });
+}
+
+/** Says what a service said of a request: `action message`. */
+function said({ services }: RequestOutcome): string[] {
+  return Object.values(services).flat().map(({ action, message }) => `${action} ${message}`);
+}
+
+/** Messages as anybody may send them. */
+async function sendRaw(
+  tag: string,
+  body: Uint8Array | string,
+  properties: { correlationId?: string; contentType?: string } = {},
+): Promise<void> {
+  const connection = new Connection(rabbit.url);
+  const channel = await connection.acquire();
+  const envelope = { exchange: "request", routingKey: tag, ...properties };
+  await channel.basicPublish(envelope, Buffer.from(body));
+  await channel.close();
+  await connection.close();
+}
+
+/** A handler whose requests end when the test says so. */
+class Held {
+  readonly started = Promise.withResolvers<string>();
+  readonly finish = Promise.withResolvers<unknown>();
+  readonly ran: string[] = [];
+  readonly killed: string[] = [];
+  signal: AbortSignal | undefined;
+
+  onRequest(requestId: string, _: Request, { signal }: { signal: AbortSignal }): Promise<unknown> {
+    this.ran.push(requestId);
+    this.signal = signal;
+    this.started.resolve(requestId);
+    const aborted = Promise.withResolvers<never>();
+    signal.addEventListener("abort", () => aborted.reject(signal.reason));
+    return Promise.race([this.finish.promise, aborted.promise]);
+  }
+
+  onKill(requestId: string): void {
+    this.killed.push(requestId);
+  }
+}
+
+Deno.test("a request is started, carried out, and its result told", async () => {
+  const tag = newTag();
+  await using _service = await service(tag, {
+    onRequest: (_id, { n }, { progress }) => {
+      progress({ done: n });
+      return { doubled: 2 * n, list: [1, 300, 70_000, 2 ** 40], nothing: null, half: 0.5 };
+    },
+  });
+  await using asker = await client();
+  const outcome = await asker.request(tag, { n: 150 }, END);
+  strictEqual(outcome.status, "request_success");
+  deepStrictEqual(outcome.request, { n: 150 });
+  deepStrictEqual(outcome.services, {
+    [`${tag}.service`]: [
+      { action: "request_start", message: null },
+      { action: "request_progress", message: { done: 150 } },
+      {
+        action: "request_success",
+        message: { doubled: 300, list: [1, 300, 70_000, 2 ** 40], nothing: null, half: 0.5 },
+      },
+    ],
+  });
+});
+
+Deno.test("a request whose handler throws fails with its message, and the next is served", async () => {
+  const tag = newTag();
+  await using _service = await service(tag, {
+    onRequest: (_id, { n }) => {
+      if (n === 1) throw new Error("no disk");
+      return n;
+    },
+  });
+  await using asker = await client();
+  const first = await asker.request(tag, { n: 1 }, END);
+  strictEqual(first.status, "request_fail");
+  deepStrictEqual(said(first), ["request_start null", "request_fail no disk"]);
+  strictEqual((await asker.request(tag, { n: 2 }, END)).status, "request_success");
+});
+
+Deno.test("a killed request is aborted, its handler told, and ends as failed: Interrupted.", async () => {
+  const tag = newTag();
+  const held = new Held();
+  await using _service = await service(tag, held);
+  await using asker = await client();
+  const id = await asker.send(tag, { n: 1 });
+  strictEqual(await held.started.promise, id);
+  await asker.kill(tag, crypto.randomUUID()); // of somebody else's request: ignored
+  await asker.kill(tag, id);
+  const outcome = await asker.wait(id, END);
+  deepStrictEqual(said(outcome), ["request_start null", "request_fail Interrupted."]);
+  deepStrictEqual(held.killed, [id]);
+  strictEqual(held.signal?.aborted, true);
+});
+
+Deno.test("a killed request ends as success where clients of the original expect it", async () => {
+  const tag = newTag();
+  const held = new Held();
+  await using _service = await service(tag, held, { killedEndsAs: "success" });
+  await using asker = await client();
+  const id = await asker.send(tag, { n: 1 });
+  await held.started.promise;
+  await asker.kill(tag, id);
+  const outcome = await asker.wait(id, END);
+  deepStrictEqual(said(outcome), ["request_start null", "request_success null"]);
+});
+
+Deno.test("a service without a kill handler says so, ends the request, and lives on", async () => {
+  const tag = newTag();
+  const held = new Held();
+  const notes: string[] = [];
+  await using _service = await service(tag, { onRequest: held.onRequest.bind(held) }, {
+    onNote: (note) => void notes.push(note),
+  });
+  await using asker = await client();
+  const id = await asker.send(tag, { n: 1 });
+  await held.started.promise;
+  await asker.kill(tag, id);
+  const outcome = await asker.wait(id, END);
+  const hint = `${tag}.service has no kill handler: the request ends when it heeds its signal`;
+  deepStrictEqual(said(outcome), [
+    "request_start null",
+    `request_progress ${hint}`,
+    "request_fail Interrupted.",
+  ]);
+  deepStrictEqual(notes, [`request ${id} killed; ${hint}`]);
+  held.finish.resolve("again");
+  strictEqual((await asker.request(tag, { n: 2 }, END)).status, "request_success");
+});
+
+Deno.test("a request that is killed while it waits in the queue is not started", async () => {
+  const tag = newTag();
+  const held = new Held();
+  await using _service = await service(tag, held);
+  await using asker = await client();
+  const first = await asker.send(tag, { n: 1 });
+  await held.started.promise;
+  const second = await asker.send(tag, { n: 2 });
+  await asker.kill(tag, second);
+  held.finish.resolve("done");
+  deepStrictEqual(said(await asker.wait(second, END)), ["request_fail Interrupted."]);
+  strictEqual((await asker.wait(first, END)).status, "request_success");
+  deepStrictEqual(held.ran, [first]);
+});
+
+Deno.test("malformed messages fail with the reason, and the service stays alive", async () => {
+  const tag = newTag();
+  await using _service = await service(tag, { onRequest: (_id, { n }) => n }, {
+    maxRequestBytes: 1000,
+  });
+  await using asker = await client();
+  const cases: [Uint8Array | string, RegExp][] = [
+    ["{", /not JSON in UTF-8/],
+    ["", /not JSON in UTF-8/],
+    [Uint8Array.of(0x22, 0xff, 0xfe, 0x22), /not JSON in UTF-8/],
+    ["[1]", /not as it must be: .*object/],
+    ['{"n": 0}', /not as it must be: n: /],
+    [`{"n": 1, "more": "${"x".repeat(1000)}"}`, /has 1020 bytes, more than the 1000 allowed/],
+  ];
+  for (const [body, reason] of cases) {
+    const id = crypto.randomUUID();
+    await sendRaw(tag, body, { correlationId: id });
+    const outcome = await asker.wait(id, END);
+    strictEqual(outcome.status, "request_fail");
+    match(said(outcome).join(), reason);
+    deepStrictEqual(outcome.request, {}); // what was sent would end a client of the original
+  }
+  const reader = asker.statuses();
+  await sendRaw(tag, "{}");
+  const { value } = await reader.next();
+  match(String(value?.message), /no correlation_id/);
+  strictEqual((await asker.request(tag, { n: 7 }, END)).status, "request_success");
+});
+
+Deno.test("a body with a content type is taken as well", async () => {
+  const tag = newTag();
+  await using _service = await service(tag, { onRequest: (_id, { n }) => n });
+  await using asker = await client();
+  for (const contentType of ["application/json", "text/plain", "application/x-nothing"]) {
+    const correlationId = crypto.randomUUID();
+    await sendRaw(tag, '{"n": 5}', { correlationId, contentType });
+    const outcome = await asker.wait(correlationId, END);
+    deepStrictEqual(said(outcome), ["request_start null", "request_success 5"]);
+  }
+});
+
+Deno.test("a request that no service is bound for is reported to its sender", async () => {
+  await using asker = await client();
+  await rejects(
+    asker.send("nobody.is.here", { n: 1 }),
+    (error) =>
+      error instanceof UnroutableError && /bound for "nobody\.is\.here"/.test(error.message),
+  );
+  await rejects(asker.kill("nobody.is.here", "x"), UnroutableError);
+});
+
+Deno.test("a request of the same id is run once", async () => {
+  const tag = newTag();
+  const ran: number[] = [];
+  await using _service = await service(tag, { onRequest: (_id, { n }) => void ran.push(n) });
+  await using asker = await client();
+  const id = await asker.send(tag, { n: 1 });
+  await asker.send(tag, { n: 2 }, { requestId: id });
+  await asker.request(tag, { n: 3 }, END);
+  deepStrictEqual(ran, [1, 3]);
+});
+
+Deno.test("a request that takes too long is aborted; one that does not heed it is left behind", async () => {
+  const tag = newTag();
+  const held = new Held();
+  await using _heeding = await service(tag, held, { timeLimitMs: 50 });
+  const stubborn = Promise.withResolvers<void>();
+  await using _stubborn = await service(`${tag}.stubborn`, {
+    onRequest: (_id, { n }) => n === 1 ? stubborn.promise : n,
+  }, { timeLimitMs: 50, graceMs: 50 });
+  await using asker = await client();
+  const late = "request_fail Not done within the time limit of 0.05 s.";
+  const outcome = await asker.request(tag, { n: 1 }, END);
+  deepStrictEqual(said(outcome), ["request_start null", late]);
+  const left = await asker.request(`${tag}.stubborn`, { n: 1 }, END);
+  deepStrictEqual(said(left), ["request_start null", late]);
+  const next = await asker.request(`${tag}.stubborn`, { n: 2 }, END);
+  deepStrictEqual(said(next), ["request_start null", "request_success 2"]);
+  stubborn.resolve();
+});
+
+Deno.test("a service that stops fails what it was at", async () => {
+  const tag = newTag();
+  const held = new Held();
+  const worker = await service(tag, held);
+  await using asker = await client();
+  const id = await asker.send(tag, { n: 1 });
+  await held.started.promise;
+  await worker.stop();
+  deepStrictEqual(said(await asker.wait(id, END)), [
+    "request_start null",
+    "request_fail Interrupted. The service was stopped.",
+  ]);
+});
+
+Deno.test("post-processing follows a success and passes a failure on", async () => {
+  const tag = newTag();
+  await using _primary = await service(tag, {
+    onRequest: (_id, { n }) => {
+      if (n === 1) throw new Error("disk full");
+      return { file: "/run.h5" };
+    },
+  });
+  const results: unknown[] = [];
+  const primary = `${tag}.service`;
+  const serviceName = `${tag}.validator`;
+  await using _validator = await PostprocessingService.start({
+    broker: resolveBroker({ url: rabbit.url }),
+    serviceName,
+    primary,
+    schema,
+    handler: {
+      onRequest: (_id, { n }, { result }) => {
+        results.push(n, result);
+        return "valid";
+      },
+    },
+  });
+  await using asker = await client();
+  const expected = { ...END, services: [primary, serviceName] };
+  const good = await asker.request(tag, { n: 2 }, expected);
+  strictEqual(good.status, "request_success");
+  deepStrictEqual(good.services[serviceName], [
+    { action: "request_start", message: null },
+    { action: "request_success", message: "valid" },
+  ]);
+  deepStrictEqual(results, [2, { file: "/run.h5" }]);
+
+  const bad = await asker.request(tag, { n: 1 }, expected);
+  strictEqual(bad.status, "request_fail");
+  const message = `Primary service ${primary} failure. disk full`;
+  deepStrictEqual(bad.services[serviceName], [{ action: "request_fail", message }]);
+  deepStrictEqual(results, [2, { file: "/run.h5" }]);
+});
+
+Deno.test("instances with the same named queue share the requests", async () => {
+  const tag = newTag();
+  const [left, right] = [new Held(), new Held()];
+  const queue = `${tag}.queue`;
+  await using _left = await service(tag, left, { queue });
+  await using _right = await service(tag, right, { queue });
+  await using asker = await client();
+  const ids = [await asker.send(tag, { n: 1 }), await asker.send(tag, { n: 2 })];
+  // Each is at one of them: neither waits for the other.
+  const taken = await Promise.all([left.started.promise, right.started.promise]);
+  deepStrictEqual(taken.sort(), ids.sort());
+  left.finish.resolve("left");
+  right.finish.resolve("right");
+  for (const id of ids) strictEqual((await asker.wait(id, END)).status, "request_success");
+  deepStrictEqual([...left.ran, ...right.ran].sort(), ids);
+});
+
+Deno.test("a request whose instance lost its connection is not run by another one", async () => {
+  const tag = newTag();
+  const queue = `${tag}.queue`;
+  await using proxy = new TcpProxy(rabbit.port);
+  const url = rabbit.url.replace(String(rabbit.port), String(proxy.port));
+  const held = new Held();
+  await using _first = await service(tag, held, { queue, broker: resolveBroker({ url }) });
+  await using asker = await client();
+  const id = await asker.send(tag, { n: 1 });
+  await held.started.promise;
+  const other = new Held();
+  await using _second = await service(tag, other, { queue });
+  proxy.cut();
+  const refused = await asker.wait(id, END);
+  match(said(refused).join(), /Another instance began this request and lost its connection/);
+  deepStrictEqual(other.ran, []);
+
+  proxy.mend();
+  const end = (async (): Promise<Status> => {
+    for await (const status of asker.statuses()) {
+      if (status.action === "request_success") return status;
+    }
+    throw new Error("the client ended");
+  })();
+  held.finish.resolve("done after all");
+  strictEqual((await end).message, "done after all");
+});
+
+Deno.test("a client that lost its connection hears again, and what it sent meanwhile gets there", async () => {
+  const tag = newTag();
+  await using proxy = new TcpProxy(rabbit.port);
+  const url = rabbit.url.replace(String(rabbit.port), String(proxy.port));
+  await using _service = await service(tag, { onRequest: (_id, { n }) => n });
+  const again = Promise.withResolvers<void>();
+  const notes: string[] = [];
+  await using asker = await client(url, (note) => {
+    notes.push(note);
+    if (note.startsWith("connected to")) again.resolve();
+  });
+  proxy.cut();
+  const sent = asker.send(tag, { n: 1 });
+  proxy.mend();
+  await sent;
+  await again.promise;
+  match(notes[0]!, /^lost the connection to amqp:\/\/127\.0\.0\.1:\d+, trying again: /);
+  strictEqual((await asker.request(tag, { n: 2 }, END)).status, "request_success");
+});
+
+Deno.test("the broker restarts in the middle of requests: they end well and are told", async () => {
+  const tag = newTag();
+  const [own, shared] = [new Held(), new Held()];
+  await using _own = await service(`${tag}.own`, own);
+  await using _shared = await service(`${tag}.shared`, shared, { queue: `${tag}.queue` });
+  await using asker = await client();
+  const ids = [
+    await asker.send(`${tag}.own`, { n: 1 }),
+    await asker.send(`${tag}.shared`, { n: 1 }),
+  ];
+  await Promise.all([own.started.promise, shared.started.promise]);
+  const waiting = await asker.send(`${tag}.shared`, { n: 2 });
+  await rabbit.halt();
+  await rabbit.resume();
+  // A client of the new broker: it hears what is told from now on.
+  await using second = await client();
+  ok((await askUntilRouted(second, `${tag}.own`)) !== undefined);
+  own.finish.resolve("own");
+  shared.finish.resolve("shared");
+  for (const id of [...ids, waiting]) {
+    strictEqual((await second.wait(id, END)).status, "request_success");
+  }
+  deepStrictEqual(shared.ran, [ids[1], waiting]);
+});
+
+/** Sends a request as soon as a service is back at its place. */
+async function askUntilRouted(asker: BrokerClient, tag: string): Promise<string> {
+  for (;;) {
+    try {
+      return await asker.send(tag, { n: 9 });
+    } catch (error) {
+      if (!(error instanceof UnroutableError)) throw error;
+    }
+  }
+}
+
+Deno.test("TLS with the authority's certificate, by URL, environment and file", async () => {
+  const { ca } = rabbit.certificates!;
+  const passwordFile = await Deno.makeTempFile({ prefix: "std-daq-password-" });
+  try {
+    await Deno.writeTextFile(passwordFile, `${rabbit.password}\n`);
+    const variables: Record<string, string> = {
+      BROKER_URL: rabbit.tlsUrl.replace(/\/\/[^@]*@/, "//"),
+      BROKER_USER: rabbit.user,
+      BROKER_PASSWORD_FILE: passwordFile,
+      BROKER_CA_FILE: ca,
+    };
+    const broker = resolveBroker({ env: (name) => variables[name] });
+    await using asker = await BrokerClient.connect({ broker });
+    await rejects(asker.send("nobody.is.here", {}), UnroutableError);
+  } finally {
+    await Deno.remove(passwordFile);
+  }
+  await rejects(
+    BrokerClient.connect({ broker: resolveBroker({ url: rabbit.tlsUrl }), timeoutMs: 2000 }),
+    (error) =>
+      error instanceof BrokerError && /cannot be reached: .*certificate/i.test(error.message),
+  );
+});
+
+Deno.test("a broker that is not there or lets nobody in is told", async () => {
+  await using proxy = new TcpProxy(rabbit.port);
+  proxy.cut();
+  await rejects(
+    BrokerClient.connect({
+      broker: resolveBroker({ url: `amqp://127.0.0.1:${proxy.port}` }),
+      timeoutMs: 500,
+    }),
+    /amqp:\/\/127\.0\.0\.1:\d+ cannot be reached: .*Check that RabbitMQ runs/,
+  );
+  const url = rabbit.url.replace(rabbit.password, "wrong");
+  await rejects(client(url), /does not let daq-test in: .*Check user, password and vhost/);
+});
+
+Deno.test("an exchange of another type is told, with what to do", async () => {
+  const connection = new Connection(rabbit.url);
+  try {
+    await connection.exchangeDelete({ exchange: "status" });
+    await connection.exchangeDeclare({ exchange: "status", type: "topic" });
+    await rejects(
+      client(),
+      /exchange status cannot be declared as fanout: .*delete it or use another vhost/,
+    );
+  } finally {
+    await connection.exchangeDelete({ exchange: "status" });
+    await connection.close();
+  }
+});
