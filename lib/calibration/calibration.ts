@@ -136,8 +136,3 @@ function identify(maps: readonly CalibratedModule[]): bigint {
   const id = hash.digest().readBigUInt64LE(0);
   return id === 0n ? 1n : id;
 }
-
-/** A calibration's id as people write it: 16 hexadecimal digits. */
-export function formatCalibrationId(id: bigint): string {
-  return id.toString(16).padStart(16, "0");
-}

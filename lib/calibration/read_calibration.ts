@@ -77,6 +77,21 @@ export function readCalibration(sources: CalibrationSources, shape: ModulesShape
   });
 }
 
+/**
+ * Names of the maps that a file has, of those in {@link CALIBRATION_DATASETS}.
+ *
+ * @throws {CalibrationError} If it is no HDF5 file: that has no names.
+ * @throws {OsError} ENOENT, EACCES, …
+ * @throws {Deno.errors.NotCapable} If this process may not read it.
+ */
+export function datasetsIn(path: string): string[] {
+  if (!isHdf5File(path)) {
+    throw new CalibrationError(`${path} is no HDF5 file: give one as daq pedestal writes it`);
+  }
+  using file = new ArrayFile(path);
+  return Object.values(CALIBRATION_DATASETS).filter((name) => file.shape(name) !== undefined);
+}
+
 /** The mask in the pedestal's own files, if they have one. */
 function ownMask({ path }: MapSource): MapSource | undefined {
   const first = typeof path === "string" ? path : path[0];

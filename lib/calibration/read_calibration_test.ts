@@ -7,12 +7,12 @@ import {
   packJungfrauMaps,
   SATURATED,
 } from "../kernels/mod.ts";
+import { formatCalibrationId } from "../protocol/mod.ts";
 import {
   type Calibration,
   CALIBRATION_DATASETS,
   CalibrationError,
   type CalibrationSources,
-  formatCalibrationId,
   makeCalibration,
   readCalibration,
   UNCALIBRATED_BIT,

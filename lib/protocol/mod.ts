@@ -4,6 +4,7 @@
  *
  * @module
  */
+export * from "./calibration_control.ts";
 export * from "./dump.ts";
 export * from "./frame.ts";
 export * from "./gigafrost_header.ts";

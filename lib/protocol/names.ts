@@ -85,6 +85,18 @@ export function writerAddress(
   return ipcAddress(folder, ringName(detector, `writer-${index("writer", i)}`));
 }
 
+/**
+ * Where the assembler is asked about its calibration: `ipc:///tmp/<detector>-calibration`.
+ *
+ * @throws {ProtocolError} If a part cannot be in a file name, or the path is too long for a socket.
+ */
+export function calibrationAddress(
+  detector: string,
+  folder: string = DEFAULT_IPC_FOLDER,
+): string {
+  return ipcAddress(folder, ringName(detector, "calibration"));
+}
+
 function ringName(detector: string, suffix: string): string {
   const name = `${namePart("detector name", detector)}-${namePart("ring suffix", suffix)}`;
   const bytes = new TextEncoder().encode(name).byteLength;

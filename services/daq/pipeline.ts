@@ -1,5 +1,6 @@
 import type { DetectorConfig } from "../../lib/config/mod.ts";
 import {
+  calibrationAddress,
   driverAddress,
   frameRingName,
   frameStreamAddress,
@@ -85,7 +86,7 @@ export function ringNames({ detector_name, n_modules }: DetectorConfig): string[
  * @param folder Folder of the ipc sockets.
  */
 export function socketPaths(config: DetectorConfig, folder: string): string[] {
-  const { detector_name: name, n_modules } = config;
+  const { detector_name: name, detector_type, n_modules } = config;
   const frames = Array.from({ length: n_modules }, (_, i) => frameStreamAddress(name, i, folder));
   return [
     ...frames,
@@ -94,6 +95,7 @@ export function socketPaths(config: DetectorConfig, folder: string): string[] {
       driverAddress(name, Number(id), folder),
       writerAddress(name, Number(id), folder),
     ]),
+    ...(detector_type === "jungfrau-converted" ? [calibrationAddress(name, folder)] : []),
   ].map((address) => address.replace(/^ipc:\/\//, ""));
 }
 

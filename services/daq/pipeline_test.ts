@@ -72,4 +72,6 @@ Deno.test("ringNames() and socketPaths() name all that a pipeline makes", () => 
     "/run/x/JF2-driver-0",
     "/run/x/JF2-writer-0",
   ]);
+  const converted = { ...config, detector_type: "jungfrau-converted" } as const;
+  assert.deepEqual(socketPaths(converted, "/run/x").at(-1), "/run/x/JF2-calibration");
 });

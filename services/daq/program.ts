@@ -1,6 +1,7 @@
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { DaqApiError, DaqUnreachableError } from "../../lib/http/mod.ts";
 import { ExitCode, exitCodeOf } from "../../lib/service/mod.ts";
+import { calibrationCommand } from "./commands/calibration.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { pedestalCommand } from "./commands/pedestal.ts";
 import { replayCommand } from "./commands/replay.ts";
@@ -48,9 +49,12 @@ export function daqProgram(context: DaqContext): CommandUnknownOpts {
     simulateCommand,
     replayCommand,
     pedestalCommand,
+    calibrationCommand,
   ];
   for (const make of commands) {
-    program.addCommand(make(context).copyInheritedSettings(program));
+    const command = make(context).copyInheritedSettings(program);
+    for (const nested of command.commands) nested.copyInheritedSettings(program);
+    program.addCommand(command);
   }
   addCompletion(program);
   return program;

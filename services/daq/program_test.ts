@@ -141,7 +141,17 @@ Deno.test("daq --help lists every command with status 0", async () => {
   const context = testContext();
   assert.equal(await runDaq(["--help"], context), 0);
   for (
-    const name of ["run", "write", "status", "stop", "simulate", "replay", "pedestal", "completion"]
+    const name of [
+      "run",
+      "write",
+      "status",
+      "stop",
+      "simulate",
+      "replay",
+      "pedestal",
+      "calibration",
+      "completion",
+    ]
   ) {
     assert.match(context.stdout, new RegExp(`^  ${name} `, "m"));
   }

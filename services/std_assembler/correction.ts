@@ -12,8 +12,9 @@ import {
   makeCalibrationBoard,
   type ModuleMaps,
 } from "../../lib/assemble/mod.ts";
-import type { Calibration, CalibrationSources } from "../../lib/calibration/mod.ts";
+import type { Calibration, CalibrationSources, MapSource } from "../../lib/calibration/mod.ts";
 import type { CalibrationConfig, DetectorConfig } from "../../lib/config/mod.ts";
+import { type CalibrationState, formatCalibrationId } from "../../lib/protocol/mod.ts";
 import { UsageError } from "../../lib/service/mod.ts";
 
 /** Longest wait for the assembler to change calibrations, beyond the time that images may take: ms. */
@@ -53,7 +54,7 @@ export class Correction implements Disposable {
   readonly #logger: Logger;
   readonly #banks: CalibrationBanks;
   readonly #switch: CalibrationSwitch;
-  #newest: Calibration | undefined;
+  #newest: { calibration: Calibration; loaded: Date } | undefined;
 
   /** @throws {OsError} ENOMEM, … */
   constructor(config: DetectorConfig, logger: Logger) {
@@ -76,7 +77,7 @@ export class Correction implements Disposable {
    */
   async load(sources: CalibrationSources): Promise<Calibration> {
     // Loaded here: raw images need no HDF5.
-    const { formatCalibrationId, readCalibration } = await import("../../lib/calibration/mod.ts");
+    const { readCalibration } = await import("../../lib/calibration/mod.ts");
     const setup = correctionSetup(this.#config)!; // asked for by the constructor
     const calibration = readCalibration(sources, setup);
     let masked: number[] = [];
@@ -87,7 +88,7 @@ export class Correction implements Disposable {
       );
       return masked;
     }, this.#config.image_timeout_ms + PATIENCE_MS);
-    this.#newest = calibration;
+    this.#newest = { calibration, loaded: new Date() };
     this.#logger.info("calibration", {
       calibration_id: formatCalibrationId(calibration.id),
       gains: calibration.provenance.gains.path,
@@ -100,9 +101,45 @@ export class Correction implements Disposable {
     return calibration;
   }
 
-  /** The calibration that was loaded last. */
-  get newest(): Calibration | undefined {
-    return this.#newest;
+  /**
+   * Has the next images made with another pedestal: gains and pixel mask are those of its file, or the
+   * config's where it has none.
+   *
+   * @throws As {@link load}.
+   */
+  async loadPedestal(file: string): Promise<void> {
+    const { calibration } = this.#config;
+    if (calibration === undefined) throw new RangeError("The config has no calibration");
+    const { CALIBRATION_DATASETS, datasetsIn } = await import("../../lib/calibration/mod.ts");
+    const there = datasetsIn(file);
+    const { pixelMask, ...configured } = calibrationSources(calibration);
+    const has = (dataset: string): boolean => there.includes(dataset);
+    const own = (dataset: string): MapSource => ({ path: file, dataset });
+    await this.load({
+      gains: has(CALIBRATION_DATASETS.gains) ? own(CALIBRATION_DATASETS.gains) : configured.gains,
+      pedestal: has(CALIBRATION_DATASETS.pedestal)
+        ? own(CALIBRATION_DATASETS.pedestal)
+        : own(calibration.pedestal_dataset),
+      ...(has(CALIBRATION_DATASETS.pixelMask) || pixelMask === undefined ? {} : { pixelMask }),
+    });
+  }
+
+  /**
+   * What is to be told of the calibration that was loaded last.
+   *
+   * @throws {Error} Before there is one.
+   */
+  state(): CalibrationState {
+    if (this.#newest === undefined) throw new Error("There is no calibration yet");
+    const { calibration: { id, provenance, masked }, loaded } = this.#newest;
+    return {
+      calibration_id: formatCalibrationId(id),
+      loaded: loaded.toISOString(),
+      gains: provenance.gains.path,
+      pedestal: provenance.pedestal.path,
+      pixel_mask: provenance.pixelMask?.path ?? null,
+      masked,
+    };
   }
 
   /** Waits until the next image that begins gets the newest calibration. */

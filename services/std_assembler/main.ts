@@ -7,11 +7,15 @@ import { AccountingReader } from "../../lib/accounting/mod.ts";
 import { converterSetup, makeConverterQueue } from "../../lib/assemble/mod.ts";
 import { frameSlots, imageSlots } from "../../lib/config/mod.ts";
 import { detectorFor } from "../../lib/detector/mod.ts";
-import { frameRingName, imageRingName } from "../../lib/protocol/mod.ts";
+import { calibrationAddress, frameRingName, imageRingName } from "../../lib/protocol/mod.ts";
 import { ipcFolder, parseInteger, resolveGroup, runService } from "../../lib/service/mod.ts";
+import { serveCalibrations } from "./calibration_server.ts";
 import { startCorrection } from "./correction.ts";
 import type { ConverterWorkerInit } from "./converter_worker.ts";
 import type { AssembleWorkerInit } from "./worker.ts";
+
+/** Longest question about the calibration, bytes: a path and little more. */
+const LONGEST_QUESTION = 16_384;
 
 await runService({
   name: "std_assembler",
@@ -118,6 +122,21 @@ await runService({
           : { pixels_masked, pixels_saturated, pixels_invalid_gain }),
       };
     });
+    if (correction !== undefined) {
+      const { Socket } = await import("../../lib/zmq/mod.ts");
+      const socket = new Socket("REP", { maxMessageBytes: LONGEST_QUESTION });
+      const end = new AbortController();
+      socket.bind(calibrationAddress(config.detector_name, init.ipcFolder), {
+        mode: init.gid === undefined ? 0o600 : 0o660,
+        ...(init.gid === undefined ? {} : { gid: init.gid }),
+      });
+      const served = serveCalibrations(socket, correction, logger, end.signal);
+      onStop(async () => {
+        end.abort();
+        await served.catch(() => {}); // it was interrupted
+        socket.close();
+      }, "calibration socket");
+    }
     logger.info("assembling", { modules: modules.length, ...slots, workers });
     ready(slots);
     await stopped;

@@ -14,6 +14,12 @@ const ARRAYS = {
   uint16: Uint16Array,
   int32: Int32Array,
 } as const;
+const RANGES = {
+  float32: [-Infinity, Infinity],
+  int16: [-32768, 32767],
+  uint16: [0, 65535],
+  int32: [-2147483648, 2147483647],
+} as const;
 const STAGE_OF_CODE = [0, 1, undefined, 2];
 
 /** What pixels become. */
@@ -33,13 +39,15 @@ export interface InvalidCounts {
 /** Gains and pedestals that differ from pixel to pixel, with a few bad ones. */
 export class TestCalibration {
   readonly #modules: number;
+  readonly #variant: number;
   readonly #gains: Float64Array;
-  readonly #pedestals: Float32Array;
+  #pedestals: Float32Array;
   readonly #mask: Uint32Array;
 
   /** @param variant Another number, another calibration. */
   constructor(modules: number, variant = 0) {
     this.#modules = modules;
+    this.#variant = variant;
     const n = modules * PIXELS;
     const gain = [41, -1.44, -0.107], pedestal = [2800, 15000, 14500];
     this.#gains = new Float64Array(3 * n);
@@ -54,6 +62,13 @@ export class TestCalibration {
     this.#gains[17] = NaN;
     this.#gains[18] = 0;
     this.#pedestals[2 * n + 19] = 17000;
+  }
+
+  /** These gains and masks with the pedestals of another one. */
+  withPedestalsOf(other: TestCalibration): TestCalibration {
+    const both = new TestCalibration(this.#modules, this.#variant);
+    both.#pedestals = other.#pedestals;
+    return both;
   }
 
   /** Writes `gains.h5` and `pedestal.h5`, which has the mask, into a folder; returns their paths. */
@@ -92,6 +107,7 @@ export class TestCalibration {
   ): { pixels: InstanceType<typeof ARRAYS[keyof typeof ARRAYS]>; counts: InvalidCounts } {
     const n = this.#modules * PIXELS;
     const pixels = new ARRAYS[type](n);
+    const [least, most] = RANGES[type];
     const counts = { masked: 0, saturated: 0, invalidGain: 0 };
     for (let at = 0; at < n; at++) {
       const module = Math.floor(at / PIXELS);
@@ -107,7 +123,9 @@ export class TestCalibration {
         const j = stage * n + i;
         const scale = Math.fround(1 / (this.#gains[j]! * photonEnergyKev));
         const energy = Math.fround(Math.fround((value & 0x3fff) - this.#pedestals[j]!) * scale);
-        pixels[at] = type === "float32" ? energy : roundHalfEven(energy);
+        pixels[at] = type === "float32"
+          ? energy
+          : Math.min(most, Math.max(least, roundHalfEven(energy)));
       }
     }
     return { pixels, counts };

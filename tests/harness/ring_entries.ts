@@ -6,6 +6,8 @@ export interface RingEntryView {
   imageId: bigint;
   status: number;
   missingPackets: number;
+  /** The calibration that made the pixels; 0: none. */
+  calibrationId: bigint;
   /** The public message, hex. */
   message: string;
   /** SHA-256 of the slot's pixels, hex. */
@@ -29,6 +31,7 @@ export function ringEntries(name: string): RingEntryView[] {
       imageId: record.imageId,
       status: record.status,
       missingPackets: record.missingPackets,
+      calibrationId: record.calibrationId,
       message: hex(record.metadata),
       sha256: sha256(pixels),
     });
