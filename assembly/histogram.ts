@@ -87,7 +87,12 @@ function histogram<T>(
     } else entry = <u32>v < low ? 0 : min((<u32>v - low) >> shift, bins) + 1;
     count(counts + (<usize>entry << 2));
   }
-  for (let at: usize = 0; at < table; at += 4) {
+  let at: usize = 0;
+  for (; at + 16 <= table; at += 16) {
+    const ab = i32x4.add(v128.load(counts + at), v128.load(second + at));
+    v128.store(counts + at, i32x4.add(ab, i32x4.add(v128.load(third + at), v128.load(fourth + at))));
+  }
+  for (; at < table; at += 4) {
     store<u32>(counts + at, load<u32>(counts + at) + load<u32>(second + at) + load<u32>(third + at) + load<u32>(fourth + at));
   }
 }

@@ -11,7 +11,7 @@ export const WIDTH = 1024, HEIGHT = 512;
 /** Size of an image, bytes. */
 export const IMAGE_BYTES = 2 * WIDTH * HEIGHT;
 /** Images: more than the caches hold. */
-export const IMAGES = 96;
+export const IMAGES = 64;
 /** What is taken of the first image for the measurement in the cache, bytes. */
 export const HOT_BYTES = 65536;
 /** Images and a mask, bytes. */
