@@ -45,6 +45,23 @@ function shareUnsigned<T>(at: usize, count: u32, stride: i32, step: i32, limit: 
   }
 }
 
+/** Shares a line of border pixels of 2 or 4 bytes, signed; one that is `invalid` makes its gap pixel so. */
+export function shareSigned(at: usize, count: u32, stride: i32, step: i32, pixel: u32, invalid: i32): void {
+  for (; count != 0; count--) {
+    const border = pixel == 2 ? <i32>load<i16>(at) : load<i32>(at);
+    const half = border == invalid ? invalid : border >> 1; // towards the lower number
+    const rest = border == invalid ? invalid : border - half;
+    if (pixel == 2) {
+      store<i16>(at + <usize>step, <i16>half);
+      store<i16>(at, <i16>rest);
+    } else {
+      store<i32>(at + <usize>step, half);
+      store<i32>(at, rest);
+    }
+    at += <usize>stride;
+  }
+}
+
 /** Halves a line of border pixels of f32 and sets their gap pixels to the other half. */
 export function shareFloats(at: usize, count: u32, stride: i32, step: i32): void {
   for (; count != 0; count--) {

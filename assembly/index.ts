@@ -8,7 +8,7 @@ export {
   correctJungfrauUint16,
 } from "./correct_jungfrau";
 export { fill, isZero } from "./fill";
-export { setPixels, shareCounts, shareFloats } from "./fill_gaps";
+export { setPixels, shareCounts, shareFloats, shareSigned } from "./fill_gaps";
 export { packetiseFrame, packetiseSchedule } from "./packetise";
 export { accumulatePedestal, countGains, finishPedestal } from "./pedestal";
 export { bitshuffle, bitunshuffle } from "./bitshuffle";

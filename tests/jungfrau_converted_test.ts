@@ -1,6 +1,7 @@
 /** Jungfrau converted: from packets to a file of energies or photons, against the plain formula. */
 import assert from "node:assert/strict";
 import { readCalibration } from "../lib/calibration/mod.ts";
+import { parseConfig } from "../lib/config/mod.ts";
 import { decodeImageMetadata, imageRingName, imageStreamAddress } from "../lib/protocol/mod.ts";
 import { simulateImage } from "../lib/simulate/mod.ts";
 import {
@@ -147,3 +148,57 @@ Deno.test("std_assembler says what a config of converted images lacks, and what 
     assert.match(process.tail(), message);
   }
 });
+
+Deno.test("a module on its side, with gaps, shares the energies of its double pixels", async () => {
+  using folder = new Folder();
+  const calibration = new TestCalibration(1);
+  const files = calibration.write(folder.path);
+  await using pipeline = await Pipeline.start(convertedConfig(1, {
+    calibration: files,
+    image_pixel_height: 1030,
+    image_pixel_width: 514,
+    module_positions: { "0": [0, 0, 513, 1029] },
+    module_rotations: { "0": 90 },
+    double_pixels: "interpolate",
+  }));
+  const { path } = await pipeline.write("shared.h5", 2);
+  await simulate(pipeline, "--pattern", "gain", "--images", "2", "--rate", "20");
+  await pipeline.finished();
+
+  const file = await readWithH5py(path);
+  assert.deepEqual(file.data.shape, [2, 1030, 514]);
+  const upright = parseConfig(moduleConfig("jungfrau-converted", 1)).config;
+  const expected = imageIds(file).map((id) => {
+    const raw = simulateImage(upright, { pattern: "gain", images: 2 }, BigInt(id));
+    const { pixels } = calibration.convert(raw, { type: "float32", photonEnergyKev: 1 }, []);
+    return sha256(new Uint8Array(turnedWithGaps(pixels).buffer));
+  });
+  assert.deepEqual(file.data.sha256, expected);
+});
+
+/** 1024 × 512 px turned clockwise, 2 px between the chips, their borders shared: first across columns. */
+function turnedWithGaps(pixels: ArrayLike<number>): Float32Array<ArrayBuffer> {
+  const WIDTH = 514;
+  const image = new Float32Array(WIDTH * 1030);
+  const withGaps = (i: number): number => i + 2 * Math.floor(i / 256);
+  for (let row = 0; row < 512; row++) {
+    for (let column = 0; column < 1024; column++) {
+      const at = withGaps(column) * WIDTH + 513 - withGaps(row);
+      image[at] = pixels[row * 1024 + column]!;
+    }
+  }
+  const share = (border: number, gap: number): void => {
+    image[gap] = image[border] = image[border]! / 2;
+  };
+  for (let y = 0; y < 1030; y++) {
+    share(y * WIDTH + 255, y * WIDTH + 256);
+    share(y * WIDTH + 258, y * WIDTH + 257);
+  }
+  for (const y of [255, 513, 771]) {
+    for (let x = 0; x < WIDTH; x++) {
+      share(y * WIDTH + x, (y + 1) * WIDTH + x);
+      share((y + 3) * WIDTH + x, (y + 2) * WIDTH + x);
+    }
+  }
+  return image;
+}

@@ -44,6 +44,8 @@ export interface KernelExports extends WebAssembly.Exports {
   isZero(from: number, n: number): number;
   /** Shares a line of border pixels of 1, 2 or 4 bytes, unsigned, with their gap pixels. */
   shareCounts(at: number, count: number, stride: number, step: number, pixel: number, limit: number): void;
+  /** Shares a line of border pixels of 2 or 4 bytes, signed; one that is `invalid` makes its gap pixel so. */
+  shareSigned(at: number, count: number, stride: number, step: number, pixel: number, invalid: number): void;
   /** Halves a line of border pixels of f32 and sets their gap pixels to the other half. */
   shareFloats(at: number, count: number, stride: number, step: number): void;
   /** Sets a line of pixels of 1, 2 or 4 bytes to the low bits of `value`. */

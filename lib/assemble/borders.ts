@@ -35,7 +35,7 @@ interface BorderLine {
 export interface ModuleBorders {
   /** In this order: the later ones share the corners once more. */
   lines: BorderLine[];
-  handling: "mask" | "share_counts" | "share_floats";
+  handling: "mask" | "share_counts" | "share_signed" | "share_floats";
   /** Bytes of a pixel. */
   pixel: number;
   /** Value of masked pixels, as bits; of counts that are shared, the one that stays whole. */
@@ -57,6 +57,9 @@ export function finishBorders(
         break;
       case "share_counts":
         kernels.shareCounts(first, count, stride, step, pixel, value);
+        break;
+      case "share_signed":
+        kernels.shareSigned(first, count, stride, step, pixel, value);
         break;
       case "share_floats":
         kernels.shareFloats(first, count, stride, step);
@@ -80,9 +83,9 @@ export function moduleBorders(
   const mask = config.double_pixels === "mask";
   return rectangles.map((rectangle) => ({
     lines: borderLines(rectangle, rectangles, layout, config.image_pixel_width, pixel),
-    handling: mask ? "mask" : type === "float32" ? "share_floats" : "share_counts",
+    handling: mask ? "mask" : SHARED[type],
     pixel,
-    value: mask ? MASKED_BITS[type] : 2 ** config.bit_depth - 1,
+    value: mask || SHARED[type] === "share_signed" ? MASKED_BITS[type] : 2 ** config.bit_depth - 1,
   }));
 }
 
@@ -91,10 +94,20 @@ const MASKED_BITS = {
   uint8: 0xff,
   uint16: 0xffff,
   uint32: 0xffff_ffff,
-  int16: 0x8000,
-  int32: 0x8000_0000,
+  int16: -0x8000,
+  int32: -0x8000_0000,
   float32: 0x7fc0_0000,
 };
+
+/** How pixels of a type are shared. */
+const SHARED = {
+  uint8: "share_counts",
+  uint16: "share_counts",
+  uint32: "share_counts",
+  int16: "share_signed",
+  int32: "share_signed",
+  float32: "share_floats",
+} as const;
 
 /** A stretch of a module's columns or rows that one chip takes, gaps counted, from 0. */
 interface Span {

@@ -1,8 +1,27 @@
 import assert from "node:assert/strict";
 import { recordedConfig } from "../config/_test_configs.ts";
-import { type DetectorConfig, parseConfig } from "../config/mod.ts";
+import { type DetectorConfig, imageBytes, parseConfig } from "../config/mod.ts";
+import { jungfrau } from "../detector/jungfrau/jungfrau.ts";
+import { instantiateKernels } from "../kernels/mod.ts";
 import { eigerConfig, jungfrauConfig } from "../simulate/_testing.ts";
+import { finishBorders, moduleBorders } from "./borders.ts";
 import { assemble, imagePicture, type Picture, pixelsOfPicture } from "./_pictures.ts";
+
+/** Pixel types of converted images, a view of memory, and the value of pixels that are none. */
+const CONVERTED = [
+  ["float32", (b: ArrayBufferLike, at: number, n: number) => new Float32Array(b, at, n / 4), NaN],
+  ["uint16", (b: ArrayBufferLike, at: number, n: number) => new Uint16Array(b, at, n / 2), 65_535],
+  [
+    "int16",
+    (b: ArrayBufferLike, at: number, n: number) => new Int16Array(b, at, n / 2),
+    -(2 ** 15),
+  ],
+  [
+    "int32",
+    (b: ArrayBufferLike, at: number, n: number) => new Int32Array(b, at, n / 4),
+    -(2 ** 31),
+  ],
+] as const;
 
 /** What a module sends: every seventh pixel is saturated. */
 const counts = (limit: number) => (module: number, i: number): number =>
@@ -33,15 +52,19 @@ function pass(
   );
 }
 
-/** Double pixels by the definition: along rows first, then along columns, gap pixels as their source. */
-function handled(config: DetectorConfig, picture: Picture): Picture {
+/** What becomes of a border pixel and its gap pixel, in counts. */
+function changeOf(config: DetectorConfig): (v: number) => [border: number, gap: number] {
   const mask = pixelMask(config);
   const limit = 2 ** config.bit_depth - 1;
-  const change = (v: number): [number, number] => {
+  return (v) => {
     if (config.double_pixels === "mask") return [mask, mask];
     const half = v === limit ? limit : Math.floor(v / 2);
     return [v === limit ? limit : v - half, half];
   };
+}
+
+/** Double pixels by the definition: along rows first, then along columns, gap pixels as their source. */
+function handled(config: DetectorConfig, picture: Picture, change = changeOf(config)): Picture {
   const result = picture.map((row) => [...row]);
   for (const side of [[1, 0], [-1, 0]] as const) {
     pass(result, picture, side, change, (x, y) => [x, y]);
@@ -168,6 +191,54 @@ for (const double_pixels of ["keep", "mask"]) {
     const should = double_pixels === "keep" ? picture : maskedByModule(config, value);
     assertImage(config, should, value);
   });
+}
+
+for (const [type, make, invalid] of CONVERTED) {
+  for (const double_pixels of ["interpolate", "mask"] as const) {
+    Deno.test(`double pixels of a converted Jungfrau in ${type}: ${double_pixels}`, () => {
+      const { config } = parseConfig({
+        detector_name: "borders",
+        detector_type: "jungfrau-converted",
+        n_modules: 1,
+        bit_depth: 16,
+        image_pixel_height: 1030,
+        image_pixel_width: 514,
+        start_udp_port: 50_000,
+        module_positions: { 0: [0, 0, 513, 1029] },
+        module_rotations: { 0: 90 },
+        double_pixels,
+        converted_pixel_type: type,
+        photon_energy_kev: 12.4,
+      });
+      const picture = imagePicture(
+        config,
+        (_, i) => i % 7 === 0 ? invalid : (i % 501) - (type === "uint16" ? 0 : 200),
+      );
+      const whole = type !== "float32";
+      const share = (v: number): [number, number] => {
+        if (Object.is(v, invalid)) return [invalid, invalid];
+        const half = whole ? Math.floor(v / 2) : Math.fround(v / 2);
+        return [whole ? v - half : half, half];
+      };
+      const should = handled(
+        config,
+        picture,
+        double_pixels === "mask" ? () => [invalid, invalid] : share,
+      );
+
+      const size = imageBytes(config);
+      const memory = new WebAssembly.Memory({ initial: 64, maximum: 64, shared: true });
+      const at = 65_536;
+      const image = make(memory.buffer, at, size);
+      image.set(picture.flat().map((pixel) => pixel ?? 0));
+      const [borders] = moduleBorders(config, jungfrau.moduleLayout(config)) ?? [];
+      assert.ok(borders !== undefined);
+      finishBorders(instantiateKernels(memory), borders, at);
+      const flat = should.flat();
+      const wrong = flat.findIndex((pixel, i) => !Object.is(image[i], pixel));
+      assert.equal(wrong, -1, `pixel ${wrong} is ${image[wrong]}, not ${flat[wrong]}`);
+    });
+  }
 }
 
 /** Each module masked as though it were alone. */

@@ -42,7 +42,6 @@ const CHECKS: readonly Check[] = [
   check(["detector_type", "double_pixels"], checkDoublePixels),
   check(["detector_type", "double_pixels", "module_positions"], checkGapsToShare),
   check(["detector_type", "converted_pixel_type", "photon_energy_kev"], checkPhotons),
-  check(["detector_type", "converted_pixel_type", "double_pixels"], checkSharedCounts),
 ];
 
 /**
@@ -103,16 +102,6 @@ function checkPhotons(
   const counted = detector_type === "jungfrau-converted" && type !== "float32";
   const expected = `the energy of one photon, keV: pixels of ${type} count photons`;
   return counted && value === undefined ? [{ path: "photon_energy_kev", value, expected }] : [];
-}
-
-function checkSharedCounts(
-  { detector_type, converted_pixel_type: type, double_pixels: value }: Fields<
-    "detector_type" | "converted_pixel_type" | "double_pixels"
-  >,
-): ConfigIssue[] {
-  const signed = detector_type === "jungfrau-converted" && (type === "int16" || type === "int32");
-  const expected = `keep or mask for pixels of ${type}: float32 and uint16 can be shared`;
-  return signed && value === "interpolate" ? [{ path: "double_pixels", value, expected }] : [];
 }
 
 function checkImageIdSource(

@@ -439,9 +439,9 @@ Deno.test("parseConfig() accepts every grid of modules, flipped in any way", () 
   const grid = fc.record({
     detector: fc.constantFrom(["eiger", 514, 256] as const, ["jungfrau-raw", 1024, 512] as const),
     columns: fc.integer({ min: 1, max: 4 }),
-    rows: fc.integer({ min: 1, max: 4 }),
+    rows: fc.integer({ min: 1, max: 8 }), // up to the 32 modules of a Jungfrau 16M
     gap: fc.integer({ min: 0, max: 40 }),
-    flips: fc.array(fc.tuple(fc.boolean(), fc.boolean()), { minLength: 16, maxLength: 16 }),
+    flips: fc.array(fc.tuple(fc.boolean(), fc.boolean()), { minLength: 32, maxLength: 32 }),
   });
   fc.assert(fc.property(grid, ({ detector: [type, width, height], columns, rows, gap, flips }) => {
     const expected = Array.from({ length: columns * rows }, (_, module) => {

@@ -3,7 +3,7 @@ import { Sandbox } from "./_sandbox.ts";
 
 const sandbox = new Sandbox();
 
-type Pixels = Uint8Array | Uint16Array | Uint32Array | Float32Array;
+type Pixels = Uint8Array | Uint16Array | Uint32Array | Int16Array | Int32Array | Float32Array;
 
 const MAKE = {
   1: (n: number): Pixels => new Uint8Array(n),
@@ -56,6 +56,32 @@ Deno.test("shareCounts() halves every border pixel, keeps sums and saturation, w
       }, { skew, before: bytes(before) });
     }),
     { numRuns: 400 },
+  );
+});
+
+Deno.test("shareSigned() shares counts below 0 too, and leaves invalid ones invalid", () => {
+  fc.assert(
+    fc.property(line, fc.boolean(), ({ skew, ...s }, wide) => {
+      const { width, every, at, gap } = rows(s);
+      const pixel = wide ? 4 : 2;
+      const invalid = wide ? -(2 ** 31) : -(2 ** 15);
+      const before = wide ? new Int32Array(2 * width) : new Int16Array(2 * width);
+      s.values.forEach((value, i) => before[at(i)] = i % 3 === 0 ? invalid : value);
+      const after = before.slice();
+      s.values.forEach((_, i) => {
+        const value = before[at(i)]!;
+        const half = value === invalid ? invalid : Math.floor(value / 2);
+        after[gap(i)] = half;
+        after[at(i)] = value === invalid ? invalid : value - half;
+      });
+      sandbox.check(new Uint8Array(0), [...bytes(after)], (_, to) => {
+        const step = (s.forward ? width : -width) * pixel;
+        const { kernels } = sandbox;
+        const first = to + at(0) * pixel;
+        kernels.shareSigned(first, s.values.length, every * pixel, step, pixel, invalid);
+      }, { skew, before: bytes(before) });
+    }),
+    { numRuns: 200 },
   );
 });
 
