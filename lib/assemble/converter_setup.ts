@@ -55,6 +55,7 @@ export function correctionSetup(config: DetectorConfig): CorrectionSetup | undef
   if (config.detector_type !== "jungfrau-converted") return undefined;
   const detector = detectorFor(config);
   const { rows, chips, runPixels } = detector.moduleLayout(config);
+  const tracking = config.calibration?.pedestal_tracking;
   return {
     modules: config.n_modules,
     rows,
@@ -63,6 +64,7 @@ export function correctionSetup(config: DetectorConfig): CorrectionSetup | undef
     photonEnergyKev: config.converted_pixel_type === "float32" ? 1 : config.photon_energy_kev ?? 1,
     saturated: config.high_gain ? SATURATED.high : SATURATED.dynamic,
     packetBytes: detector.packetFormat(config).payloadBytes,
+    tracking: tracking && { weight: 1 / tracking.frames, noise: tracking.noise },
   };
 }
 

@@ -9,6 +9,7 @@ import {
   type InvalidPixels,
   JungfrauCorrector,
   type KernelExports,
+  trackPedestal,
 } from "../kernels/mod.ts";
 import { File, mapFixed, PAGE_BYTES } from "../os/mod.ts";
 import { dataPath, LARGEST_MEMORY, mapSlots, SharedMemory, slotMemoryBytes } from "../ring/mod.ts";
@@ -104,14 +105,17 @@ export class ModuleConverter implements Disposable {
     const { cell, image, setup } = this.#place(module, imageSlot);
     const { corrector, scratchAt } = cell;
     const maps = cell.mapsAt.get(module)?.[bank];
-    return convertModule(cell.kernels, setup, {
-      from: cell.frameAt.get(module)! + frameSlot * setup.ring.slotBytes,
+    const from = cell.frameAt.get(module)! + frameSlot * setup.ring.slotBytes;
+    const invalid = convertModule(cell.kernels, setup, {
+      from,
       image,
       scratch: scratchAt,
       ...(corrector === undefined || maps === undefined
         ? {}
         : { correction: { corrector, maps, missingPackets } }),
     });
+    if (maps !== undefined && missingPackets === 0) trackModule(cell, setup, from, maps);
+    return invalid;
   }
 
   /** Zeroes a module's place in the image. */
@@ -177,7 +181,8 @@ export class ModuleConverter implements Disposable {
     for (const { module, ring, conversion } of modules) {
       frameAt.set(module, memory.allocate(slotMemoryBytes(ring.slotBytes, ring.slots), PAGE_BYTES));
       if (conversion.kind !== "correct_jungfrau") continue;
-      const map = (bank: Bank): number => mapMaps(memory, conversion.maps, bank);
+      const writable = conversion.setup.tracking !== undefined;
+      const map = (bank: Bank): number => mapMaps(memory, conversion.maps, bank, writable);
       mapsAt.set(module, [map(0), map(1)]);
     }
     const kernels = instantiateKernels(memory.memory);
@@ -216,15 +221,37 @@ function mapBytes({ conversion }: ModuleSetup): number {
   return conversion.kind === "correct_jungfrau" ? BANKS * conversion.maps.bytes + PAGE_BYTES : 0;
 }
 
-/** Maps a module's maps of one bank, read-only; returns where they appear. */
-function mapMaps(memory: SharedMemory, { fd, at, bytes }: ModuleMaps, bank: Bank): number {
+/**
+ * Lets a module's pedestals follow its frame, which has just been corrected with them. Each module has
+ * one converter, and all of its memories map the same pages: nobody else writes them.
+ */
+function trackModule(cell: Cell, { conversion }: ModuleSetup, from: number, maps: number): void {
+  if (conversion.kind !== "correct_jungfrau" || conversion.setup.tracking === undefined) return;
+  const { rows, columns, tracking } = conversion.setup;
+  trackPedestal({ kernels: cell.kernels, memory: cell.memory.memory }, {
+    from,
+    rows,
+    columns,
+    g0: maps,
+    limits: maps + conversion.maps.limitsAt,
+    weight: tracking.weight,
+  });
+}
+
+/** Maps a module's maps of one bank; returns where they appear. */
+function mapMaps(
+  memory: SharedMemory,
+  { fd, at, bytes }: ModuleMaps,
+  bank: Bank,
+  writable: boolean,
+): number {
   const place = memory.allocate(bytes, PAGE_BYTES);
   mapFixed({
     address: memory.base + BigInt(place),
     bytes,
     fd,
     fileOffset: at[bank],
-    writable: false,
+    writable,
     populate: true,
   });
   return place;

@@ -60,6 +60,8 @@ export interface Calibration extends ModulesShape {
   readonly id: bigint;
   /** Maps by module. */
   readonly maps: readonly CalibratedModule[];
+  /** By module: RMS in G0, [row, column], ADU; if it was asked for. */
+  readonly firstNoises?: readonly Float32Array<ArrayBuffer>[];
   /** Masked pixels of all modules together. */
   readonly masked: Readonly<MaskedPixels>;
   /** Where the maps come from. */

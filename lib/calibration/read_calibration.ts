@@ -30,6 +30,8 @@ export interface CalibrationSources {
   readonly pedestal: MapSource;
   /** [row, column], not 0: masked. Left out, the pedestal file's `/pixel_mask` if it has one. */
   readonly pixelMask?: MapSource;
+  /** [stage, row, column], RMS about the pedestal, ADU; read only if asked for. */
+  readonly noises?: MapSource;
 }
 
 /** Names of the datasets when nothing else is said: those of a pedestal file, and of gain files. */
@@ -70,11 +72,17 @@ export function readCalibration(sources: CalibrationSources, shape: ModulesShape
       ? new Uint32Array(pixels)
       : Uint32Array.from(pixelMask.maps[module]!),
   }));
-  return makeCalibration(shape, maps, {
+  const calibration = makeCalibration(shape, maps, {
     gains: gains.provenance,
     pedestal: pedestal.provenance,
     pixelMask: pixelMask?.provenance,
   });
+  if (sources.noises === undefined) return calibration;
+  const noises = readMap(sources.noises, shape, GAIN_STAGES.length);
+  return {
+    ...calibration,
+    firstNoises: noises.maps.map((map) => Float32Array.from(map.subarray(0, pixels))),
+  };
 }
 
 /**

@@ -369,6 +369,27 @@ Deno.test("parseConfig() takes what can be done about double pixels of a detecto
   parseConfig(jungfrau({ ...converted, ...WITH_GAPS }));
 });
 
+Deno.test("parseConfig() has defaults for tracked pedestals, and limits", () => {
+  const tracking = (pedestal_tracking: unknown): Record<string, unknown> =>
+    jungfrau({
+      detector_type: "jungfrau-converted",
+      calibration: { gains: "/g.h5", pedestal: "/p.h5", pedestal_tracking },
+    });
+  const { calibration } = parseConfig(tracking({})).config;
+  assert.deepEqual(calibration?.pedestal_tracking, {
+    frames: 1000,
+    noise: 4,
+    noise_dataset: "/pedestal_rms",
+  });
+  assert.equal(parseConfig(tracking(undefined)).config.calibration?.pedestal_tracking, undefined);
+  for (const frames of [1, 10_001, 2.5]) {
+    assert.deepEqual(pathsOf(tracking({ frames })), ["calibration.pedestal_tracking.frames"]);
+  }
+  for (const noise of [0, 11, "4"]) {
+    assert.deepEqual(pathsOf(tracking({ noise })), ["calibration.pedestal_tracking.noise"]);
+  }
+});
+
 Deno.test("parseConfig() takes the bunch id as image id where packets carry one", async () => {
   const eiger = await recordedConfig("eiger05m_out");
   parseConfig({ ...eiger, image_id_source: "frame_number" });

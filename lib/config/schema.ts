@@ -86,6 +86,16 @@ const dataset = z.string("the path of a dataset").regex(
   "the path of a dataset, such as /gains",
 );
 
+const TRACKED_FRAMES = "an integer from 2 to 10000";
+const TRACKED_NOISE = "a number above 0, up to 10: times the RMS";
+
+/** How G0 pedestals follow pixels without photons. */
+const trackingSchema = z.object({
+  frames: z.int(TRACKED_FRAMES).min(2, TRACKED_FRAMES).max(10_000, TRACKED_FRAMES).default(1_000),
+  noise: z.number(TRACKED_NOISE).gt(0, TRACKED_NOISE).lte(10, TRACKED_NOISE).default(4),
+  noise_dataset: dataset.default("/pedestal_rms"),
+}, 'an object like {"frames": 1000, "noise": 4}, or {} for just that');
+
 /** Where gains, pedestals and masks are. */
 export const calibrationSchema = z.object({
   gains: mapPath,
@@ -94,6 +104,7 @@ export const calibrationSchema = z.object({
   pedestal_dataset: dataset.default("/pedestal"),
   pixel_mask: mapPath.optional(),
   pixel_mask_dataset: dataset.default("/pixel_mask"),
+  pedestal_tracking: trackingSchema.optional(),
 }, 'an object like {"gains": "/calibration/gains.h5", "pedestal": "/calibration/pedestal.h5"}');
 
 const streamRate = (second: string): z.ZodTuple<[z.ZodInt, z.ZodInt], null> => {
@@ -190,7 +201,7 @@ export const detectorConfigSchema = z.object({
   ),
   calibration: calibrationSchema.optional().meta(
     notes(
-      "jungfrau-converted: files with gains (ADU/keV) and pedestals (ADU), [gain, y, x] of one module or of all, stacked, and optionally a pixel mask, [y, x]; without it, that of the pedestal file. Datasets: gains_dataset, pedestal_dataset, pixel_mask_dataset.",
+      "jungfrau-converted: files with gains (ADU/keV) and pedestals (ADU), [gain, y, x] of one module or of all, stacked, and optionally a pixel mask, [y, x]; without it, that of the pedestal file. Datasets: gains_dataset, pedestal_dataset, pixel_mask_dataset. With pedestal_tracking, {} or {frames, noise, noise_dataset}, pedestals of G0 follow pixels without photons.",
       { origin: "addition" },
     ),
   ),

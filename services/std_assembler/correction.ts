@@ -84,7 +84,12 @@ export class Correction implements Disposable {
     await this.#switch.load(calibration.id, (bank) => {
       masked = this.#banks.write(
         bank,
-        calibration.maps.map(({ gains, pedestals, mask }) => ({ gains, pedestals, mask })),
+        calibration.maps.map(({ gains, pedestals, mask }, module) => ({
+          gains,
+          pedestals,
+          mask,
+          firstNoise: calibration.firstNoises?.[module],
+        })),
       );
       return masked;
     }, this.#config.image_timeout_ms + PATIENCE_MS);
@@ -155,13 +160,23 @@ export class Correction implements Disposable {
 
 /** The files that a config names. */
 export function calibrationSources(config: CalibrationConfig): CalibrationSources {
-  const { gains, gains_dataset, pedestal, pedestal_dataset, pixel_mask, pixel_mask_dataset } =
-    config;
+  const {
+    gains,
+    gains_dataset,
+    pedestal,
+    pedestal_dataset,
+    pixel_mask,
+    pixel_mask_dataset,
+    pedestal_tracking,
+  } = config;
   return {
     gains: { path: gains, dataset: gains_dataset },
     pedestal: { path: pedestal, dataset: pedestal_dataset },
     ...(pixel_mask === undefined
       ? {}
       : { pixelMask: { path: pixel_mask, dataset: pixel_mask_dataset } }),
+    ...(pedestal_tracking === undefined
+      ? {}
+      : { noises: { path: pedestal, dataset: pedestal_tracking.noise_dataset } }),
   };
 }
