@@ -4,13 +4,14 @@
  * @module
  */
 
+import { readKernelFiles } from "./_process.ts";
+
 /** A paragraph: CPU, cores, memory, kernel, versions, date, and what else ran. */
 export async function describeMachine(): Promise<string> {
-  const cpu = /^model name\s*:\s*(.+)$/m.exec(await Deno.readTextFile("/proc/cpuinfo"))?.[1] ??
+  const cpu = /^model name\s*:\s*(.+)$/m.exec(await readKernelFiles("/proc/cpuinfo"))?.[1] ??
     Deno.build.arch;
-  const cache = await Deno.readTextFile("/sys/devices/system/cpu/cpu0/cache/index3/size").catch(
-    () => "?",
-  );
+  const cache = await readKernelFiles("/sys/devices/system/cpu/cpu0/cache/index3/size")
+    .catch(() => "?");
   const { total } = Deno.systemMemoryInfo();
   const [load] = Deno.loadavg();
   const gcc = new TextDecoder().decode(

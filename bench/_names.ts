@@ -7,6 +7,8 @@
 const PREFIX = `bench-${Deno.pid}-`;
 const FOLDER_PREFIX = `std-daq-${PREFIX}`;
 const SHM = "/dev/shm";
+/** Where files go: the bench's permissions name it. */
+const TEMPORARY = "/tmp";
 
 /** A name in shared memory, of this run alone. */
 export function benchName(what: string): string {
@@ -15,13 +17,12 @@ export function benchName(what: string): string {
 
 /** A new temporary folder. */
 export async function benchFolder(): Promise<string> {
-  return await Deno.makeTempDir({ prefix: FOLDER_PREFIX });
+  return await Deno.makeTempDir({ dir: TEMPORARY, prefix: FOLDER_PREFIX });
 }
 
 /** Removes everything of this run: for one that is interrupted. */
 export function removeAll(): void {
-  const temporary = Deno.env.get("TMPDIR") ?? "/tmp";
-  for (const [folder, prefix] of [[SHM, PREFIX], [temporary, FOLDER_PREFIX]] as const) {
+  for (const [folder, prefix] of [[SHM, PREFIX], [TEMPORARY, FOLDER_PREFIX]] as const) {
     for (const { name } of Deno.readDirSync(folder)) {
       if (name.startsWith(prefix)) Deno.removeSync(`${folder}/${name}`, { recursive: true });
     }

@@ -6,6 +6,7 @@
 import { TextLineStream } from "./_lines.ts";
 
 const NATIVE = new URL("native/", import.meta.url).pathname;
+const SETTINGS = new URL("../deno.json", import.meta.url).pathname;
 
 /** Yardsticks and loads, compiled from bench/native. */
 export const NATIVE_PROGRAMS = [
@@ -40,10 +41,11 @@ export function native(program: NativeProgram, ...args: (string | number)[]): Pr
   return { path: `${NATIVE}bin/${program}`, args };
 }
 
-/** A script of this folder under Deno, with its arguments. */
+/** A script of this folder under Deno, with its arguments and no more rights than services have. */
 export function script(name: string, ...args: (string | number)[]): Program {
   const path = new URL(name, import.meta.url).pathname;
-  return { path: Deno.execPath(), args: ["run", "-A", "--quiet", path, ...args] };
+  const flags = ["--quiet", "--no-prompt", "--config", SETTINGS, "-P=bench_program"];
+  return { path: Deno.execPath(), args: ["run", ...flags, path, ...args] };
 }
 
 /**

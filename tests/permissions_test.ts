@@ -36,7 +36,14 @@ const EVERYTHING = [
 
 type Attempt = typeof EVERYTHING[number];
 
-/** What the named sets allow on purpose: they know neither config nor ports. */
+/** What a set allows that may write to /tmp, where a clone of the repository may be, too. */
+const IN_TMP: readonly Attempt[] = [
+  "write to /tmp",
+  "remove a file",
+  ...(ROOT.startsWith("/tmp/") ? ["write beside the code" as const] : []),
+];
+
+/** What the named sets allow on purpose: they know neither config nor ports, nor what is measured. */
 const ALLOWED: Record<keyof typeof denoJson.permissions, readonly Attempt[]> = {
   std_udp_recv: [],
   std_assembler: [],
@@ -60,6 +67,14 @@ const ALLOWED: Record<keyof typeof denoJson.permissions, readonly Attempt[]> = {
     "listen on another port",
     "read the environment",
   ],
+  bench: [
+    ...IN_TMP,
+    "read a system file",
+    "list a home folder",
+    "run a process",
+    "listen on another port",
+  ],
+  bench_program: [...IN_TMP, "read a system file", "list a home folder"],
 };
 
 const SERVICES = [
