@@ -18,6 +18,7 @@
  * | `…/ring`                | RAM rings: writer, reader, follower                                |
  * | `…/service`             | how to be a service: `runService`, data workers, supervision       |
  * | `…/simulate`            | images and packets of a simulated detector                         |
+ * | `…/store`               | what is remembered: configs, the log of acquisitions, rates        |
  * | `…/zmq`                 | ZeroMQ sockets                                                     |
  *
  * `acquisition` and `service` are FFI-free, too.

@@ -1,0 +1,12 @@
+/**
+ * What std-daq remembers: configs and deployments, the log of acquisitions with reports and previews,
+ * rates and statuses. In Redis, with the keys of the original, or in a file of SQLite: {@link openStore}.
+ * `docs/reference/store.md` has the keys and limits.
+ *
+ * Needs `net` to Redis, or `read` and `write` of the file.
+ *
+ * @module
+ */
+export * from "./open_store.ts";
+export * from "./store.ts";
+export * from "./store_error.ts";

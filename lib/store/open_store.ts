@@ -1,0 +1,62 @@
+import { RedisEngine } from "./_redis_engine.ts";
+import { SqliteEngine } from "./_sqlite_engine.ts";
+import { Store, type StoreLimits } from "./store.ts";
+import { StoreError } from "./store_error.ts";
+
+/** How to open a store. */
+export interface StoreOptions {
+  /** Start of all keys. Default `daq`, as the original's. */
+  namespace?: string;
+  /** How much is kept of each kind, where it is not {@link DEFAULT_LIMITS}. */
+  limits?: Partial<StoreLimits>;
+  /** Entries that may wait for a Redis that is away. Default 10 000. */
+  maxWaiting?: number;
+  /** Bytes of entries that may wait. Default 64 MiB. */
+  maxWaitingBytes?: number;
+  /** Redis's password, where the URL has none. */
+  password?: string;
+  /** For `rediss:`, certificate of the authority to trust, PEM. Default: the system's. */
+  ca?: string;
+  /** Told of an outage of Redis, what it cost, and its end. */
+  onNote?: (message: string) => void;
+  /** Clock, ms since 1970. */
+  now?: () => number;
+}
+
+/**
+ * Opens a store: `redis[s]://[user[:password]@]host[:port][/db]`, shared by all machines, or
+ * `sqlite:/path/to/file`, embedded, for one. Redis need not be there (yet).
+ *
+ * @example
+ * ```ts ignore
+ * import { openStore } from "@std-daq/std-daq/store";
+ *
+ * await using store = openStore("sqlite:/var/lib/std-daq/store.sqlite");
+ * const id = await store.addLog({ n_images: 100, output_file: "/data/run_1.h5" });
+ * await store.addReport(id, { readable: true });
+ * ```
+ *
+ * @throws {StoreError} If the address is none, or the file cannot be opened.
+ */
+export function openStore(address: string, options: StoreOptions = {}): Store {
+  const { namespace = "daq", limits = {}, now = Date.now, onNote = () => {} } = options;
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  const path = /^sqlite:(?:\/\/)?(.+)$/.exec(address)?.[1];
+  const settings = { namespace, limits, now };
+  if (path !== undefined) return new Store(new SqliteEngine(path, now), settings);
+  if (url === undefined || !/^rediss?:$/.test(url.protocol) || url.hostname === "") {
+    throw new StoreError(
+      `store address ${address.replace(/:[^:@/]*@/, ":***@")} is none; ` +
+        "give redis://host:6379, rediss://… for TLS, or sqlite:/path/to/file",
+    );
+  }
+  const { maxWaiting = 10_000, maxWaitingBytes = 64 * 2 ** 20, password, ca } = options;
+  const engine = new RedisEngine({
+    url,
+    password,
+    ca,
+    limits: { maxEntries: maxWaiting, maxBytes: maxWaitingBytes },
+    onNote,
+  });
+  return new Store(engine, settings);
+}
