@@ -8,5 +8,6 @@ export * from "./images.ts";
 export * from "./instance.ts";
 export * from "./layout.ts";
 export * from "./pedestal.ts";
+export * from "./place_module.ts";
 export * from "./track_pedestal.ts";
 export * from "./unpack_gigafrost.ts";
