@@ -11,19 +11,22 @@ const EIGER_COLUMNS = 6;
 /** What detector to make. */
 export interface BenchDetector {
   detector: string;
-  type: "eiger" | "jungfrau-raw" | "gigafrost";
+  type: "eiger" | "jungfrau-raw" | "jungfrau-converted" | "gigafrost";
   modules: number;
   port: number;
   /** Slots of each frame ring and of the image ring. */
   slots?: number;
+  /** GigaFRoST: sides of the image, px; default 504 × 252, a small region, which it reads fast. */
+  size?: { width: number; height: number };
+  /** Jungfrau: files with the maps that correct it. */
+  calibration?: { gains: string; pedestal: string };
 }
 
-/** A small region of a GigaFRoST, which it reads fast, px. */
 const GIGAFROST_SIZE = { width: 504, height: 252 };
 
 /**
  * The config of a detector of 16 bit: Jungfrau modules in a column, Eiger half modules in rows of six,
- * a GigaFRoST's eight streams of 504 × 252 px.
+ * a GigaFRoST's eight streams.
  */
 export function benchConfig(options: BenchDetector): DetectorConfig {
   return parseConfig(benchConfigJson(options)).config;
@@ -31,11 +34,11 @@ export function benchConfig(options: BenchDetector): DetectorConfig {
 
 /** The same as it stands in a file. */
 export function benchConfigJson(options: BenchDetector): Record<string, unknown> {
-  const { detector, type, modules, port, slots = 128 } = options;
+  const { detector, type, modules, port, slots = 128, calibration } = options;
   const eiger = type === "eiger";
   const columns = eiger ? Math.min(modules, EIGER_COLUMNS) : 1;
   const [width, height] = eiger ? [514, 256] : [1024, 512];
-  const gigafrost = type === "gigafrost" ? GIGAFROST_SIZE : undefined;
+  const gigafrost = type === "gigafrost" ? options.size ?? GIGAFROST_SIZE : undefined;
   const place = (i: number): number[] => {
     const x = (i % columns) * width;
     const y = Math.floor(i / columns) * height;
@@ -54,5 +57,6 @@ export function benchConfigJson(options: BenchDetector): Record<string, unknown>
     module_positions: gigafrost !== undefined
       ? {}
       : Object.fromEntries(Array.from({ length: modules }, (_, i) => [i, place(i)])),
+    ...(calibration !== undefined && { calibration }),
   };
 }

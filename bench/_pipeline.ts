@@ -13,7 +13,28 @@ import { benchConfigJson, type BenchDetector } from "./_config.ts";
 import { benchFolder, benchName } from "./_names.ts";
 import { readyLine, type Running, start } from "./_run.ts";
 
+/** Pixels of a Jungfrau module. */
+const JUNGFRAU_PIXELS = 512 * 1024;
+
 const ROOT = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
+
+/** Maps that correct Jungfrau modules, as raw numbers: 41 ADU/keV and its like, pedestals as simulated. */
+async function writeMaps(
+  folder: string,
+  modules: number,
+): Promise<{ gains: string; pedestal: string }> {
+  const pixels = modules * JUNGFRAU_PIXELS;
+  const write = async (name: string, stages: readonly number[]): Promise<string> => {
+    const map = new Float32Array(stages.length * pixels);
+    stages.forEach((value, stage) => map.fill(value, stage * pixels, (stage + 1) * pixels));
+    await Deno.writeFile(`${folder}/${name}`, new Uint8Array(map.buffer));
+    return `${folder}/${name}`;
+  };
+  return {
+    gains: await write("gains.f32", [41, -1.44, -0.107]),
+    pedestal: await write("pedestal.f32", [2800, 15_000, 14_500]),
+  };
+}
 
 /** A detector's config file, its sockets' folder, its services and rings; all gone when disposed of. */
 export class Pipeline implements AsyncDisposable {
@@ -33,8 +54,11 @@ export class Pipeline implements AsyncDisposable {
   static async make(detector: Omit<BenchDetector, "detector">): Promise<Pipeline> {
     const folder = await benchFolder();
     const name = benchName(Math.random().toString(36).slice(2, 7));
+    const calibration = detector.type === "jungfrau-converted"
+      ? await writeMaps(folder, detector.modules)
+      : undefined;
     const json = {
-      ...benchConfigJson({ ...detector, detector: name }),
+      ...benchConfigJson({ ...detector, detector: name, ...(calibration && { calibration }) }),
       log_level: "warning",
       udp_bind_address: "127.0.0.1",
     };

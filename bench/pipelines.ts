@@ -23,6 +23,11 @@ const CASES: readonly Case[] = [
     from: 400,
   },
   {
+    name: "Jungfrau converted to float32, 1 module",
+    detector: { type: "jungfrau-converted", modules: 1, slots: 512 },
+    from: 400,
+  },
+  {
     name: "GigaFRoST 504 × 252, 8 modules",
     detector: { type: "gigafrost", modules: 8, slots: 1024 },
     from: 1000,
@@ -62,6 +67,9 @@ function figure(name: string, outcome: Outcome, packetsPerImage: number): Figure
     unit: "images/s",
     ours: outcome.lost === 0 ? rate : `${rate.toFixed(0)} with loss,`,
     note: `${(outcome.rate / 1e3).toFixed(0)} k packets/s; CPU per image: receiver ` +
-      `${perImage(receiver)}, assembler ${perImage(assembler)}; ${describeOutcome(outcome)}`,
+      `${perImage(receiver)}, assembler ${perImage(assembler)}, so ` +
+      `${(rate / (receiver + assembler)).toFixed(0)} images/s per core; ${
+        describeOutcome(outcome)
+      }`,
   };
 }

@@ -3,7 +3,10 @@
  *
  * @module
  */
+import { imageBytes } from "../lib/config/mod.ts";
+import { detectorFor } from "../lib/detector/mod.ts";
 import type { ServiceName } from "../lib/service/mod.ts";
+import type { BenchDetector } from "./_config.ts";
 import { type Figure, median } from "./_figure.ts";
 import { Pipeline } from "./_pipeline.ts";
 import { cpuMicroseconds, ownMemory } from "./_process.ts";
@@ -50,52 +53,74 @@ async function starts(rounds: number): Promise<Figure[]> {
   return figures;
 }
 
-/** CPU time per image, and memory under load, of receiver and assembler for Eigers of 16 bit. */
+/** A detector whose images are paid for, and the rate at which they come, images/s. */
+interface Load {
+  name: string;
+  detector: Omit<BenchDetector, "detector" | "port">;
+  rate: number;
+}
+
+const SLOTS = 32;
+
+/** How the cost grows: with modules, then with pixels of the same eight streams. */
+const LOADS: readonly Load[] = [
+  ...([[1, 400], [8, 100], [72, 10]] as const).map(([modules, rate]): Load => ({
+    name: `Eiger 16 bit, ${modules} module${modules > 1 ? "s" : ""}`,
+    detector: { type: "eiger", modules, slots: SLOTS },
+    rate,
+  })),
+  ...([[504, 252, 200], [1008, 1008, 100], [2016, 2016, 25]] as const).map((
+    [width, height, rate],
+  ): Load => ({
+    name: `GigaFRoST, ${width} × ${height} px`,
+    detector: { type: "gigafrost", modules: 8, slots: SLOTS, size: { width, height } },
+    rate,
+  })),
+];
+
+/** CPU time per image, and memory under load, of receiver and assembler. */
 async function costs(): Promise<Figure[]> {
   const figures: Figure[] = [];
-  for (const [modules, rate] of [[1, 400], [8, 100], [72, 10]] as const) {
-    const port = 20_000 + Math.floor(Math.random() * 90) * 100;
-    await using pipeline = await Pipeline.make({ type: "eiger", modules, port, slots: 32 });
-    const receiver = await pipeline.start("std_udp_recv");
-    const assembler = await pipeline.start("std_assembler");
-    const pids = [receiver.pid, assembler.pid];
-    const images = rate * 4;
-    const args = ["--source-images", "2", "--json"];
-    const send = async (n: number): Promise<void> => {
-      const simulator = pipeline.spawn("udp_simulator", [
-        ...args,
-        "--images",
-        String(n),
-        "--rate",
-        String(rate),
-      ]);
-      await readyLine(simulator);
-      await simulator.result();
-      await pipeline.settled();
-    };
-    await send(rate); // compiles what is hot
-    const before = await Promise.all(pids.map(cpuMicroseconds));
-    const good = pipeline.account().images_good;
-    await send(images);
-    const after = await Promise.all(pids.map(cpuMicroseconds));
-    const complete = Number(pipeline.account().images_good - good);
-    const [receiving, assembling] = after.map((value, i) => (value - before[i]!) / images);
-    const memory = await Promise.all(pids.map(ownMemory));
-    figures.push({
-      row: "services",
-      name: `CPU per image, Eiger 16 bit, ${modules} module${modules > 1 ? "s" : ""}`,
-      unit: "µs",
-      ours: receiving! + assembling!,
-      note:
-        `receiver ${receiving!.toFixed(0)} µs (${
-          (receiving! / modules / 64).toFixed(2)
-        } per packet), ` +
-        `assembler ${assembling!.toFixed(0)} µs (${
-          (assembling! / modules).toFixed(0)
-        } per module), ` +
-        `${complete} of ${images} images complete at ${rate}/s, ` +
-        `memory ${memory.map((mb) => mb.toFixed(0)).join(" + ")} MB`,
-    });
-  }
+  for (const load of LOADS) figures.push(await cost(load));
   return figures;
+}
+
+async function cost({ name, detector, rate }: Load): Promise<Figure> {
+  const port = 20_000 + Math.floor(Math.random() * 90) * 100;
+  await using pipeline = await Pipeline.make({ ...detector, port });
+  const { config } = pipeline;
+  const receiver = await pipeline.start("std_udp_recv");
+  const assembler = await pipeline.start("std_assembler");
+  const pids = [receiver.pid, assembler.pid];
+  const images = rate * 4;
+  const send = async (n: number): Promise<void> => {
+    const args = ["--source-images", "2", "--json", "--images", String(n), "--rate", String(rate)];
+    const simulator = pipeline.spawn("udp_simulator", args);
+    await readyLine(simulator);
+    await simulator.result();
+    await pipeline.settled();
+  };
+  await send(rate); // compiles what is hot
+  const before = await Promise.all(pids.map(cpuMicroseconds));
+  const good = pipeline.account().images_good;
+  await send(images);
+  const after = await Promise.all(pids.map(cpuMicroseconds));
+  const complete = Number(pipeline.account().images_good - good);
+  const [receiving = 0, assembling = 0] = after.map((value, i) => (value - before[i]!) / images);
+  const memory = await Promise.all(pids.map(ownMemory));
+  const modules = config.n_modules;
+  const packets = modules * detectorFor(config).packetFormat(config).packetsPerFrame;
+  return {
+    row: "services",
+    name: `CPU per image, ${name}`,
+    unit: "µs",
+    ours: receiving + assembling,
+    note: `receiver ${receiving.toFixed(0)} µs (${(receiving / packets).toFixed(2)} per packet), ` +
+      `assembler ${assembling.toFixed(0)} µs (${(assembling / modules).toFixed(0)} per module), ` +
+      `${
+        (imageBytes(config) / (receiving + assembling) / 1e3).toFixed(2)
+      } GB of image per core and s, ` +
+      `${complete} of ${images} images complete at ${rate}/s, ` +
+      `memory ${memory.map((mb) => mb.toFixed(0)).join(" + ")} MB`,
+  };
 }
