@@ -14,7 +14,9 @@ import {
   type Status,
   UnroutableError,
 } from "../lib/broker/mod.ts";
-import { RabbitMq, TcpProxy } from "./harness/mod.ts";
+import { testContext } from "../services/daq/_test_context.ts";
+import { runDaq } from "../services/daq/program.ts";
+import { RabbitMq, TcpProxy, until } from "./harness/mod.ts";
 
 let rabbit: RabbitMq;
 Deno.test.beforeAll(async () => {
@@ -395,6 +397,68 @@ Deno.test("a client that lost its connection hears again, and what it sent meanw
   await again.promise;
   match(notes[0]!, /^lost the connection to amqp:\/\/127\.0\.0\.1:\d+, trying again: /);
   strictEqual((await asker.request(tag, { n: 2 }, END)).status, "request_success");
+});
+
+Deno.test("daq request asks and waits, daq kill ends, daq monitor shows", async () => {
+  const tag = newTag();
+  const held = new Held();
+  await using _service = await service(tag, held);
+  const at = ["--broker-url", rabbit.url];
+  const [plain, aggregated] = [testContext(), testContext()];
+  const monitors = [
+    runDaq(["monitor", "--tag", `${tag}.#`, ...at], plain),
+    runDaq(["monitor", "--agg", "--tag", `${tag}.#`, ...at], aggregated),
+  ];
+  await until("listening", () => plain.stderr !== "" && aggregated.stderr !== "");
+
+  const asking = testContext();
+  const asked = runDaq(["request", tag, '{"n": 1}', "--wait", ...at], asking);
+  const id = await held.started.promise;
+  strictEqual(await runDaq(["kill", tag, id, ...at], testContext()), 0);
+  strictEqual(await asked, 1);
+  strictEqual(asking.stdout, `${id}\n- ${tag}.service Interrupted.\n`);
+
+  held.finish.resolve({ file: "/run.h5" });
+  const other = testContext();
+  const args = ["request", tag, '{"n": 2}', "--wait", "--json", ...at];
+  strictEqual(await runDaq(args, other), 0);
+  const answer = JSON.parse(other.stdout);
+  strictEqual(answer.status, "request_success");
+  const [first, second] = [id, String(answer.request_id)].map((id) =>
+    `${id.slice(0, 4)}..${id.slice(-4)}`
+  );
+  await until(
+    "the end on both",
+    () => [plain, aggregated].every(({ stdout }) => stdout.trim().split("\n").length === 4),
+  );
+  plain.stop();
+  aggregated.stop();
+  deepStrictEqual(await Promise.all(monitors), [0, 0]);
+  deepStrictEqual(plain.stdout.trim().split("\n"), [
+    `* ${first} ${tag}.service {"n":1}`,
+    `- ${first} ${tag}.service Interrupted.`,
+    `* ${second} ${tag}.service {"n":2}`,
+    `+ ${second} ${tag}.service {"file":"/run.h5"}`,
+  ]);
+  deepStrictEqual(aggregated.stdout.trim().split("\n"), [
+    `${first}  * ${tag}.service  {"n":1}`,
+    `${first}  - ${tag}.service  {"n":1}`,
+    `${second}  * ${tag}.service  {"n":2}`,
+    `${second}  + ${tag}.service  {"n":2}`,
+  ]);
+});
+
+Deno.test("daq request says what is wrong", async () => {
+  const at = ["--broker-url", rabbit.url];
+  const nobody = testContext();
+  strictEqual(await runDaq(["request", "nobody.is.here", "{}", ...at], nobody), 4);
+  match(nobody.stderr, /^daq: no service is bound for "nobody\.is\.here"/);
+  const broken = testContext();
+  strictEqual(await runDaq(["request", "a", "{n: 1}", ...at], broken), 2);
+  match(broken.stderr, /^daq: the request is not JSON: /);
+  const where = testContext();
+  strictEqual(await runDaq(["request", "a", "{}", "--broker-url", "daq-1"], where), 4);
+  match(where.stderr, /^daq: broker address daq-1 is none; give one such as amqp:/);
 });
 
 Deno.test("the broker restarts in the middle of requests: they end well and are told", async () => {

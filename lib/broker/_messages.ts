@@ -25,6 +25,7 @@ export interface Delivery {
   readonly body: Uint8Array;
   readonly headers: Readonly<Record<string, unknown>>;
   readonly requestId: string | undefined;
+  readonly routingKey: string;
   readonly redelivered: boolean;
 }
 
@@ -71,11 +72,14 @@ export function statusHeaders(
 }
 
 /** Reads a status; undefined when it is none. A body that is not JSON counts as null. */
-export function readStatus({ body, headers, requestId = "" }: Delivery): Status | undefined {
+export function readStatus(
+  { body, headers, requestId = "", routingKey }: Delivery,
+): Status | undefined {
   const action = toAction(headers.action);
   if (action === undefined || typeof headers.source !== "string") return undefined;
   return {
     requestId,
+    tag: routingKey,
     action,
     source: headers.source,
     message: headers.message ?? null,

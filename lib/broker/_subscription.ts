@@ -151,9 +151,9 @@ export class Subscription {
 }
 
 function toDelivery(message: AsyncMessage): Delivery {
-  const { correlationId, headers, redelivered, body } = message;
+  const { correlationId, headers, redelivered, routingKey, body } = message;
   const requestId = typeof correlationId === "string" && correlationId !== ""
     ? correlationId
     : undefined;
-  return { body: bytesOf(body), headers: headers ?? {}, requestId, redelivered };
+  return { body: bytesOf(body), headers: headers ?? {}, requestId, routingKey, redelivered };
 }

@@ -15,3 +15,4 @@ export * from "./primary_service.ts";
 export * from "./service_options.ts";
 export * from "./status.ts";
 export * from "./status_aggregator.ts";
+export * from "./topic.ts";

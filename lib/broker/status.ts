@@ -9,6 +9,8 @@ export type StatusAction =
 export interface Status {
   /** The request, as its sender named it; empty when it was sent without a name. */
   requestId: string;
+  /** The tag of the service, a pattern: which requests are for it. */
+  tag: string;
   /** What became of it. */
   action: StatusAction;
   /** The service that says so. */

@@ -12,7 +12,14 @@ function feed(aggregator: StatusAggregator, requestId: string, ...said: string[]
   };
   for (const text of said) {
     const [source = "", action = ""] = text.split(":");
-    aggregator.add({ requestId, source, action: actions[action]!, message: text, request: {} });
+    aggregator.add({
+      requestId,
+      tag: "#",
+      source,
+      action: actions[action]!,
+      message: text,
+      request: {},
+    });
   }
 }
 

@@ -31,6 +31,9 @@ const RESOURCE_ERRORS: ReadonlySet<string> = new Set([
   "AddrNotAvailable",
   "NotCapable",
   "PermissionDenied",
+  "BrokerError",
+  "UnroutableError",
+  "StoreError",
 ]);
 
 /**

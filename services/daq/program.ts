@@ -4,7 +4,9 @@ import { ExitCode, exitCodeOf } from "../../lib/service/mod.ts";
 import { calibrationCommand } from "./commands/calibration.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { pedestalCommand } from "./commands/pedestal.ts";
+import { monitorCommand } from "./commands/monitor.ts";
 import { replayCommand } from "./commands/replay.ts";
+import { killCommand, requestCommand } from "./commands/request.ts";
 import { runCommand } from "./commands/run.ts";
 import { simulateCommand } from "./commands/simulate.ts";
 import { statusCommand } from "./commands/status.ts";
@@ -49,6 +51,9 @@ export function daqProgram(context: DaqContext): CommandUnknownOpts {
     simulateCommand,
     replayCommand,
     pedestalCommand,
+    requestCommand,
+    killCommand,
+    monitorCommand,
     calibrationCommand,
   ];
   for (const make of commands) {

@@ -1,0 +1,65 @@
+import { Option } from "@commander-js/extra-typings";
+import type { BrokerClient, RequestOutcome, StatusAction } from "../../lib/broker/mod.ts";
+import { stringifyJson } from "../../lib/http/mod.ts";
+import type { DaqContext } from "./context.ts";
+
+/** The option that every command of the broker has. */
+// The typings infer the option's name and value; naming the type would repeat them.
+// deno-lint-ignore explicit-function-return-type
+export function brokerOption() {
+  return new Option(
+    "--broker-url <url>",
+    "address of RabbitMQ, amqp[s]://… (env: BROKER_URL, BROKER_HOST, …; default: this machine)",
+  );
+}
+
+/**
+ * Connects as a client to `--broker-url`, or to where the environment says. The library is loaded only here:
+ * the other commands start without it.
+ *
+ * @throws {BrokerError} If the address is none, or nobody is there.
+ */
+export async function connectBroker(
+  url: string | undefined,
+  context: DaqContext,
+): Promise<BrokerClient> {
+  const { BrokerClient, resolveBroker } = await import("../../lib/broker/mod.ts");
+  return await BrokerClient.connect({
+    broker: resolveBroker({ url, env: (name) => context.env(name) }),
+    name: "daq",
+    onNote: (message) => context.err(`${message}\n`),
+  });
+}
+
+const MARKS: Record<StatusAction, { sign: string; color: number }> = {
+  request_start: { sign: "*", color: 33 },
+  request_progress: { sign: "~", color: 36 },
+  request_success: { sign: "+", color: 32 },
+  request_fail: { sign: "-", color: 31 },
+};
+
+/** `*` started, `~` under way, `+` succeeded, `-` failed; in colour on a terminal. */
+export function mark(action: StatusAction, context: DaqContext): string {
+  const { sign, color } = MARKS[action];
+  return context.color ? `\x1b[${color}m${sign}\x1b[0m` : sign;
+}
+
+/** A request's id, short: `abcd..wxyz`. */
+export function shortId(requestId: string): string {
+  return requestId.length <= 10 ? requestId : `${requestId.slice(0, 4)}..${requestId.slice(-4)}`;
+}
+
+/** What comes of a broker's message on one line of a terminal: no control characters. */
+export function oneLine(value: unknown): string {
+  if (value === null || value === undefined) return "";
+  const text = typeof value === "string" ? value : stringifyJson(value);
+  return text.replace(/\p{Cc}+/gu, " ");
+}
+
+/** The end of a request, a line for each service. */
+export function outcomeText(outcome: RequestOutcome, context: DaqContext): string {
+  return Object.entries(outcome.services).map(([service, said]) => {
+    const { action = "request_start", message } = said.at(-1) ?? {};
+    return `${mark(action, context)} ${service} ${oneLine(message)}`.trimEnd() + "\n";
+  }).join("");
+}
