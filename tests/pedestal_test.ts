@@ -1,9 +1,24 @@
 /** A pedestal run, from packets to the file, against the simulated frames themselves. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { dirname } from "node:path";
 import { parseConfig } from "../lib/config/mod.ts";
+import { formatCalibrationId, frameRingName, imageRingName } from "../lib/protocol/mod.ts";
+import { RingReader, RingRecord, SharedMemory } from "../lib/ring/mod.ts";
 import { badPixels, createSimulation, simulateImage } from "../lib/simulate/mod.ts";
-import { DaqRun, jungfrauConfig, readArraysWithH5py } from "./harness/mod.ts";
+import {
+  DaqRun,
+  imageIds,
+  jungfrauConfig,
+  moduleConfig,
+  readArraysWithH5py,
+  readPixels,
+  readWithH5py,
+  ringEntries,
+  TestCalibration,
+  uniqueName,
+  until,
+} from "./harness/mod.ts";
 
 const FRAMES = 24;
 const SETTLE = 3;
@@ -18,14 +33,12 @@ Deno.test("daq pedestal --simulate finds mean and RMS of every pixel to the last
   const { daq } = await DaqRun.start(json);
   await using _running = daq;
   const path = daq.path("pedestals.h5");
-  const { code, out, err } = await daq.command(
-    ...["pedestal", daq.configPath, "--simulate", "--json", "--output", path],
-    ...["--frames", String(FRAMES), "--settle", String(SETTLE)],
+  const report = await simulatedPedestal(
+    daq,
+    ...["--output", path, "--frames", String(FRAMES), "--settle", String(SETTLE)],
     "--simulator-options",
     "--seed 4 --dead-pixels 6 --noisy-pixels 5 --wrong-gain-pixels 7 --rate 60",
   );
-  assert.equal(code, 0, err);
-  const report = JSON.parse(out);
   assert.equal(report.file, path);
   assert.equal(report.masked_pixels, 18);
 
@@ -100,6 +113,83 @@ Deno.test("daq pedestal --simulate finds mean and RMS of every pixel to the last
     wrong_gain_pixels: 7,
   });
 });
+
+Deno.test("daq pedestal --apply: the next images are made with what was just recorded", async () => {
+  const folder = Deno.makeTempDirSync({ prefix: "calibration_" });
+  try {
+    const name = uniqueName("e2e-apply");
+    const config = moduleConfig("jungfrau-converted", 1, {
+      detector_name: name,
+      calibration: new TestCalibration(1).write(folder),
+    });
+    const { daq } = await DaqRun.start(config);
+    await using _running = daq;
+    const dark = ["--pattern", "dark", "--gain", "0", "--images", "3", "--rate", "20"];
+    const before = await spread(daq, name, "before.h5", dark, "1");
+    const report = await simulatedPedestal(
+      daq,
+      ...["--apply", "--frames", "16", "--settle", "2"],
+      ...["--simulator-options", "--rate 60 --start-id 100"],
+    );
+    assert.equal(dirname(String(report.file)), folder, "beside the former");
+    const status = await daq.command("calibration", "status", daq.configPath, "--json");
+    assert.equal(JSON.parse(status.out).pedestal, report.file);
+    assert.equal(JSON.parse(status.out).calibration_id, report.calibration_id);
+    const after = await spread(daq, name, "after.h5", dark, "100000");
+    const newest = ringEntries(imageRingName(name)).at(-1);
+    assert.equal(formatCalibrationId(newest?.calibrationId ?? 0n), report.calibration_id);
+    // Pedestals differ by ±200 ADU from pixel to pixel, noise is 4 or 8 ADU, gains are 41 ADU/keV.
+    assert.ok(before > 2, `${before} keV with the former pedestals`);
+    assert.ok(after < 0.3, `${after} keV with the new ones`);
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+});
+
+/** Runs `daq pedestal --simulate … --json`, however long it takes; returns its report. */
+async function simulatedPedestal(
+  daq: DaqRun,
+  ...options: string[]
+): Promise<Record<string, unknown>> {
+  await using process = daq.spawn("pedestal", daq.configPath, "--simulate", "--json", ...options);
+  const { code } = await process.end(120_000);
+  assert.equal(code, 0, process.tail());
+  return JSON.parse(process.out[0] ?? assert.fail(process.tail()));
+}
+
+/** Writes dark images and returns the spread of their energies, keV. */
+async function spread(
+  daq: DaqRun,
+  detector: string,
+  file: string,
+  dark: readonly string[],
+  firstId: string,
+): Promise<number> {
+  const path = daq.path(file);
+  await until(
+    "the image of the last frame",
+    () => newestId(frameRingName(detector, 0)) === newestId(imageRingName(detector)),
+  );
+  assert.equal((await daq.command("write", path, "-n", "3")).code, 0);
+  const sent = await daq.command("simulate", daq.configPath, ...dark, "--start-id", firstId);
+  assert.equal(sent.code, 0, sent.err);
+  await until(
+    "three images",
+    async () => (await daq.client.status()).acquisition.state === "FINISHED",
+  );
+  assert.equal(imageIds(await readWithH5py(path)).length, 3);
+  const energies = new Float32Array((await readPixels(path)).buffer).filter(Number.isFinite);
+  const square = energies.reduce((sum, energy) => sum + energy ** 2, 0) / energies.length;
+  return Math.sqrt(square);
+}
+
+/** Id of the newest entry of a ring. */
+function newestId(ring: string): bigint | undefined {
+  using reader = RingReader.open(new SharedMemory(2 ** 24), ring);
+  const record = new RingRecord();
+  const { head } = reader;
+  return head > 0n && reader.read(head - 1n, record) === "ok" ? record.imageId : undefined;
+}
 
 /** Mean and RMS of every pixel over the frames in which it has the gain code, without any kernel. */
 function pedestalOf(

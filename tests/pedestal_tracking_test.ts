@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { parseConfig } from "../lib/config/mod.ts";
 import { encodeArrayFile } from "../lib/hdf5/mod.ts";
 import { simulateImage } from "../lib/simulate/mod.ts";
+import { askAssembler } from "../services/daq/calibration_client.ts";
 import { moduleConfig, Pipeline, readPixels, simulate, uniqueName } from "./harness/mod.ts";
 
 const PIXELS = 512 * 1024;
@@ -52,27 +53,40 @@ const options = { pattern: "dark", sourceImages: 1, images: IMAGES } as const;
 const { config } = parseConfig(trackingConfig("/none"));
 const raw = simulateImage(config, options, 1n);
 
-Deno.test("pedestals follow pixels without photons, image by image, and leave the others alone", async () => {
+Deno.test("pedestals follow pixels without photons, image by image, from every calibration that is loaded", async () => {
   using folder = new Folder();
   const path = writeCalibration(folder.path, raw, true);
   await using pipeline = await Pipeline.start(trackingConfig(path));
-  const file = await pipeline.write("tracked.h5", IMAGES);
+  await check(pipeline, "tracked.h5", IMAGES, "1");
+  const context = { env: () => undefined, signal: new AbortController().signal };
+  await askAssembler(pipeline.config, { command: "load", file: path }, context);
+  await check(pipeline, "again.h5", 2, "100");
+});
+
+/** Has images written, and compares every pixel. */
+async function check(
+  pipeline: Pipeline,
+  name: string,
+  images: number,
+  firstId: string,
+): Promise<void> {
+  const file = await pipeline.write(name, images);
   await simulate(
     pipeline,
-    ...["--pattern", "dark", "--source-images", "1", "--images", String(IMAGES), "--rate", "20"],
+    ...["--pattern", "dark", "--source-images", "1", "--images", String(images)],
+    ...["--start-id", firstId, "--rate", "20"],
   );
   await pipeline.finished();
-
   const pixels = new Float32Array((await readPixels(file.path)).buffer);
-  assert.equal(pixels.length, IMAGES * PIXELS);
-  for (let image = 0; image < IMAGES; image++) {
+  assert.equal(pixels.length, images * PIXELS);
+  for (let image = 0; image < images; image++) {
     // Averaged over two frames, half of the distance is left after each.
     const dark = DRIFT / 2 ** image;
     const own = pixels.subarray(image * PIXELS, (image + 1) * PIXELS);
     const wrong = own.findIndex((energy, i) => energy !== (i === LIGHT ? PHOTON : dark));
     assert.equal(wrong, -1, `pixel ${wrong} of image ${image} is ${own[wrong]}, not ${dark}`);
   }
-});
+}
 
 Deno.test("std_assembler says that pedestals without their RMS cannot be tracked", async () => {
   using folder = new Folder();

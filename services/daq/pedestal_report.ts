@@ -19,6 +19,8 @@ export interface PedestalReport {
   median_rms: number[][];
   /** Frames left out, by reason: of all modules and gains. */
   skipped_frames: Record<string, number>;
+  /** The calibration that the next images are made with, if the file was applied. */
+  calibration_id?: string;
 }
 
 /** Sums a pedestal run up. */
@@ -67,5 +69,6 @@ export function reportText(report: PedestalReport): string {
     `masked: ${report.masked_pixels} of ${report.pixels} pixels ` +
     `(${report.dead_pixels} dead, ${report.noisy_pixels} noisy, ` +
     `${report.wrong_gain_pixels} of wrong gain)\n` +
-    `left out: ${skipped.join(", ")} frames\n`;
+    `left out: ${skipped.join(", ")} frames\n` +
+    (report.calibration_id === undefined ? "" : `in force: calibration ${report.calibration_id}\n`);
 }

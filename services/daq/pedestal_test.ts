@@ -162,6 +162,7 @@ for (
     [["--simulator-options", "--seed 1"], /go with --simulate/],
     [["--pedestal-range", "3:0:1"], /expected gain:low:high/],
     [["--pedestal-range", "0:5:1"], /pedestals of G0 from 5 to 1 ADU/],
+    [["--apply"], /type jungfrau-raw, whose images are not corrected/],
     [["--noise-limit", "much"], /expected a number/],
     [["--noise-limit", "0.5"], /noise limit 0\.5 × the median; give more than 1/],
   ] as const

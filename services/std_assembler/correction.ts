@@ -126,6 +126,7 @@ export class Correction implements Disposable {
         ? own(CALIBRATION_DATASETS.pedestal)
         : own(calibration.pedestal_dataset),
       ...(has(CALIBRATION_DATASETS.pixelMask) || pixelMask === undefined ? {} : { pixelMask }),
+      ...(configured.noises === undefined ? {} : { noises: own(configured.noises.dataset) }),
     });
   }
 

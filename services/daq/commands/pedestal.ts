@@ -4,7 +4,7 @@ import {
   InvalidArgumentError,
 } from "@commander-js/extra-typings";
 import { createHash } from "node:crypto";
-import { basename, resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import type {
   ModulePedestals,
   PedestalLimits,
@@ -13,6 +13,7 @@ import type {
 } from "../../../lib/calibration/mod.ts";
 import { type DetectorConfig, loadConfig } from "../../../lib/config/mod.ts";
 import { parseInteger, UsageError, VERSION } from "../../../lib/service/mod.ts";
+import { askAssembler } from "../calibration_client.ts";
 import type { DaqContext } from "../context.ts";
 import { DrawnLine } from "../drawn_line.ts";
 import {
@@ -62,6 +63,10 @@ export function pedestalCommand(context: DaqContext): CommandUnknownOpts {
     .option("--output <file>", "file to write (default: <detector>_pedestal_<time>.h5 here)")
     .option("--overwrite", "replace the file if it is there")
     .option(
+      "--apply",
+      "then have the next images made with it; the file goes beside the config's pedestal by default",
+    )
+    .option(
       "--timeout <s>",
       "longest time without a new frame of the gain that is waited for",
       parseInteger(1, 86_400),
@@ -94,6 +99,8 @@ export function pedestalCommand(context: DaqContext): CommandUnknownOpts {
       }
       const path = resolve(configPath);
       const { config } = await loadConfig(path);
+      // Whether there is somebody to apply it is better known before than after.
+      if (options.apply) await askAssembler(config, { command: "status" }, context);
       const startControl = (tell: (text: string) => void): GainControl =>
         simulate
           ? simulatorControl(config, {
@@ -109,7 +116,7 @@ export function pedestalCommand(context: DaqContext): CommandUnknownOpts {
         frames,
         settle,
         timeoutMs: options.timeout * 1_000,
-        output: resolve(options.output ?? defaultOutput(config, new Date())),
+        output: resolve(options.output ?? defaultOutput(config, new Date(), options.apply)),
         overwrite: options.overwrite ?? false,
         limits: (defaults) => ({
           ranges: withRanges(defaults.ranges, options.pedestalRange),
@@ -118,6 +125,7 @@ export function pedestalCommand(context: DaqContext): CommandUnknownOpts {
         }),
         startControl,
       });
+      if (options.apply) report.calibration_id = await apply(context, config, report.file);
       context.out(options.json ? JSON.stringify(report) + "\n" : reportText(report));
     });
 }
@@ -204,6 +212,16 @@ async function recordAll(
   }
 }
 
+/** Has the next images made with the file; returns the calibration's id. */
+async function apply(context: DaqContext, config: DetectorConfig, file: string): Promise<string> {
+  try {
+    return (await askAssembler(config, { command: "load", file }, context)).calibration_id;
+  } catch (error) {
+    context.err(`${file} is written, but not in force\n`);
+    throw error;
+  }
+}
+
 /** Refuses a file that is there before anything is recorded; writing it checks once more. */
 async function checkOutput(path: string, overwrite: boolean): Promise<void> {
   if (overwrite) return;
@@ -225,10 +243,18 @@ function usage<T>(make: () => T): T {
   }
 }
 
-/** `<detector>_pedestal_20261125_201500.h5`, time in UTC. */
-function defaultOutput({ detector_name }: DetectorConfig, now: Date): string {
+/**
+ * `<detector>_pedestal_20261125_201500.h5`, time in UTC: in this folder, or where the assembler may read.
+ */
+function defaultOutput(
+  { detector_name, calibration }: DetectorConfig,
+  now: Date,
+  beside: boolean | undefined,
+): string {
   const digits = now.toISOString().replaceAll(/[-:]/g, "");
-  return `${detector_name}_pedestal_${digits.slice(0, 8)}_${digits.slice(9, 15)}.h5`;
+  const name = `${detector_name}_pedestal_${digits.slice(0, 8)}_${digits.slice(9, 15)}.h5`;
+  const former = [calibration?.pedestal].flat()[0];
+  return beside && former !== undefined ? `${dirname(former)}/${name}` : name;
 }
 
 interface GainRange {
