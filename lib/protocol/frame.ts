@@ -31,7 +31,7 @@ export interface CommonFrame {
 
 /** Frame of an Eiger half module. */
 export interface EigerFrame extends CommonFrame {
-  /** Bits per pixel: 8, 16 or 32. */
+  /** Bits per pixel as received: 4, 8, 16 or 32. */
   bitDepth: number;
   /** `column` of the packet header: the original swaps the two, and so does the wire. */
   posY: number;
