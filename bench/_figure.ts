@@ -36,6 +36,7 @@ export const ROWS = [
   "kernels",
   "geometry",
   "gigafrost",
+  "correction",
   "pedestal",
   "images",
   "write",

@@ -15,6 +15,7 @@ export const NATIVE_PROGRAMS = [
   "assemble",
   "geometry",
   "gigafrost",
+  "correct",
   "pedestal",
   "images",
   "bitshuffle",

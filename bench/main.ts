@@ -13,6 +13,7 @@ import { type Figure, type RowName, ROWS, table, verdict } from "./_figure.ts";
 import { describeMachine } from "./_machine.ts";
 import { removeAll } from "./_names.ts";
 import { compileNative } from "./_run.ts";
+import { correction } from "./correction.ts";
 import { geometry } from "./geometry.ts";
 import { gigafrost } from "./gigafrost.ts";
 import { images } from "./images.ts";
@@ -50,6 +51,7 @@ const MEASURE: Record<RowName, () => Promise<Figure[]>> = {
   kernels: () => kernels(quick ? 3 : 5),
   geometry: () => geometry(quick ? 3 : 5),
   gigafrost: () => gigafrost(quick ? 3 : 5),
+  correction: () => correction(quick ? 2 : 3),
   pedestal: () => pedestal(quick ? 3 : 5),
   images: () => images(quick ? 3 : 5),
   write: () => write(quick ? 3 : 7),
