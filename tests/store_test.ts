@@ -1,5 +1,5 @@
 /** lib/store: the same contract on both engines, a real Redis and SQLite; outages of Redis. */
-import { deepStrictEqual, match, ok, rejects, strictEqual, throws } from "node:assert/strict";
+import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
 import { Redis as RedisClient } from "ioredis";
 import { openStore, type Store, StoreError, type StoreOptions } from "../lib/store/mod.ts";
 import { Redis } from "./harness/mod.ts";
@@ -22,7 +22,7 @@ let names = 0;
 const newName = (): string => `test${++names}`;
 
 /** Engines by name: each opens the same streams again for the same namespace. */
-const ENGINES: Record<string, (namespace: string, options?: StoreOptions) => Store> = {
+const ENGINES: Record<string, (namespace: string, options?: StoreOptions) => Promise<Store>> = {
   Redis: (namespace, options = {}) => openStore(redis.url, { namespace, ...options }),
   SQLite: (namespace, options = {}) =>
     openStore(`sqlite:${folder}/store.sqlite`, { namespace, ...options }),
@@ -31,7 +31,7 @@ const ENGINES: Record<string, (namespace: string, options?: StoreOptions) => Sto
 for (const [name, open] of Object.entries(ENGINES)) {
   Deno.test(`${name}: configs are a history, the last one is the current one`, async () => {
     const namespace = newName();
-    await using store = open(namespace);
+    await using store = await open(namespace);
     strictEqual(await store.config(), undefined);
     deepStrictEqual(await store.configs(10), []);
     const first = await store.addConfig({ bit_depth: 16, names: ["ä", null] });
@@ -50,22 +50,22 @@ for (const [name, open] of Object.entries(ENGINES)) {
     const namespace = newName();
     let id: string;
     {
-      await using store = open(namespace);
+      await using store = await open(namespace);
       id = await store.addLog({ run_id: 1_784_000_000_123_456_789n, output_file: "/a.h5" });
-      await using other = open(namespace);
+      await using other = await open(namespace);
       deepStrictEqual((await other.logs(1))[0]?.id, id);
     }
-    await using again = open(namespace);
+    await using again = await open(namespace);
     deepStrictEqual((await again.log(id))?.value, {
       run_id: 1_784_000_000_123_456_789n, // to the last digit
       output_file: "/a.h5",
     });
-    await using stranger = open(newName());
+    await using stranger = await open(newName());
     strictEqual(await stranger.log(id), undefined);
   });
 
   Deno.test(`${name}: deployments belong to a config, reports and a preview to a log`, async () => {
-    await using store = open(newName());
+    await using store = await open(newName());
     const config = await store.addConfig({});
     await store.addDeployment(config, { server_name: "daq-1", message: "Deploying" });
     await store.addDeployment(config, { server_name: "daq-1", message: "Done" });
@@ -87,7 +87,7 @@ for (const [name, open] of Object.entries(ENGINES)) {
   });
 
   Deno.test(`${name}: many entries of one millisecond keep their order`, async () => {
-    await using store = open(newName());
+    await using store = await open(newName());
     const numbers = Array.from({ length: 200 }, (_, i) => i);
     const ids = await Promise.all(numbers.map((i) => store.addLog(i)));
     strictEqual(new Set(ids).size, 200);
@@ -95,7 +95,9 @@ for (const [name, open] of Object.entries(ENGINES)) {
   });
 
   Deno.test(`${name}: streams are trimmed by length`, async () => {
-    await using store = open(newName(), { limits: { stats: { length: 3 }, log: { length: 2 } } });
+    await using store = await open(newName(), {
+      limits: { stats: { length: 3 }, log: { length: 2 } },
+    });
     for (let i = 0; i < 5; i++) {
       await store.addStats({ i });
       await store.addStatus({ i });
@@ -112,18 +114,18 @@ for (const [name, open] of Object.entries(ENGINES)) {
   Deno.test(`${name}: streams are trimmed by age`, async () => {
     const namespace = newName();
     const limits = { stats: { length: 100, ageMs: DAY_MS } };
-    await using store = open(namespace, { limits });
+    await using store = await open(namespace, { limits });
     await store.addStats({ day: 1 });
-    await using tomorrow = open(namespace, { limits, now: () => Date.now() + 2 * DAY_MS });
+    await using tomorrow = await open(namespace, { limits, now: () => Date.now() + 2 * DAY_MS });
     deepStrictEqual(await tomorrow.stats(10), []); // not shown, though nobody has trimmed it yet
     await tomorrow.addStats({ day: 3 });
     const forEver = { stats: { length: 100 } };
-    await using all = open(namespace, { limits: forEver });
+    await using all = await open(namespace, { limits: forEver });
     ok(!(await all.stats(10)).some(({ value }) => JSON.stringify(value) === '{"day":1}'));
   });
 
   Deno.test(`${name}: an id that is none is refused`, async () => {
-    await using store = open(newName());
+    await using store = await open(newName());
     for (const id of ["", "1", "1-", "*", "1-0:x", "-"]) {
       await rejects(store.reports(id), /is no id of the store; expected one such as/);
       await rejects(store.log(id), StoreError);
@@ -133,7 +135,7 @@ for (const [name, open] of Object.entries(ENGINES)) {
 
 Deno.test("Redis: keys and fields are the original's, both ways", async () => {
   const namespace = newName();
-  await using store = openStore(redis.url, { namespace });
+  await using store = await openStore(redis.url, { namespace });
   const client = new RedisClient(redis.url);
   try {
     const theirs = await client.xadd(`${namespace}:config`, "*", "json", '{"bit_depth": 8}');
@@ -169,7 +171,7 @@ Deno.test("Redis: what is added while it is away gets there afterwards, and that
     notes.push(note);
     (note.includes("is away") ? away : back).resolve();
   };
-  await using store = openStore(redis.url, { namespace: newName(), maxWaiting: 3, onNote });
+  await using store = await openStore(redis.url, { namespace: newName(), maxWaiting: 3, onNote });
   await store.addLog("before");
   await redis.halt();
   const logs = [store.addLog("one")];
@@ -187,7 +189,7 @@ Deno.test("Redis: what is added while it is away gets there afterwards, and that
 });
 
 Deno.test("Redis: an entry whose receipt was late is not written twice", async () => {
-  await using store = openStore(redis.url, { namespace: newName() });
+  await using store = await openStore(redis.url, { namespace: newName() });
   await store.addLog("before");
   const client = new RedisClient(redis.url);
   try {
@@ -202,7 +204,7 @@ Deno.test("Redis: an entry whose receipt was late is not written twice", async (
 Deno.test("Redis: a store that is closed during an outage says what could not be stored", async () => {
   const notes: string[] = [];
   const nowhere = "redis://127.0.0.1:1"; // no user's program listens there
-  const store = openStore(nowhere, { onNote: (note) => void notes.push(note) });
+  const store = await openStore(nowhere, { onNote: (note) => void notes.push(note) });
   const lost = rejects(
     store.addLog({ output_file: "/a.h5" }),
     /closed before the entry was written/,
@@ -212,16 +214,16 @@ Deno.test("Redis: a store that is closed during an outage says what could not be
   strictEqual(notes.at(-1), 'redis://127.0.0.1:1: not stored in daq:log: {"output_file":"/a.h5"}');
 });
 
-Deno.test("openStore() refuses what is no store, with what to do and without the password", () => {
+Deno.test("openStore() refuses what is no store, with what to do and without the password", async () => {
   for (const address of ["", "http://x", "redis:", "redis://:secret@:99999", "sqlite:"]) {
-    throws(
-      () => openStore(address),
+    await rejects(
+      openStore(address),
       (error) =>
         error instanceof StoreError && /is none; give redis:/.test(error.message) &&
         !error.message.includes("secret"),
     );
   }
-  throws(() => openStore("sqlite:/nowhere/store"), /\/nowhere\/store cannot be opened: .*folder/);
+  await rejects(openStore("sqlite:/nowhere/store"), /\/nowhere\/store cannot be opened: .*folder/);
   Deno.writeTextFileSync(`${folder}/text`, "no database ".repeat(100));
-  throws(() => openStore(`sqlite:${folder}/text`), /cannot be opened: .*not a database/);
+  await rejects(openStore(`sqlite:${folder}/text`), /cannot be opened: .*not a database/);
 });

@@ -1,5 +1,3 @@
-import { RedisEngine } from "./_redis_engine.ts";
-import { SqliteEngine } from "./_sqlite_engine.ts";
 import { Store, type StoreLimits } from "./store.ts";
 import { StoreError } from "./store_error.ts";
 
@@ -31,19 +29,23 @@ export interface StoreOptions {
  * ```ts ignore
  * import { openStore } from "@std-daq/std-daq/store";
  *
- * await using store = openStore("sqlite:/var/lib/std-daq/store.sqlite");
+ * await using store = await openStore("sqlite:/var/lib/std-daq/store.sqlite");
  * const id = await store.addLog({ n_images: 100, output_file: "/data/run_1.h5" });
  * await store.addReport(id, { readable: true });
  * ```
  *
  * @throws {StoreError} If the address is none, or the file cannot be opened.
  */
-export function openStore(address: string, options: StoreOptions = {}): Store {
+export async function openStore(address: string, options: StoreOptions = {}): Promise<Store> {
   const { namespace = "daq", limits = {}, now = Date.now, onNote = () => {} } = options;
   const url = URL.canParse(address) ? new URL(address) : undefined;
   const path = /^sqlite:(?:\/\/)?(.+)$/.exec(address)?.[1];
   const settings = { namespace, limits, now };
-  if (path !== undefined) return new Store(new SqliteEngine(path, now), settings);
+  // Redis's client reads all of the environment when it is loaded: SQLite does without that permission.
+  if (path !== undefined) {
+    const { SqliteEngine } = await import("./_sqlite_engine.ts");
+    return new Store(new SqliteEngine(path, now), settings);
+  }
   if (url === undefined || !/^rediss?:$/.test(url.protocol) || url.hostname === "") {
     throw new StoreError(
       `store address ${address.replace(/:[^:@/]*@/, ":***@")} is none; ` +
@@ -51,6 +53,7 @@ export function openStore(address: string, options: StoreOptions = {}): Store {
     );
   }
   const { maxWaiting = 10_000, maxWaitingBytes = 64 * 2 ** 20, password, ca } = options;
+  const { RedisEngine } = await import("./_redis_engine.ts");
   const engine = new RedisEngine({
     url,
     password,

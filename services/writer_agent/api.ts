@@ -418,7 +418,7 @@ function writerGoneMessage(status: WriterStatus): string {
 }
 
 /** The status as on the wire. */
-function writerBody({ state, acquisition }: WriterStatus): Writer {
+export function writerBody({ state, acquisition }: WriterStatus): Writer {
   const { info, stats } = acquisition;
   return {
     state,

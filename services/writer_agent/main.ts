@@ -15,6 +15,7 @@ import {
 } from "../../lib/service/mod.ts";
 import { createApi } from "./api.ts";
 import { AcquisitionController } from "./controller.ts";
+import { Recorder } from "./recorder.ts";
 import { RingImageSource } from "./ring_image_source.ts";
 import { Statistics } from "./statistics.ts";
 import { WriterFleet } from "./writer_fleet.ts";
@@ -37,6 +38,7 @@ await runService({
       .option("--sync-timeout <s>", "longest answer time of write_sync, s", parseInteger(1), 60)
       .option("--writer-timeout <s>", "the writer is lost after so long, s", parseInteger(1), 5)
       .option("--allow-host <name...>", "further host names to answer to")
+      .option("--store <address>", "keep acquisitions and rates in redis://… or sqlite:/path")
       .option("--errors-as-200", "answer errors with HTTP 200, for clients of the original")
       .option("--frame-slots <n>", "taken for uniformity; the ring itself tells", parseInteger(1))
       .option("--image-slots <n>", "taken for uniformity; the ring itself tells", parseInteger(1)),
@@ -63,23 +65,42 @@ await runService({
     const writer = first !== undefined && more.length === 0 ? first : new WriterFleet(writers);
     const images = new RingImageSource({ detector, ipcFolder: ipcFolder() });
     onStop(() => images.close(), "images");
+    let recorder: Recorder | undefined;
     const controller = new AcquisitionController({
       writer,
       images,
       writerTimeoutMs,
       onNote: (note) => notes.log("warning", "{note}", { note }),
-      onChange: ({ state, acquisition: { state: acquisition, message, info, stats } }) =>
+      onChange: (status) => {
+        const { state, acquisition: { state: acquisition, message, info, stats } } = status;
         logger.info("writer {state}, acquisition {acquisition} {message}", {
           state,
           acquisition,
           message,
           output_file: info.outputFile,
           ...stats,
-        }),
+        });
+        recorder?.changed(status);
+      },
     });
     onStop(() => controller.close(), "controller");
     const statistics = new Statistics(config, () => controller.totals);
     onStop(() => statistics[Symbol.dispose](), "statistics");
+    if (options.store !== undefined) {
+      // Loaded only here: an agent without a store does without Redis's client.
+      const { openStore } = await import("../../lib/store/mod.ts");
+      const store = await openStore(options.store, {
+        onNote: (note) => logger.warning("{note}", { note }),
+      });
+      onStop(() => store[Symbol.asyncDispose](), "store");
+      const kept = recorder = new Recorder({
+        store,
+        status: () => controller.status,
+        rates: () => statistics.rates(),
+        onError: (error) => notes.log("error", "the store refused an entry", { error }),
+      });
+      onStop(() => kept[Symbol.dispose](), "recorder");
+    }
 
     const api = createApi({
       controller,

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { parseConfig } from "../../lib/config/mod.ts";
 import { DaqClient, parseJson } from "../../lib/http/mod.ts";
 import { permissionsFor } from "../../lib/service/mod.ts";
+import { openStore } from "../../lib/store/mod.ts";
 import { FakeAssembler, uniqueDetector } from "./_fake_assembler.ts";
 import { until } from "./_fakes.ts";
 
@@ -73,7 +74,11 @@ interface World {
   startAgent: () => Promise<Child>;
 }
 
-async function withAgent(body: (world: World) => Promise<void>): Promise<void> {
+/** @param withStore Whether the agent keeps its acquisitions in `<data root>.sqlite`. */
+async function withAgent(
+  body: (world: World) => Promise<void>,
+  withStore = false,
+): Promise<void> {
   await using cleanup = new AsyncDisposableStack();
   const folder = await Deno.makeTempDir({ prefix: "agt_" });
   cleanup.defer(() => Deno.remove(folder, { recursive: true }));
@@ -100,6 +105,9 @@ async function withAgent(body: (world: World) => Promise<void>): Promise<void> {
     dataRoots: [dataRoot],
     apiPort,
   });
+  const storePath = `${dataRoot}.sqlite`;
+  const storeArguments = withStore ? ["--store", `sqlite:${storePath}`] : [];
+  if (withStore) permissions.push(`--allow-write=${storePath}`, `--allow-read=${storePath}`);
   const startWriter = async (): Promise<Child> => {
     const script = decodeURIComponent(new URL("testdata/fake_writer.ts", import.meta.url).pathname);
     const writer = cleanup.use(new Child(["-A", script, detector, folder]));
@@ -114,6 +122,7 @@ async function withAgent(body: (world: World) => Promise<void>): Promise<void> {
         configPath,
         ...["--port", String(apiPort), "--writer-timeout", String(WRITER_TIMEOUT_S)],
         ...["--image-slots", "64", "--frame-slots", "16", "--data-root", dataRoot],
+        ...storeArguments,
       ], { STD_DAQ_IPC_DIR: folder }),
     );
     await agent.ready();
@@ -157,6 +166,24 @@ Deno.test("writer_agent drives a writer process through a run, with its own perm
     assert.ok(stats.writer.images_per_second >= 0);
     assert.equal((await agent.end("SIGTERM")).code, 0);
   });
+});
+
+Deno.test("writer_agent keeps acquisitions and rates in a store, and does not lose the last one", async () => {
+  await withAgent(async ({ agent, client, assembler, dataRoot, startWriter }) => {
+    await using _writer = await startWriter();
+    await client.writeAsync({ n_images: 2, output_file: `${dataRoot}/a.h5`, run_id: 5 });
+    assembler.publish();
+    assembler.publish();
+    await client.waitForEnd({ intervalMs: 5 });
+    await client.writeAsync({ n_images: 2, output_file: `${dataRoot}/b.h5`, run_id: 6 });
+    assert.equal((await agent.end("SIGTERM")).code, 0);
+    await using store = await openStore(`sqlite:${dataRoot}.sqlite`);
+    const logs = (await store.logs(9)).map(({ value }) => Object(value));
+    assert.deepEqual(logs.map(({ message, info }) => [message, info.run_id]), [
+      ["Interrupted.", 6],
+      ["Completed.", 5],
+    ]);
+  }, true);
 });
 
 Deno.test("writer_agent survives a writer killed in mid-run; the next run works", async () => {

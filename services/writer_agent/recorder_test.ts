@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { INITIAL_STATE, statusOf, type WriterStatus } from "../../lib/acquisition/mod.ts";
+import { openStore } from "../../lib/store/mod.ts";
+import { Recorder } from "./recorder.ts";
+
+const RATE = { images_per_second: 5, bytes_per_second: 40 };
+
+function statusAt(stopTime: number | null, message: string): WriterStatus {
+  const { state, acquisition } = statusOf(INITIAL_STATE);
+  const { info, stats } = acquisition;
+  return {
+    state,
+    acquisition: {
+      state: stopTime === null ? "ACQUIRING_IMAGES" : "FINISHED",
+      message,
+      info: { ...info, outputFile: "/data/a.h5", runId: 2n ** 60n + 1n },
+      stats: { ...stats, startTime: 1, stopTime },
+    },
+  };
+}
+
+Deno.test("Recorder logs each acquisition once, when it has ended", async () => {
+  await using store = await openStore("sqlite::memory:");
+  const errors: unknown[] = [];
+  let status = statusOf(INITIAL_STATE);
+  using recorder = new Recorder({
+    store,
+    status: () => status,
+    rates: () => ({ detector: RATE, writer: RATE }),
+    onError: (error) => void errors.push(error),
+  });
+  for (
+    const next of [
+      statusAt(null, ""),
+      statusAt(2, "Completed."),
+      statusAt(2, "Completed."),
+      statusAt(null, ""),
+      statusAt(3, "Interrupted."),
+    ]
+  ) recorder.changed(status = next);
+  const logs = await store.logs(10);
+  assert.deepEqual(logs.map(({ value }) => Object(value).message), ["Interrupted.", "Completed."]);
+  assert.deepEqual(Object(logs[1]?.value).info, {
+    n_images: 0,
+    output_file: "/data/a.h5",
+    run_id: 2n ** 60n + 1n,
+  });
+  recorder.sample();
+  assert.deepEqual((await store.stats(1))[0]?.value, {
+    detector: RATE,
+    writer: { ...RATE, writes_per_second: 5 },
+  });
+  assert.equal(Object((await store.statuses(1))[0]?.value).state, "READY");
+  assert.deepEqual(errors, []);
+});
+
+Deno.test("Recorder tells what the store refuses", async () => {
+  const { promise, resolve } = Promise.withResolvers<unknown>();
+  const refusal = new Error("read-only");
+  const refuse = (): Promise<never> => Promise.reject(refusal);
+  using recorder = new Recorder({
+    store: {
+      addLog: refuse,
+      addStats: () => Promise.resolve(true),
+      addStatus: () => Promise.resolve(true),
+    },
+    status: () => statusOf(INITIAL_STATE),
+    rates: () => ({ detector: RATE, writer: RATE }),
+    onError: resolve,
+  });
+  recorder.changed(statusAt(2, "Completed."));
+  assert.equal(await promise, refusal);
+});
