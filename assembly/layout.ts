@@ -274,7 +274,7 @@ export const SIMULATOR_DATAGRAM_BYTES: usize = 16;
 
 /** 1024 bytes, by kernel: 128 elements between the transpositions of bytes and of bits */
 export const BITSHUFFLE_WORK: usize = 0;
-/** 16384 bytes, by kernel: 4096 × u16 or u32: last place of 4 bytes with this hash */
+/** 16384 bytes, by kernel: 2048 × u16 or 4096 × u32: last place of 4 bytes with this hash */
 export const BITSHUFFLE_TABLE: usize = 1024;
 /** 0 bytes, by kernel: a shuffled block, as long as the longest block is */
 export const BITSHUFFLE_BLOCK: usize = 17408;

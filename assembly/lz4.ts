@@ -15,8 +15,8 @@
  * neither reads outside its input nor writes outside its output, whatever the input.
  */
 
-/** Entries of the table: 4096. */
-const HASH_BITS: u32 = 12;
+/** Entries of the table: 2048 of 2 bytes, 4096 of 4. */
+const NARROW_BITS: u32 = 11, WIDE_BITS: u32 = 12;
 /** Blocks up to this size need positions of 2 bytes. */
 const NARROW: usize = 65536;
 const SHORTEST_MATCH: usize = 4;
@@ -24,7 +24,7 @@ const LAST_LITERALS: usize = 5;
 const LAST_MATCH: usize = 12;
 const LONGEST_DISTANCE: usize = 65535;
 /** Of this many places in vain, every one is looked at; of as many again every second; … */
-const PATIENCE_BITS: u32 = 4;
+const PATIENCE_BITS: u32 = 3;
 
 /**
  * Compresses `n` bytes into a block; returns its size, bytes.
@@ -42,7 +42,7 @@ function compress<Position>(to: usize, from: usize, n: usize, table: usize): usi
   if (n <= LAST_MATCH) return lastLiterals(to, from, end) - to;
   const lastMatch = end - LAST_MATCH;
   const matchEnd = end - LAST_LITERALS;
-  memory.fill(table, 0, sizeof<Position>() << HASH_BITS);
+  memory.fill(table, 0, sizeof<Position>() << hashBits<Position>());
   let out = to;
   let literals = from; // not yet written from here on
   let at = from + 1;
@@ -88,7 +88,13 @@ function compress<Position>(to: usize, from: usize, n: usize, table: usize): usi
 // @ts-ignore: decorator of AssemblyScript
 @inline
 function place<Position>(table: usize, word: u32): usize {
-  return table + <usize>((word * 2654435761) >> (32 - HASH_BITS)) * sizeof<Position>();
+  return table + <usize>((word * 2654435761) >> (32 - hashBits<Position>())) * sizeof<Position>();
+}
+
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function hashBits<Position>(): u32 {
+  return sizeof<Position>() == 2 ? NARROW_BITS : WIDE_BITS;
 }
 
 /** Writes a token and `n` literals, of which at least 12 bytes of the block follow; returns its end. */

@@ -266,7 +266,11 @@ export const SIMULATOR_KINDS = [
 /** What the bitshuffle + LZ4 kernels need besides input and output, one for each thread. */
 export const BITSHUFFLE = defineLayout("BITSHUFFLE", {
   work: [{ bytes: 1024 }, "kernel", "128 elements between the transpositions of bytes and of bits"],
-  table: [{ bytes: 16384 }, "kernel", "4096 × u16 or u32: last place of 4 bytes with this hash"],
+  table: [
+    { bytes: 16384 },
+    "kernel",
+    "2048 × u16 or 4096 × u32: last place of 4 bytes with this hash",
+  ],
   block: [{ bytes: 0 }, "kernel", "a shuffled block, as long as the longest block is"],
 }, 16);
 
