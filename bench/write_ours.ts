@@ -11,7 +11,12 @@
 import type { Accounting } from "../lib/accounting/mod.ts";
 import { cpuTimeMicroseconds, type File, monotonicNs, unlink } from "../lib/os/mod.ts";
 import { indexMemoryBytes, RingWriter, SharedMemory } from "../lib/ring/mod.ts";
-import { createBeneathRoots, FileWriter, ImageLocator } from "../lib/writer/mod.ts";
+import {
+  createBeneathRoots,
+  FileWriter,
+  ImageLocator,
+  InlineCompressors,
+} from "../lib/writer/mod.ts";
 import { TextLineStream } from "./_lines.ts";
 import { print, printJson } from "./_print.ts";
 
@@ -52,6 +57,7 @@ function writeFile(): { seconds: number; createMs: number } {
     width: 1024,
     pixelType: "uint16",
     images: locator,
+    compressors: new InlineCompressors({ elementBytes: 2, imageBytes: slotBytes }),
     createFile: (path) => output = createBeneathRoots(path, [folder]),
     readAccounting: () => ({}) as Accounting, // nothing to count here
     attributes: {},

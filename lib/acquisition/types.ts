@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ImageMetadata, WriterActionName } from "../protocol/mod.ts";
+import type { FileCompression, ImageMetadata, WriterActionName } from "../protocol/mod.ts";
 
 /** A moment, read once per event so that the machine needs no clock of its own. */
 export interface Instant {
@@ -21,6 +21,10 @@ export interface StartRequest {
   readonly outputFile: string;
   /** Images of a file, after which its writer begins another one; left out: no limit. */
   readonly imagesPerFile?: number;
+  /** How to compress images; left out: as the writer's config says. */
+  readonly compression?: FileCompression;
+  /** Threads of each writer to compress on; left out: all. */
+  readonly compressionThreads?: number;
   /** The user's number for this acquisition; fits an unsigned 64-bit integer. */
   readonly runId: bigint;
   /** The whole request as the user sent it, JSON; stored in the file. */

@@ -44,6 +44,8 @@ Deno.test("parseConfig() fills in the defaults of the reference", () => {
     number_of_writers: 1,
     gpfs_block_size: 16777216,
     module_rotations: {},
+    compression: "none",
+    compression_threads: 1,
     converted_pixel_type: "float32",
     high_gain: false,
     double_pixels: "keep",

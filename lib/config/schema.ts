@@ -49,6 +49,7 @@ function oneOf(values: readonly (string | number)[]): string {
 const IMAGE_ID_SOURCES = ["bunch_id", "frame_number"] as const;
 const ROTATIONS = [0, 90, 180, 270] as const;
 const BIT_DEPTHS = [4, 8, 16, 32] as const;
+const FILE_COMPRESSIONS = ["none", "bitshuffle-lz4"] as const;
 const boolean = z.boolean("true or false");
 
 /** `[x0, y0, x1, y1]`: inclusive corners in px; the module's first pixel goes to (x0, y0). */
@@ -257,6 +258,15 @@ export const detectorConfigSchema = z.object({
   ),
   number_of_writers: integer(1, 256).default(1).meta(
     notes("Writers that share the images, each with its own file.", REFERENCE),
+  ),
+  compression: z.enum(FILE_COMPRESSIONS, oneOf(FILE_COMPRESSIONS)).default("none").meta(
+    notes(
+      "How images are compressed in files when a request does not say: bitshuffle-lz4 is HDF5 filter 32008.",
+      { origin: "addition" },
+    ),
+  ),
+  compression_threads: integer(1, 64).default(1).meta(
+    notes("Threads of each writer that compress images.", { origin: "addition" }),
   ),
   gpfs_block_size: integer(1, 1_073_741_824).default(16_777_216).meta(
     notes("Block size of the file system that files are aligned to.", {

@@ -36,6 +36,13 @@ export const writeRequestSchema = z.looseObject({
       "The output file then shows them all. Default: no limit.",
     example: 1000,
   }),
+  compression: z.enum(["none", "bitshuffle-lz4"]).optional().meta({
+    description: "Ours: how images are compressed. Default: the config's compression.",
+  }),
+  compression_threads: z.int().min(1).optional().meta({
+    description: "Ours: threads of each writer to compress on, at most the config's " +
+      "compression_threads, which is the default.",
+  }),
   run_id: uint64.optional().meta({
     type: "integer",
     format: "uint64",
@@ -176,6 +183,10 @@ export interface WriteRequest {
   output_file: string;
   /** Images of a file, after which its writer begins another one; default: no limit. */
   images_per_file?: number;
+  /** How images are compressed; default: the config's `compression`. */
+  compression?: "none" | "bitshuffle-lz4";
+  /** Threads of each writer to compress on, at most the config's `compression_threads`. */
+  compression_threads?: number;
   /** Your number for this run, an unsigned 64-bit integer. */
   run_id?: number | bigint;
   /** Kept and stored in the file. */

@@ -19,6 +19,9 @@ import { ProtocolError } from "./protocol_error.ts";
 /** Names of the actions. */
 export type WriterActionName = WriterAction["action"];
 
+/** How images can be compressed in a file; `bitshuffle-lz4` is HDF5 filter 32008. */
+export type FileCompression = "none" | "bitshuffle-lz4";
+
 /** Open a file and get ready to record. */
 export interface CreateFileAction {
   /** Which action this is. */
@@ -44,6 +47,10 @@ export interface CreateFileAction {
     /** Images of a file, 0 = no limit. */
     readonly imagesPerFile: number;
   };
+  /** Ours: how to compress images; left out: as the writer's config says. */
+  readonly compression?: FileCompression;
+  /** Ours: threads to compress on; left out: all that the writer has. */
+  readonly compressionThreads?: number;
 }
 
 /** Write one image of the ring to the file. */
@@ -91,7 +98,7 @@ export function encodeWriterAction(action: WriterAction): Uint8Array<ArrayBuffer
  * The action in a received message.
  *
  * @throws {ProtocolError} If the bytes are no such message, hold no action this version knows, a
- * create_file without path, or a record_image without usable metadata.
+ * create_file without path or with an unknown compression, or a record_image without usable metadata.
  */
 export function decodeWriterAction(bytes: Uint8Array): WriterAction {
   return fromMessage(decodeMessage(WriterActionSchema, bytes).action);
@@ -112,6 +119,8 @@ function toMessage(action: WriterAction): ActionMessageInit {
           acknowledgeImages: action.acknowledgeImages,
           runId: uint64Of("CreateFileCommand.run_id", action.runId),
           request: action.request,
+          compression: action.compression ?? "",
+          compressionThreads: action.compressionThreads ?? 0,
           ...(action.split !== undefined && {
             outputFile: checkedPath(action.split.outputFile),
             nWriters: action.split.writers,
@@ -144,6 +153,7 @@ function fromMessage(message: ActionMessage): WriterAction {
     case "createFile": {
       const { path, writerId, nImages, acknowledgeImages, runId, request } = message.value;
       const { outputFile, nWriters, imagesPerFile } = message.value;
+      const { compression, compressionThreads } = message.value;
       return {
         action: "create_file",
         path: checkedPath(path),
@@ -152,6 +162,8 @@ function fromMessage(message: ActionMessage): WriterAction {
         acknowledgeImages,
         runId,
         request,
+        ...(compression !== "" && { compression: checkedCompression(compression) }),
+        ...(compressionThreads !== 0 && { compressionThreads }),
         ...(outputFile !== "" && {
           split: {
             outputFile,
@@ -179,6 +191,13 @@ function fromMessage(message: ActionMessage): WriterAction {
           "confirm_last_image",
       );
   }
+}
+
+function checkedCompression(text: string): FileCompression {
+  if (text === "none" || text === "bitshuffle-lz4") return text;
+  throw new ProtocolError(
+    `CreateFileCommand.compression is ${JSON.stringify(text)}, expected none or bitshuffle-lz4`,
+  );
 }
 
 function checkedPath(path: string): string {

@@ -53,6 +53,10 @@ const action: fc.Arbitrary<WriterAction> = fc.oneof(
     ...{ outputFile: text.map((name) => `/${name}`), imagesPerFile: fc.maxSafeNat() },
     writers: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
   }, PLAIN).map((split): CreateFileAction => ({ ...CREATE, split })),
+  fc.record({
+    compression: fc.constantFrom("none" as const, "bitshuffle-lz4" as const),
+    compressionThreads: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
+  }, PLAIN).map((how): CreateFileAction => ({ ...CREATE, ...how })),
   fc.record({ action: fc.constant("record_image" as const), metadata }, PLAIN),
   fc.record({ action: fc.constant("record_image" as const), metadata, entry: uint64 }, PLAIN),
   fc.constant({ action: "close_file" as const }),

@@ -9,16 +9,18 @@ import {
   REASON_NO_FILE,
   REASON_OVERWRITTEN,
 } from "../acquisition/writer_reasons.ts";
-import type { PixelType } from "../hdf5/mod.ts";
+import type { ImageCompression, PixelType } from "../hdf5/mod.ts";
 import type { File } from "../os/mod.ts";
 import {
   type CreateFileAction,
   IMAGE_STATUS,
+  type ImageMetadata,
   type RecordImageAction,
   type WriterAction,
   type WriterResponse,
 } from "../protocol/mod.ts";
-import type { ImageLocator } from "./image_locator.ts";
+import type { CompressedImage, Compressors } from "./compressors.ts";
+import type { ImageLocator, LocatedImage } from "./image_locator.ts";
 import { type Counters, RunFiles } from "./run_files.ts";
 
 /** Attributes of a file that tell of its images, set by {@link FileWriter}. */
@@ -40,6 +42,10 @@ export interface FileWriterOptions {
   width: number;
   pixelType: PixelType;
   images: ImageLocator;
+  /** Who compresses images, for files whose images are compressed. */
+  compressors: Compressors;
+  /** How images are compressed when the order does not say; default not at all. */
+  compression?: ImageCompression;
   /** Creates the file; throws when the path is not allowed, or taken. */
   createFile(path: string): File;
   /** The account now; its change since the start of the run becomes attributes of the file. */
@@ -53,6 +59,7 @@ export interface FileWriterOptions {
 /** The run being written and what happened to it; the counts are those of the current file. */
 interface Run {
   files: RunFiles;
+  compression: ImageCompression;
   acknowledge: boolean;
   atStart: Accounting;
   incomplete: bigint;
@@ -62,15 +69,26 @@ interface Run {
   failure?: string;
 }
 
+/** An image whose turn to be written has not come yet. */
+interface PendingImage {
+  metadata: ImageMetadata;
+  /** Where it is; undefined: overwritten already. */
+  image: LocatedImage | undefined;
+}
+
 /** Carries out the actions of a writer driver, one file at a time. Synchronous: for a Worker. */
 export class FileWriter implements Disposable {
   readonly #options: FileWriterOptions;
   #run: Run | undefined;
+  /** Images under way through the compressors, oldest first. */
+  readonly #pending: PendingImage[] = [];
+  #answers: WriterResponse[] = [];
   #bytes = 0n;
   #images = 0n;
 
   constructor(options: FileWriterOptions) {
     this.#options = options;
+    options.images.onDetach = (): void => this.#drain();
   }
 
   /** Images written since the start of the service. */
@@ -83,12 +101,19 @@ export class FileWriter implements Disposable {
     return this.#bytes;
   }
 
+  /** Whether images are being compressed: {@link FileWriter.settle} is to be called soon. */
+  get isBusy(): boolean {
+    return this.#pending.length > 0;
+  }
+
   /**
    * Carries out an action.
    *
-   * @returns The answer; none for a record_image whose driver did not ask for answers.
+   * @returns The answer; none for a record_image whose driver did not ask for answers, or which is
+   * answered later, when the image was compressed. {@link FileWriter.takeAnswers} come before it.
    */
   handle(action: WriterAction): WriterResponse | undefined {
+    if (action.action !== "record_image") this.#drain();
     switch (action.action) {
       case "create_file":
         return this.#answer(action, () => this.#create(action));
@@ -101,6 +126,31 @@ export class FileWriter implements Disposable {
     }
   }
 
+  /**
+   * Writes the images that have been compressed.
+   *
+   * @param wait Whether to wait for one if there is none, at most a millisecond.
+   */
+  settle(wait = false): void {
+    if (wait && this.isBusy) this.#options.compressors.wait();
+    for (let pending = this.#pending[0]; pending !== undefined; pending = this.#pending[0]) {
+      const { compressors } = this.#options;
+      const chunk = pending.image && compressors.oldest();
+      if (pending.image !== undefined && chunk === undefined) return;
+      this.#pending.shift();
+      const answer = this.#write(pending, chunk);
+      if (chunk !== undefined) compressors.release();
+      if (answer !== undefined) this.#answers.push(answer);
+    }
+  }
+
+  /** Answers that have come due since the last call, oldest first. */
+  takeAnswers(): WriterResponse[] {
+    const answers = this.#answers;
+    if (answers.length > 0) this.#answers = [];
+    return answers;
+  }
+
   /** Makes what was written visible to readers of the file, with the account so far. */
   publish(): void {
     const run = this.#run;
@@ -110,19 +160,22 @@ export class FileWriter implements Disposable {
 
   /** Ends the file that is open, if any. */
   [Symbol.dispose](): void {
+    this.#drain();
     if (this.#run !== undefined) this.#close();
   }
 
   #create(action: CreateFileAction): void {
     if (this.#run !== undefined) throw new Error(`${REASON_FILE_OPEN}: ${this.#run.files.path}`);
     const { detector, height, width, pixelType, images, attributes, clock } = this.#options;
+    const compression = action.compression ?? this.#options.compression ?? "none";
     images.attach();
+    this.#options.compressors.use(action.compressionThreads ?? 0);
     const atStart = this.#options.readAccounting();
     const files = new RunFiles({
       action,
       createFile: this.#options.createFile,
       common: {
-        ...{ detector, height, width, pixelType },
+        ...{ detector, height, width, pixelType, compression },
         attributes: {
           ...attributes,
           run_id: action.runId,
@@ -135,41 +188,64 @@ export class FileWriter implements Disposable {
       runCounters: Object.keys(atStart),
     });
     const nothing = { incomplete: 0n, missing: 0n, overwritten: 0n };
-    this.#run = { files, acknowledge: action.acknowledgeImages, atStart, ...nothing };
+    const acknowledge = action.acknowledgeImages;
+    this.#run = { files, compression, acknowledge, atStart, ...nothing };
   }
 
-  #record(action: RecordImageAction): WriterResponse | undefined {
+  /** Writes an image, or has it compressed first. */
+  #record({ metadata, entry }: RecordImageAction): WriterResponse | undefined {
     const run = this.#run;
-    const { imageId } = action.metadata;
-    const answer = (reason: string): WriterResponse | undefined =>
-      run?.acknowledge === false ? undefined : {
-        code: reason === "" ? "success" : "failure",
-        reason,
-        imageId,
-        nWritten: run?.files.appendedImages ?? 0,
-        action: "record_image",
-      };
-    if (run === undefined) return answer(REASON_NO_FILE);
-    if (run.failure !== undefined) return answer(run.failure);
-    try {
-      return answer(this.#append(run, action));
-    } catch (error) {
-      run.failure = messageOf(error);
-      return answer(run.failure);
+    const { images, compressors } = this.#options;
+    if (run === undefined || run.failure !== undefined) {
+      return this.#write({ metadata, image: undefined });
     }
+    if (run.compression === "none") {
+      const image = images.locate(metadata.imageId, entry);
+      return this.#write({ metadata, image });
+    }
+    while (this.#pending.length >= compressors.capacity) this.settle(true);
+    const image = images.locate(metadata.imageId, entry);
+    this.#pending.push({ metadata, image });
+    if (image !== undefined) compressors.submit(image.address);
+    return undefined;
+  }
+
+  /** Waits until no image is under way. */
+  #drain(): void {
+    while (this.isBusy) this.settle(true);
+  }
+
+  /** Writes an image to the file; returns the answer to its driver. */
+  #write(pending: PendingImage, chunk?: CompressedImage): WriterResponse | undefined {
+    const run = this.#run;
+    let reason = run === undefined ? REASON_NO_FILE : run.failure ?? "";
+    if (run !== undefined && reason === "") {
+      try {
+        reason = this.#append(run, pending, chunk);
+      } catch (error) {
+        reason = run.failure = messageOf(error);
+      }
+    }
+    if (run?.acknowledge === false) return undefined;
+    return {
+      code: reason === "" ? "success" : "failure",
+      reason,
+      imageId: pending.metadata.imageId,
+      nWritten: run?.files.appendedImages ?? 0,
+      action: "record_image",
+    };
   }
 
   /** Appends an image to the file; returns why it could not, or "". */
-  #append(run: Run, { metadata, entry }: RecordImageAction): string {
+  #append(run: Run, { metadata, image }: PendingImage, chunk?: CompressedImage): string {
     if (run.files.isFull) this.#beginNextFile(run);
     const { imageId } = metadata;
-    const image = this.#options.images.locate(imageId, entry);
     const status = IMAGE_STATUS[metadata.status];
-    const bytes = run.files.imageBytes;
+    const bytes = chunk?.bytes ?? run.files.imageBytes;
     const taken = image !== undefined &&
       run.files.appendImage({
         ...{ imageId, status, bytes },
-        address: image.address,
+        address: chunk?.address ?? image.address,
         isIntact: image.isIntact,
       });
     if (!taken) {

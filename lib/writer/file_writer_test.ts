@@ -16,6 +16,7 @@ import {
   slotMemoryBytes,
 } from "../ring/mod.ts";
 import { entryOf, TestName, tinyRing } from "../ring/_test_ring.ts";
+import { InlineCompressors } from "./compressors.ts";
 import { createBeneathRoots } from "./data_roots.ts";
 import { FileWriter } from "./file_writer.ts";
 import { ImageLocator } from "./image_locator.ts";
@@ -50,6 +51,7 @@ class Bench implements Disposable {
         width: 8,
         pixelType: "uint16",
         images: stack.use(new ImageLocator({ name: this.name, slotBytes: 64, slots: 16 })),
+        compressors: new InlineCompressors({ elementBytes: 2, imageBytes: 64 }),
         createFile: (path) => {
           const file = createBeneathRoots(path, [this.folder.path]);
           this.onCreate(file);
@@ -277,6 +279,54 @@ Deno.test("the end of the writer ends its file", () => {
   using file = readImageFile(folder.file());
   assert.deepEqual([...file.imageIds()], [1n]);
   assert.equal(file.attributes().end_time, 1234.5);
+});
+
+Deno.test("compressed images are answered and written in order, with those that were lost", () => {
+  using bench = new Bench();
+  assert.equal(bench.create({ compression: "bitshuffle-lz4" }).code, "success");
+  const entries = [1, 2, 3].map((id) => bench.publish(id));
+  bench.publish(18); // the slot of 2
+  for (const id of [1, 2, 3]) assert.equal(bench.record(id, entries[id - 1]), undefined);
+  assert.ok(bench.writer.isBusy);
+  assert.equal(bench.writer.handle({ action: "confirm_last_image" })?.nWritten, 2);
+  assert.ok(!bench.writer.isBusy);
+  const answers = bench.writer.takeAnswers();
+  assert.deepEqual(answers.map(({ imageId }) => imageId), [1n, 2n, 3n]);
+  assert.deepEqual(answers.map(({ code }) => code), ["success", "failure", "success"]);
+  assert.match(answers[1]!.reason, /^image was overwritten/);
+  assert.deepEqual(bench.writer.takeAnswers(), []);
+  assert.equal(bench.close().code, "success");
+  const { ids, attributes } = bench.read();
+  assert.deepEqual(ids, [1, 3]);
+  assert.equal(attributes.images_overwritten, 1n);
+  assert.ok(bench.writer.bytesWritten < 128n, "bytes on disk count");
+  using file = readImageFile(bench.folder.file());
+  assert.equal(file.compression, "bitshuffle-lz4");
+});
+
+Deno.test("an image that is overwritten while it is compressed is not in the file", () => {
+  using bench = new Bench();
+  bench.create({ compression: "bitshuffle-lz4" });
+  bench.record(1, bench.publish(1)); // compressed at once, not written yet
+  bench.publish(17); // the same slot
+  bench.writer.settle();
+  assert.match(bench.writer.takeAnswers()[0]!.reason, /^image was overwritten/);
+  bench.close();
+  assert.deepEqual(bench.read().ids, []);
+});
+
+Deno.test("a full disk fails all images under way, each with its answer", () => {
+  using bench = new Bench();
+  bench.onCreate = (file): void => {
+    file.writeFrom = (): void => {
+      throw new OsError("pwrite", Errno.ENOSPC, file.path);
+    };
+  };
+  bench.create({ compression: "bitshuffle-lz4" });
+  for (const id of [1, 2, 3]) bench.record(id, bench.publish(id));
+  bench.close();
+  assert.equal(bench.writer.takeAnswers().filter(({ reason }) => /ENOSPC/.test(reason)).length, 2);
+  assert.deepEqual(bench.read().ids, []);
 });
 
 Deno.test("handle() begins another file after images_per_file, the master file shows them all", () => {

@@ -38,6 +38,8 @@ export class ImageLocator implements Disposable {
   readonly #record = new RingRecord();
   #reader: RingReader | undefined;
   #unindexed: { address: bigint; bytes: number } | undefined;
+  /** Called before the addresses of images lose their meaning. */
+  onDetach: () => void = () => {};
 
   constructor(ring: ImageRingPlace) {
     this.#ring = ring;
@@ -119,6 +121,7 @@ export class ImageLocator implements Disposable {
   }
 
   #detach(): void {
+    this.onDetach();
     this.#reader?.close();
     this.#reader = undefined;
     if (this.#unindexed !== undefined) unmap(this.#unindexed.address, this.#unindexed.bytes);

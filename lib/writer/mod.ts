@@ -3,6 +3,8 @@
  *
  * @module
  */
+export * from "./compressor_queue.ts";
+export * from "./compressors.ts";
 export * from "./data_roots.ts";
 export * from "./file_writer.ts";
 export * from "./image_locator.ts";

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { imageSlots } from "../../lib/config/mod.ts";
+import { imageBytes, imageSlots, pixelType } from "../../lib/config/mod.ts";
+import { PIXEL_BYTES } from "../../lib/hdf5/mod.ts";
 import {
   ipcFolder,
   parseInteger,
@@ -12,6 +13,8 @@ import {
   UsageError,
   VERSION,
 } from "../../lib/service/mod.ts";
+import { makeCompressorQueues } from "../../lib/writer/mod.ts";
+import type { CompressWorkerInit } from "./compress_worker.ts";
 import type { WriterWorkerInit } from "./worker.ts";
 
 /** Counters of the worker, in its order. */
@@ -40,9 +43,9 @@ await runService({
           `give a number from 0 to ${config.number_of_writers - 1}`,
       );
     }
+    const queues = makeCompressorQueues(config.compression_threads);
     const init: WriterWorkerInit = {
-      config,
-      writerId,
+      ...{ config, writerId, queues },
       imageSlots: options.imageSlots ?? imageSlots(config),
       gid: await resolveGroup(config.shm_group),
       ipcFolder: ipcFolder(),
@@ -54,7 +57,13 @@ await runService({
       init,
       counters: COUNTERS,
     });
-    await worker.ready;
+    const format = { elementBytes: PIXEL_BYTES[pixelType(config)], imageBytes: imageBytes(config) };
+    const compressors = queues.map((queue, i) => {
+      const init: CompressWorkerInit = { format, queue };
+      const url = new URL("compress_worker.ts", import.meta.url);
+      return startWorker(url, { name: `compress-${i}`, init, counters: [] });
+    });
+    await Promise.all([worker, ...compressors].map(({ ready }) => ready));
     onStats(() => worker.counters);
     logger.info("waiting for orders", {
       writer_id: writerId,
@@ -62,6 +71,7 @@ await runService({
     });
     ready({ writer_id: writerId });
     await stopped;
+    await worker.stop(); // before the compressors, which it may be waiting for
   },
 });
 

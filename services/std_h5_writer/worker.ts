@@ -15,10 +15,17 @@ import {
   imageRingName,
   type WriterAction,
   writerAddress,
+  type WriterResponse,
 } from "../../lib/protocol/mod.ts";
 import { RingMissingError } from "../../lib/ring/mod.ts";
 import { runDataWorker } from "../../lib/service/mod.ts";
-import { createBeneathRoots, FileWriter, ImageLocator } from "../../lib/writer/mod.ts";
+import {
+  type CompressorQueue,
+  createBeneathRoots,
+  FileWriter,
+  ImageLocator,
+  WorkerCompressors,
+} from "../../lib/writer/mod.ts";
 import { Socket } from "../../lib/zmq/mod.ts";
 
 /** What the service tells the writer's thread. */
@@ -26,6 +33,8 @@ export interface WriterWorkerInit {
   config: DetectorConfig;
   writerId: number;
   imageSlots: number;
+  /** To the compressors' threads. */
+  queues: CompressorQueue[];
   gid: number | undefined;
   ipcFolder: string;
   /** Absolute paths of the folders that may be written to. */
@@ -70,6 +79,8 @@ runDataWorker<WriterWorkerInit>((init, control) => {
       width,
       pixelType: detector.pixelType(config),
       images,
+      compressors: new WorkerCompressors(init.queues),
+      compression: config.compression,
       createFile: (path) => createBeneathRoots(path, init.dataRoots),
       readAccounting: () => accounting.read(),
       attributes: init.attributes,
@@ -86,19 +97,27 @@ runDataWorker<WriterWorkerInit>((init, control) => {
   attachIfThere(images);
   control.ready();
 
+  const send = (answer: WriterResponse): void => {
+    if (answer.code !== "success") control.log("warning", `${answer.action}: ${answer.reason}`);
+    if (answers.sendBlocking(encodeWriterResponse(answer), ANSWER_LIMIT_MS)) return;
+    control.log("error", "an answer could not be sent: the writer agent takes none", {
+      action: answer.action,
+    });
+  };
+
   let published = monotonicNs();
   while (!control.stopping) {
-    const parts = actions.receiveBlocking(LONGEST_WAIT_MS);
+    // Images that are being compressed want to be written as soon as they are done.
+    let parts = writer.isBusy ? actions.tryReceive() : actions.receiveBlocking(LONGEST_WAIT_MS);
+    if (parts === undefined && writer.isBusy) {
+      writer.settle(true);
+      parts = actions.tryReceive();
+    }
     const action = parts === undefined ? undefined : decode(parts[0]!, control.log);
     const answer = action === undefined ? undefined : writer.handle(action);
-    if (answer !== undefined) {
-      if (answer.code !== "success") control.log("warning", `${answer.action}: ${answer.reason}`);
-      if (!answers.sendBlocking(encodeWriterResponse(answer), ANSWER_LIMIT_MS)) {
-        control.log("error", "an answer could not be sent: the writer agent takes none", {
-          action: answer.action,
-        });
-      }
-    }
+    writer.settle();
+    for (const each of writer.takeAnswers()) send(each);
+    if (answer !== undefined) send(answer);
     control.counters[0] = writer.imagesWritten;
     control.counters[1] = writer.bytesWritten;
     if (monotonicNs() - published >= PUBLISH_EVERY_NS) {

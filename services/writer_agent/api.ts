@@ -48,6 +48,8 @@ export interface ApiOptions {
   readonly dataRoots: readonly string[];
   /** File writers that share the images; default 1. */
   readonly writers?: number;
+  /** Threads of each writer that compress; default 1. */
+  readonly compressionThreads?: number;
   /** Longest answer time of write_sync, ms; default 60 000. */
   readonly syncTimeoutMs?: number;
   /** Throughput of the detector and of the writer. */
@@ -298,12 +300,15 @@ async function readRequest(c: Context, options: ApiOptions): Promise<StartReques
     });
   }
   const { n_images, output_file, images_per_file, run_id = defaultRunId() } = parsed.data;
-  const tooMany = refuseCount(parsed.data, options);
+  const { compression, compression_threads } = parsed.data;
+  const tooMany = refuseCount(parsed.data, options) ?? refuseThreads(compression_threads, options);
   if (tooMany !== undefined) return badRequest([tooMany]);
   return {
     nImages: n_images,
     outputFile: output_file,
     ...(images_per_file !== undefined && { imagesPerFile: images_per_file }),
+    ...(compression !== undefined && { compression }),
+    ...(compression_threads !== undefined && { compressionThreads: compression_threads }),
     runId: run_id,
     json: stringifyJson({ ...parsed.data, run_id }),
   };
@@ -343,6 +348,18 @@ function refuseCount(
     path: "images_per_file",
     message: `${count} files for one run are too many, at most ${MAX_FILE_PARTS}: ` +
       `ask for ${enough} images per file or more.`,
+  };
+}
+
+function refuseThreads(
+  threads: number | undefined,
+  { compressionThreads = 1 }: ApiOptions,
+): RequestIssue | undefined {
+  if (threads === undefined || threads <= compressionThreads) return undefined;
+  return {
+    path: "compression_threads",
+    message: `${threads} are more than the ${compressionThreads} that each writer has: ` +
+      "ask for fewer, or raise compression_threads in the config.",
   };
 }
 

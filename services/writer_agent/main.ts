@@ -106,6 +106,7 @@ await runService({
       controller,
       dataRoots,
       writers: config.number_of_writers,
+      compressionThreads: config.compression_threads,
       syncTimeoutMs: options.syncTimeout * 1000,
       readRates: () => statistics.rates(),
       readAccounting: () => statistics.accounting(),

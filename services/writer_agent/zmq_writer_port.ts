@@ -148,6 +148,7 @@ export class ZmqWriterPort implements WriterPort, Disposable {
     switch (command.action) {
       case "create_file": {
         const { outputFile, nImages, imagesPerFile = 0, runId, json } = command.request;
+        const { compression, compressionThreads } = command.request;
         const { writerId, writers = 1 } = this.#options;
         const split = { outputFile, writers, imagesPerFile };
         return {
@@ -159,6 +160,8 @@ export class ZmqWriterPort implements WriterPort, Disposable {
           runId,
           request: json,
           ...(isSplit(split) && { split }),
+          ...(compression !== undefined && { compression }),
+          ...(compressionThreads !== undefined && { compressionThreads }),
         };
       }
       case "record_image": {

@@ -1,4 +1,4 @@
-import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
+import { Command, type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import { resolve } from "node:path";
 import {
   type DaqClient,
@@ -25,14 +25,19 @@ export function writeCommand(context: DaqContext): CommandUnknownOpts {
       "begin another file after so many; <file> then shows them all",
       parseInteger(1),
     )
+    .addOption(
+      new Option("--compression <how>", "how images are compressed (default: the config's)")
+        .choices(["none", "bitshuffle-lz4"]),
+    )
     .option("--run-id <number>", "your number for this run (default: ns since 1970)")
     .option("--wait", "wait for the end, with a progress bar; Ctrl-C ends the waiting only")
     .addOption(apiOption())
     .option("--json", "print one line of JSON")
-    .action(async (file, { images, imagesPerFile, runId, wait, api, json }) => {
+    .action(async (file, { images, imagesPerFile, compression, runId, wait, api, json }) => {
       const client = clientFor(api, context);
       const request: WriteRequest = { n_images: images, output_file: resolve(file) };
       if (imagesPerFile !== undefined) request.images_per_file = imagesPerFile;
+      if (compression !== undefined) request.compression = compression;
       if (runId !== undefined) request.run_id = parseRunId(runId);
       const started = await client.writeAsync(request, context.signal);
       const writer = wait ? await follow(client, context) : started;
