@@ -11,6 +11,7 @@ import { type BrokerOptions, describeBroker } from "./broker_options.ts";
 import { bufferOf, type Delivery, EXCHANGES, FRAME_MAX, type Outgoing } from "./_messages.ts";
 import {
   isPermanent,
+  isUntrusted,
   pause,
   RETRY_FIRST_MS,
   RETRY_MOST_MS,
@@ -202,7 +203,7 @@ async function connected(connection: Connection, limitMs: number): Promise<void>
   let last: unknown;
   const onError = (error: unknown): void => {
     last = error;
-    if (isPermanent(error)) refused.reject(error);
+    if (isPermanent(error) || isUntrusted(error)) refused.reject(error);
   };
   connection.on("error", onError);
   try {
@@ -234,6 +235,13 @@ function openError(cause: unknown, where: string, { username }: BrokerOptions): 
   if (isPermanent(cause)) {
     return new BrokerError(
       `${where} does not let ${username} in: ${textOf(cause)}. Check user, password and vhost`,
+      { cause },
+    );
+  }
+  if (isUntrusted(cause)) {
+    return new BrokerError(
+      `${where} shows a certificate that is not trusted: ${textOf(cause)}. ` +
+        "Name that of its authority in BROKER_CA_FILE, and the host as the certificate has it",
       { cause },
     );
   }

@@ -20,6 +20,11 @@ export function isPermanent(error: unknown): boolean {
   return error instanceof AMQPError && PERMANENT.has(error.code);
 }
 
+/** Whether the broker's certificate is not trusted: another attempt does not change that either. */
+export function isUntrusted(error: unknown): boolean {
+  return /certificate/i.test(textOf(error));
+}
+
 /** What was thrown, in words. */
 export function textOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
