@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readCalibration } from "../lib/calibration/mod.ts";
 import { parseConfig } from "../lib/config/mod.ts";
+import { readImageFile } from "../lib/hdf5/mod.ts";
 import { decodeImageMetadata, imageRingName, imageStreamAddress } from "../lib/protocol/mod.ts";
 import { simulateImage } from "../lib/simulate/mod.ts";
 import {
@@ -87,6 +88,11 @@ Deno.test("two modules, one upside down, by two workers: keV in the file to the 
       pedestal: { path: pedestal, dataset: "/pedestal" },
     },
     { modules: 2, rows: 512, columns: 1024 },
+  );
+  using reader = readImageFile(path);
+  assert.deepEqual(
+    reader.imageInfo(),
+    Array.from({ length: images }, () => ({ calibration_id: id })),
   );
   for (const message of await stream.take(address, images)) {
     assert.equal(decodeImageMetadata(Uint8Array.fromHex(message)).calibrationId, id);

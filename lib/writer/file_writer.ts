@@ -35,12 +35,17 @@ const FILE_COUNTERS = [
   "images_overwritten",
 ] as const;
 
+/** What is stored of each corrected image. */
+const CORRECTED_INFO = { calibration_id: "uint64" } as const;
+
 /** What a file writer works with. */
 export interface FileWriterOptions {
   detector: string;
   height: number;
   width: number;
   pixelType: PixelType;
+  /** Images are corrected: each one's calibration is stored in `image_info`. */
+  corrected?: boolean;
   images: ImageLocator;
   /** Who compresses images, for files whose images are compressed. */
   compressors: Compressors;
@@ -176,6 +181,7 @@ export class FileWriter implements Disposable {
       createFile: this.#options.createFile,
       common: {
         ...{ detector, height, width, pixelType, compression },
+        ...(this.#options.corrected && { info: CORRECTED_INFO }),
         attributes: {
           ...attributes,
           run_id: action.runId,
@@ -242,15 +248,16 @@ export class FileWriter implements Disposable {
     const { imageId } = metadata;
     const status = IMAGE_STATUS[metadata.status];
     const bytes = chunk?.bytes ?? run.files.imageBytes;
+    const info = this.#options.corrected ? { info: [metadata.calibrationId ?? 0n] } : {};
     const taken = image !== undefined &&
       run.files.appendImage({
-        ...{ imageId, status, bytes },
+        ...{ imageId, status, bytes, ...info },
         address: chunk?.address ?? image.address,
         isIntact: image.isIntact,
       });
     if (!taken) {
       run.overwritten++;
-      run.files.leaveOut({ imageId, status: IMAGE_STATUS.status_undefined });
+      run.files.leaveOut({ imageId, status: IMAGE_STATUS.status_undefined, ...info });
       return `${REASON_OVERWRITTEN}: image ${imageId} was not on file yet when its slot was needed again. ` +
         "Give the image ring more memory (--ram), or a faster disk.";
     }

@@ -78,6 +78,7 @@ runDataWorker<WriterWorkerInit>((init, control) => {
       height,
       width,
       pixelType: detector.pixelType(config),
+      corrected: config.detector_type === "jungfrau-converted",
       images,
       compressors: new WorkerCompressors(init.queues),
       compression: config.compression,
