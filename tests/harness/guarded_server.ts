@@ -7,7 +7,7 @@ const END_MS = 30_000;
 /**
  * Runs `"$@"` in a process group of its own, and ends that group when asked by SIGTERM or when stdin ends,
  * because the test's process is gone, however it went. SIGKILL after 15 s for what does not heed SIGTERM.
- * Then removes the folder `$FOLDER`.
+ * Then removes the folder `$FOLDER`, and when the process that started it has gone, `$ORPHANED`.
  */
 const GUARD = `
 exec 3<&0
@@ -28,6 +28,8 @@ while kill -0 $server; do wait $server; status=$?; done # SIGTERM interrupts a w
 kill -s KILL -- -$server
 kill -s KILL $guard
 [ -z "$FOLDER" ] || rm -rf "$FOLDER"
+read -r _ _ _ parent _ </proc/$$/stat
+[ -z "$ORPHANED" ] || [ "$parent" -eq "$PPID" ] || rm -rf "$ORPHANED"
 exit $status
 `;
 
@@ -38,6 +40,8 @@ export interface GuardedServerOptions {
   env?: Record<string, string>;
   /** Folder to remove when it has ended, whatever ended it. */
   folder?: string;
+  /** Folder to remove when it has ended since the test's process was gone; it is the test's otherwise. */
+  orphaned?: string;
   /** A line of its output that says that it is ready. */
   ready: RegExp;
 }
@@ -50,11 +54,12 @@ export class GuardedServer implements AsyncDisposable {
   readonly #ready = Promise.withResolvers<void>();
   readonly #over: Promise<void>;
 
-  private constructor(name: string, { command, env, folder, ready }: GuardedServerOptions) {
+  private constructor(name: string, options: GuardedServerOptions) {
+    const { command, env, folder = "", orphaned = "", ready } = options;
     this.#name = name;
     this.#child = new Deno.Command("sh", {
       args: ["-c", GUARD, name, ...command],
-      env: { ...env, FOLDER: folder ?? "" },
+      env: { ...env, FOLDER: folder, ORPHANED: orphaned },
       stdin: "piped", // its end tells the guard that we are gone
       stdout: "piped",
       stderr: "piped",

@@ -95,6 +95,7 @@ export class RabbitMq implements AsyncDisposable {
       this.#server = await GuardedServer.start("rabbitmq-server", {
         command: [SERVER],
         env: this.#environment(epmdPort),
+        orphaned: this.#folder,
         ready: /completed with \d+ plugins/,
       });
     } catch (error) {

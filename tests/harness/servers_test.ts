@@ -18,9 +18,10 @@ Deno.test("Redis.start() gives an empty Redis that answers, and leaves nothing",
 
 Deno.test("GuardedServer ends with the process that started it, even by SIGKILL", async () => {
   const folder = await Deno.makeTempDir({ prefix: "std-daq-guarded-" });
+  const orphaned = await Deno.makeTempDir({ prefix: "std-daq-guarded-" });
   const script = new URL("./testdata/start_server.ts", import.meta.url).pathname;
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", script, folder],
+    args: ["run", "-A", script, folder, orphaned],
     stdout: "piped",
   }).spawn();
   const reader = child.stdout.getReader();
@@ -28,8 +29,21 @@ Deno.test("GuardedServer ends with the process that started it, even by SIGKILL"
   child.kill("SIGKILL");
   await child.status;
   await reader.cancel();
-  // The guard removes the folder last, after the server and its children have gone.
-  await until("removal of the folder", () => !exists(folder));
+  // The guard removes the folders last, after the server and its children have gone.
+  await until("removal of the folders", () => !exists(folder) && !exists(orphaned));
+});
+
+Deno.test("GuardedServer leaves the folder of a test that goes on", async () => {
+  const [folder, orphaned] = [await Deno.makeTempDir(), await Deno.makeTempDir()];
+  try {
+    const command = ["sh", "-c", "echo ready; sleep 1000"];
+    await using _server = await GuardedServer.start("obedient", {
+      ...{ command, folder, orphaned, ready: /ready/ },
+    });
+  } finally {
+    ok(!exists(folder));
+    await Deno.remove(orphaned);
+  }
 });
 
 Deno.test("GuardedServer.start() tells what a server said that did not start", async () => {
