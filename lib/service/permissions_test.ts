@@ -76,3 +76,22 @@ Deno.test("libzmqPaths() lists what lib/zmq tries", () => {
   const root = decodeURIComponent(new URL("../..", import.meta.url).pathname).replace(/\/$/, "");
   assert.deepEqual(libzmqPaths(root, Deno.env.get("STD_DAQ_LIBZMQ")), libzmqCandidates());
 });
+
+Deno.test("the assembler of corrected images may read the folders of its calibration, and nobody else", () => {
+  const calibration = {
+    gains: ["/cal/a/g0.h5", "/cal/a/g1.h5"],
+    pedestal: "/cal/b/p.h5",
+    gains_dataset: "/gains",
+    pedestal_dataset: "/pedestal",
+    pixel_mask_dataset: "/pixel_mask",
+  };
+  const options = { root: "/opt/daq", configPath: "/etc/JF.json" };
+  const readBy = (service: ServiceName, detector_type: typeof config.detector_type): string =>
+    permissionsFor(service, { ...config, detector_type, calibration }, options)
+      .find((flag) => flag.startsWith("--allow-read")) ?? "";
+  assert.match(readBy("std_assembler", "jungfrau-converted"), /,\/cal\/a,\/cal\/b$/);
+  assert.doesNotMatch(readBy("std_assembler", "jungfrau-raw"), /\/cal/);
+  for (const service of SERVICES.filter((name) => name !== "std_assembler")) {
+    assert.doesNotMatch(readBy(service, "jungfrau-converted"), /\/cal/);
+  }
+});
