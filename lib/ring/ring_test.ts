@@ -88,6 +88,7 @@ Deno.test("RingReader.read() returns every field of a published entry", () => {
     payloadBytes: 2 ** 33,
     missingPackets: 7,
     damagedPackets: 3,
+    calibrationId: 2n ** 64n - 3n,
     epoch: 4,
     maskLow: 2n ** 64n - 1n,
     maskHigh: 1n,
