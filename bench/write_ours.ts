@@ -53,6 +53,7 @@ function writeFile(): { seconds: number; createMs: number } {
   let output: File | undefined;
   using writer = new FileWriter({
     detector: "bench",
+    detectorType: "jungfrau-raw",
     height,
     width: 1024,
     pixelType: "uint16",

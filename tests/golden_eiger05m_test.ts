@@ -60,13 +60,14 @@ Deno.test("recorded Eiger packets become the file that std_det_writer wrote, and
   assertSameFile(await readWithH5py(path), detector);
 });
 
-/** The file has what the recorded one had: the same objects, types, chunks and values. */
+/** The file has what the recorded one had: the same types, chunks and values, and one dataset more. */
 function assertSameFile(file: H5File, detector: string): void {
   const [shape, , chunks] = recording.h5.data;
   assert.deepEqual(file.objects, {
     [detector]: "group",
     [`${detector}/data`]: "dataset",
     [`${detector}/metadata`]: "dataset",
+    [`${detector}/image_info`]: "dataset", // ours
   });
   assert.deepEqual(file.data, { shape, dtype: "<u2", chunks, sha256: pixels });
   assert.deepEqual(file.metadata.dtype, [["image_id", "<u8"], ["status", "<u8"]]);

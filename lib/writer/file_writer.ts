@@ -9,6 +9,7 @@ import {
   REASON_NO_FILE,
   REASON_OVERWRITTEN,
 } from "../acquisition/writer_reasons.ts";
+import type { DetectorType } from "../config/mod.ts";
 import type { ImageCompression, PixelType } from "../hdf5/mod.ts";
 import type { File } from "../os/mod.ts";
 import {
@@ -20,6 +21,7 @@ import {
   type WriterResponse,
 } from "../protocol/mod.ts";
 import type { CompressedImage, Compressors } from "./compressors.ts";
+import { imageInfoFields, imageInfoValues, NO_FACTS } from "./image_info.ts";
 import type { ImageLocator, LocatedImage } from "./image_locator.ts";
 import { type Counters, RunFiles } from "./run_files.ts";
 
@@ -35,17 +37,14 @@ const FILE_COUNTERS = [
   "images_overwritten",
 ] as const;
 
-/** What is stored of each corrected image. */
-const CORRECTED_INFO = { calibration_id: "uint64" } as const;
-
 /** What a file writer works with. */
 export interface FileWriterOptions {
   detector: string;
+  /** Kind of detector: decides what is told of each image. */
+  detectorType: DetectorType;
   height: number;
   width: number;
   pixelType: PixelType;
-  /** Images are corrected: each one's calibration is stored in `image_info`. */
-  corrected?: boolean;
   images: ImageLocator;
   /** Who compresses images, for files whose images are compressed. */
   compressors: Compressors;
@@ -181,7 +180,7 @@ export class FileWriter implements Disposable {
       createFile: this.#options.createFile,
       common: {
         ...{ detector, height, width, pixelType, compression },
-        ...(this.#options.corrected && { info: CORRECTED_INFO }),
+        info: imageInfoFields(this.#options.detectorType),
         attributes: {
           ...attributes,
           run_id: action.runId,
@@ -248,21 +247,22 @@ export class FileWriter implements Disposable {
     const { imageId } = metadata;
     const status = IMAGE_STATUS[metadata.status];
     const bytes = chunk?.bytes ?? run.files.imageBytes;
-    const info = this.#options.corrected ? { info: [metadata.calibrationId ?? 0n] } : {};
+    const facts = image?.facts ?? NO_FACTS;
+    const info = imageInfoValues(this.#options.detectorType, facts, metadata);
     const taken = image !== undefined &&
       run.files.appendImage({
-        ...{ imageId, status, bytes, ...info },
+        ...{ imageId, status, bytes, info },
         address: chunk?.address ?? image.address,
         isIntact: image.isIntact,
       });
     if (!taken) {
       run.overwritten++;
-      run.files.leaveOut({ imageId, status: IMAGE_STATUS.status_undefined, ...info });
+      run.files.leaveOut({ imageId, status: IMAGE_STATUS.status_undefined, info });
       return `${REASON_OVERWRITTEN}: image ${imageId} was not on file yet when its slot was needed again. ` +
         "Give the image ring more memory (--ram), or a faster disk.";
     }
     if (metadata.status !== "good_image") run.incomplete++;
-    run.missing += BigInt(image.missingPackets);
+    run.missing += BigInt(facts.missingPackets);
     this.#images++;
     this.#bytes += BigInt(bytes);
     return "";

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { AccountingReader } from "../accounting/mod.ts";
 import { IMAGE_RING_COUNTERS } from "../assemble/mod.ts";
 import { readImageFile } from "../hdf5/mod.ts";
+import { buildStructure } from "../hdf5/_structure.ts";
 import { TestFolder } from "../hdf5/_testing.ts";
 import { Errno, File, OsError } from "../os/mod.ts";
 import type { ImageStatus, WriterAction, WriterResponse } from "../protocol/mod.ts";
@@ -19,6 +20,7 @@ import { entryOf, TestName, tinyRing } from "../ring/_test_ring.ts";
 import { InlineCompressors } from "./compressors.ts";
 import { createBeneathRoots } from "./data_roots.ts";
 import { FileWriter } from "./file_writer.ts";
+import { imageInfoFields, imageInfoValues, NO_FACTS } from "./image_info.ts";
 import { ImageLocator } from "./image_locator.ts";
 
 /** A ring of 16 images of 4 × 8 u16 pixels, and a writer of files. */
@@ -47,6 +49,7 @@ class Bench implements Disposable {
     this.writer = stack.use(
       new FileWriter({
         detector: "DET",
+        detectorType: "jungfrau-raw",
         height: 4,
         width: 8,
         pixelType: "uint16",
@@ -100,6 +103,7 @@ class Bench implements Disposable {
         dtype: "uint16",
         status,
         compression: "none",
+        detector: { kind: "jf", daqRec: BigInt(id + 1000) },
       },
       ...(entry === undefined ? {} : { entry }),
     });
@@ -158,6 +162,68 @@ Deno.test("handle() writes images of the ring to a file, with the account of the
   assert.equal(attributes.end_time, 1234.5);
   assert.equal(bench.writer.imagesWritten, 3n);
   assert.equal(bench.writer.bytesWritten, 192n);
+});
+
+Deno.test("image_info has what ring and detector tell of each image, and zeros for those left out", () => {
+  using bench = new Bench();
+  const split = { outputFile: bench.folder.file("run.h5"), writers: 2, imagesPerFile: 0 };
+  bench.create({ path: bench.folder.file("run0.h5"), split });
+  bench.record(5, bench.publish(5, 2), "missing_packets");
+  const entry = bench.publish(6);
+  bench.publish(22); // the same slot
+  bench.record(6, entry);
+  bench.close();
+  for (const name of ["run0.h5", "run.h5"]) {
+    using file = readImageFile(bench.folder.file(name));
+    const [first, lost] = file.imageInfo().filter((_, i) => name === "run0.h5" || i % 2 === 0);
+    const { published_ns, ...rest } = first!;
+    assert.ok(typeof published_ns === "bigint" && published_ns > 1_600_000_000_000_000_000n);
+    const { frameIndex, maskHigh, calibrationId } = entryOf(5n, 16, {});
+    assert.deepEqual(rest, {
+      missing_packets: 2,
+      module_mask_low: 5n,
+      module_mask_high: maskHigh,
+      first_packet_ns: 6n,
+      complete_ns: 7n,
+      frame_index: frameIndex,
+      calibration_id: calibrationId ?? 0n,
+      daq_rec: 1005n,
+    });
+    assert.deepEqual([lost?.published_ns, lost?.daq_rec], [0n, 1006n]);
+  }
+});
+
+Deno.test("imageInfoValues() has a value for each field, whatever the message tells", () => {
+  const metadata = { imageId: 1n, height: 1, width: 1, size: 1 } as const;
+  const image = { ...metadata, dtype: "uint8", status: "good_image", compression: "none" } as const;
+  const scan = { scanId: 1, scanTime: 2, syncTime: 3, frameTimestamp: 4n, exposureTime: 5n };
+  const gf = { kind: "gf", ...scan, storeImage: true } as const;
+  for (const type of ["eiger", "gigafrost", "moench", "jungfrau-converted"] as const) {
+    const fields = Object.keys(imageInfoFields(type));
+    for (const detector of [undefined, gf, { kind: "eg", exptime: 7n } as const]) {
+      const values = imageInfoValues(type, NO_FACTS, { ...image, ...(detector && { detector }) });
+      assert.equal(values.length, fields.length);
+      if (type === "gigafrost" && detector === gf) {
+        assert.deepEqual(values.slice(-5), [1, 2, 3, 4n, 5n]);
+      }
+    }
+  }
+});
+
+Deno.test("files can be made for every kind of detector, name, pixel type and compression", () => {
+  for (const type of ["eiger", "jungfrau-raw", "gigafrost", "moench"] as const) {
+    for (const pixelType of ["uint8", "uint16", "float32"] as const) {
+      for (const compression of ["none", "bitshuffle-lz4"] as const) {
+        for (let length = 1; length <= 64; length += 7) {
+          const shape = { height: 2, width: 3, pixelType, metadataChunk: 1024 };
+          const detector = "x".repeat(length), info = imageInfoFields(type);
+          const { bytes } = buildStructure({ ...shape, detector, compression, info });
+          // All of it in one page: its first write cannot be torn by a kill.
+          assert.ok(bytes.byteLength <= 4096);
+        }
+      }
+    }
+  }
 });
 
 Deno.test("handle() finds an image without its entry, as an original driver tells of it", () => {
@@ -424,7 +490,7 @@ Deno.test("ImageLocator attaches anew when the ring's writer was replaced", () =
     writer.lockSlot(Number(id));
     const entry = writer.publish(entryOf(id, 16, { missingPackets: 5 }));
     const image = locator.locate(id, entry);
-    assert.equal(image?.missingPackets, 5);
+    assert.equal(image?.facts.missingPackets, 5);
     assert.ok(image.isIntact());
     writer.lockSlot(Number(id));
     assert.ok(!image.isIntact());
@@ -463,5 +529,5 @@ Deno.test("ImageLocator looks for an index again before each run", () => {
   using writer = RingWriter.create(new SharedMemory(indexMemoryBytes(16)), tinyRing(ring.name));
   const entry = writer.publish(entryOf(5n, 16, { missingPackets: 2 }));
   locator.attach();
-  assert.equal(locator.locate(5n, entry)?.missingPackets, 2);
+  assert.equal(locator.locate(5n, entry)?.facts.missingPackets, 2);
 });

@@ -14,12 +14,14 @@ import {
   SharedMemory,
 } from "../ring/mod.ts";
 
+import { type ImageFacts, NO_FACTS } from "./image_info.ts";
+
 /** Where an image is. */
 export interface LocatedImage {
   /** Address of its first byte. */
   address: bigint;
-  /** Packets missing, 0 where the ring has no index to tell. */
-  missingPackets: number;
+  /** What the ring's index tells of it; nothing where there is no index. */
+  facts: ImageFacts;
   /** Whether the pixels are still whole; to be asked after they were used. */
   isIntact(): boolean;
 }
@@ -88,14 +90,19 @@ export class ImageLocator implements Disposable {
     if (this.#reader === undefined) {
       const slot = Number(imageId % BigInt(this.#ring.slots));
       const address = this.#unindexed!.address + BigInt(slot * this.#ring.slotBytes);
-      return { address, missingPackets: 0, isIntact: () => true };
+      return { address, facts: NO_FACTS, isIntact: () => true };
     }
     const reader = this.#reader;
     if (!this.#find(reader, imageId, entry)) return undefined;
-    const { slot, slotLock, missingPackets } = this.#record;
+    const { slot, slotLock } = this.#record;
+    const { missingPackets, firstNs, completeNs, publishedNs, frameIndex } = this.#record;
+    const { maskLow, maskHigh, calibrationId } = this.#record;
     return {
       address: reader.addressOf({ slot }),
-      missingPackets,
+      facts: {
+        ...{ missingPackets, firstNs, completeNs, publishedNs, frameIndex },
+        ...{ maskLow, maskHigh, calibrationId },
+      },
       isIntact: () => reader.isIntact({ slot, slotLock }),
     };
   }

@@ -75,10 +75,10 @@ runDataWorker<WriterWorkerInit>((init, control) => {
   const writer = stack.use(
     new FileWriter({
       detector: name,
+      detectorType: config.detector_type,
       height,
       width,
       pixelType: detector.pixelType(config),
-      corrected: config.detector_type === "jungfrau-converted",
       images,
       compressors: new WorkerCompressors(init.queues),
       compression: config.compression,
