@@ -41,6 +41,7 @@ using ring = RingWriter.create(new SharedMemory(indexMemoryBytes(slots)), {
 });
 const pixels = new Uint8Array(slotBytes).map((_, i) => i * 31 >> 3);
 for (let slot = 0; slot < slots; slot++) ring.data.writeAt(pixels, slot * slotBytes);
+const compressors = new InlineCompressors({ elementBytes: 2, imageBytes: slotBytes });
 using locator = new ImageLocator({ name, slotBytes, slots });
 
 /** Time that counts: the thread's own, or that of the clock on the wall where a disk is waited for; s. */
@@ -58,7 +59,7 @@ function writeFile(): { seconds: number; createMs: number } {
     width: 1024,
     pixelType: "uint16",
     images: locator,
-    compressors: new InlineCompressors({ elementBytes: 2, imageBytes: slotBytes }),
+    compressors,
     createFile: (path) => output = createBeneathRoots(path, [folder]),
     readAccounting: () => ({}) as Accounting, // nothing to count here
     attributes: {},
