@@ -94,9 +94,10 @@ export class BrokerConnection {
    * Sends a message and waits until the broker has it; across connections, as long as it takes.
    *
    * @param signal Ends the attempts.
+   * @param answers Where answers to it come: it is sent only while they would be heard.
    * @throws {UnroutableError} If it is mandatory and no queue is bound for its routing key.
    */
-  async publish(message: Outgoing, signal?: AbortSignal): Promise<void> {
+  async publish(message: Outgoing, signal?: AbortSignal, answers?: Subscription): Promise<void> {
     const messageId = message.mandatory ? crypto.randomUUID() : undefined;
     if (messageId !== undefined) this.#returned.set(messageId, false);
     const { exchange, routingKey, requestId, headers, mandatory = false } = message;
@@ -114,6 +115,7 @@ export class BrokerConnection {
     try {
       for (let attempt = 0;; attempt++) {
         over.throwIfAborted();
+        await answers?.listening(over);
         try {
           await untilAborted(this.#publisher.send(envelope, bufferOf(message.body)), over);
           break;
@@ -148,12 +150,14 @@ export class BrokerConnection {
   /**
    * Takes messages from a queue; resolves when it is bound.
    *
+   * @returns The subscription, which ends with the connection.
+   *
    * @throws {BrokerError} If the broker refuses, for example since the queue exists with other properties.
    */
   async consume(
     queue: QueueSpec,
     handle: (delivery: Delivery) => Promise<Settlement>,
-  ): Promise<void> {
+  ): Promise<Subscription> {
     const subscription = new Subscription(queue, {
       connection: this.#connection,
       where: this.#where,
@@ -162,6 +166,7 @@ export class BrokerConnection {
     });
     this.#subscriptions.push(subscription);
     await subscription.bound;
+    return subscription;
   }
 
   /** Ends all subscriptions, once their messages are settled, and the connection. */

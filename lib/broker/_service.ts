@@ -29,7 +29,7 @@ export class ServiceCore<Request, Tools extends RequestTools> {
       core: ServiceCore<Request, Tools>,
       connection: BrokerConnection,
       tag: string,
-    ) => Promise<void>,
+    ) => Promise<unknown>,
   ): Promise<ServiceCore<Request, Tools>> {
     const { broker, serviceName, connectTimeoutMs = 10_000, onNote = () => {} } = options;
     const connection = await BrokerConnection.open(broker, {

@@ -40,6 +40,8 @@ export class Subscription {
   readonly #bound = Promise.withResolvers<void>();
   readonly #closed = new AbortController();
   readonly #over: Promise<void>;
+  /** Resolves while the queue is bound; another one takes its place when that is lost. */
+  #listening = Promise.withResolvers<void>();
   #channel: Channel | undefined;
   /** Ends when the messages that have come so far are done with. */
   #turn: Promise<void> = Promise.resolve();
@@ -59,6 +61,15 @@ export class Subscription {
     return this.#bound.promise;
   }
 
+  /**
+   * Waits until the queue is bound, again if need be: what is published from then on is heard.
+   *
+   * @throws The signal's reason when that comes first.
+   */
+  async listening(signal: AbortSignal): Promise<void> {
+    await untilAborted(this.#listening.promise, signal);
+  }
+
   /** Takes no more, and waits until what was taken is done with. */
   async close(): Promise<void> {
     if (this.#closed.signal.aborted) return;
@@ -74,6 +85,7 @@ export class Subscription {
       try {
         const { lost } = await this.#bind();
         this.#bound.resolve();
+        this.#listening.resolve();
         attempts = 0;
         await untilAborted(lost, signal);
       } catch (error) {
@@ -93,7 +105,10 @@ export class Subscription {
     this.#channel = channel;
     const lost = Promise.withResolvers<void>();
     channel.on("error", (error) => this.#context.onNote(this.#tell(error)));
-    channel.once("close", lost.resolve);
+    channel.once("close", () => {
+      this.#listening = Promise.withResolvers<void>();
+      lost.resolve();
+    });
     channel.once("basic.cancel", () => channel.close()); // somebody has deleted the queue
     try {
       const { queue } = await channel.queueDeclare(

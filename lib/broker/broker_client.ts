@@ -1,5 +1,6 @@
 import { BrokerConnection } from "./_connection.ts";
 import { encodeJson, readStatus } from "./_messages.ts";
+import type { Subscription } from "./_subscription.ts";
 import type { BrokerOptions } from "./broker_options.ts";
 import type { Status } from "./status.ts";
 import { type RequestOutcome, StatusAggregator, type WaitOptions } from "./status_aggregator.ts";
@@ -32,8 +33,8 @@ const MAX_BEHIND = 10_000;
 /**
  * Sends requests and follows what becomes of them.
  *
- * Statuses are heard from {@link connect} on. What is said while the connection is lost is not: a
- * request that ended then is known by nobody's waiting for it to the end of its time.
+ * Statuses are heard from {@link connect} on, and of a request from before it is sent. What is said while
+ * the connection is lost is not heard: a request that ended then is waited for to the end of its time.
  *
  * @example
  * ```ts ignore
@@ -49,6 +50,7 @@ export class BrokerClient implements AsyncDisposable {
   readonly #connection: BrokerConnection;
   readonly #timeoutMs: number;
   readonly #readers = new Set<StatusReader>();
+  #statuses: Subscription | undefined;
 
   private constructor(connection: BrokerConnection, { remember, timeoutMs }: BrokerClientOptions) {
     this.#connection = connection;
@@ -70,7 +72,8 @@ export class BrokerClient implements AsyncDisposable {
     });
     const client = new BrokerClient(connection, options);
     try {
-      await connection.consume({ exchange: "status", tag: "#", noAck: true }, (delivery) => {
+      const queue = { exchange: "status", tag: "#", noAck: true } as const;
+      client.#statuses = await connection.consume(queue, (delivery) => {
         const status = readStatus(delivery);
         if (status === undefined) onNote("a malformed status was ignored");
         else client.#hear(status);
@@ -94,14 +97,18 @@ export class BrokerClient implements AsyncDisposable {
    */
   async send(tag: string, request: unknown, options: SendOptions = {}): Promise<string> {
     const { requestId = crypto.randomUUID(), headers = {} } = options;
-    await this.#connection.publish({
-      exchange: "request",
-      routingKey: tag,
-      requestId,
-      headers,
-      body: encodeJson(request),
-      mandatory: true,
-    }, AbortSignal.timeout(this.#timeoutMs));
+    await this.#connection.publish(
+      {
+        exchange: "request",
+        routingKey: tag,
+        requestId,
+        headers,
+        body: encodeJson(request),
+        mandatory: true,
+      },
+      AbortSignal.timeout(this.#timeoutMs),
+      this.#statuses,
+    );
     return requestId;
   }
 
