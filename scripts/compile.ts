@@ -25,7 +25,9 @@ const BINARIES = {
   std_assembler: {
     include: ["services/std_assembler/worker.ts", "services/std_assembler/converter_worker.ts"],
   },
-  std_h5_writer: { include: ["services/std_h5_writer/worker.ts"] },
+  std_h5_writer: {
+    include: ["services/std_h5_writer/worker.ts", "services/std_h5_writer/compress_worker.ts"],
+  },
   writer_agent: { include: [] },
   udp_simulator: { include: [] },
   daq: { include: [] },
@@ -86,6 +88,7 @@ function binaryPermissions(set: PermissionSet, installDir: string): string[] {
   const usesZmq = Array.isArray(set.ffi) && set.ffi.some((path) => path.endsWith("/addon.node"));
   const lists: [string, boolean | readonly string[] | undefined][] = [
     ["read", true],
+    ["write", set.write],
     ["env", set.env],
     ["net", set.net],
     ["run", set.run],
