@@ -25,7 +25,7 @@ async function starts(rounds: number): Promise<Figure[]> {
     ["std_assembler", () => []],
     ["std_h5_writer", (folder) => ["0", "--data-root", folder]],
     ["writer_agent", (folder) => ["--port", String(apiPort), "--data-root", folder]],
-    ["udp_simulator", () => ["--images", "1", "--rate", "1"]],
+    ["udp_simulator", () => ["--rate", "1"]],
   ];
   const figures: Figure[] = [];
   for (const [service, args] of SERVICES) {
