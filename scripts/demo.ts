@@ -6,6 +6,7 @@
  *   deno task demo
  */
 import { createHash } from "node:crypto";
+import { dirname } from "node:path";
 import { type DetectorConfig, imageBytes, parseConfig } from "../lib/config/mod.ts";
 import { readImageFile } from "../lib/hdf5/mod.ts";
 import { DaqClient, type Writer } from "../lib/http/mod.ts";
@@ -54,6 +55,8 @@ interface Part {
   file: string;
   /** Images in the file. */
   images: number;
+  /** Images that were ordered. */
+  asked: number;
   packets: number;
   seconds: number;
   bytes: number;
@@ -79,12 +82,20 @@ async function demonstrate(folder: string, signal: AbortSignal): Promise<void> {
   ];
   for (const part of parts) printPart(part);
   const seconds = (performance.now() - started) / 1000;
-  const lost = parts.reduce((sum, { account }) => sum + Number(account.packets_lost), 0);
+  // By what was sent: the account does not know of images that were to follow the last one.
+  const lost = parts.reduce(
+    (n, part) => n + part.packets - Number(part.account.packets_accepted),
+    0,
+  );
   if (lost > 0) {
     throw new DemonstrationError(
       `${lost} packets were lost on the way: the machine is too busy, or its socket buffers are too small. ` +
         `Nothing else is wrong: what is missing is marked in the files, which stay in ${folder}.`,
     );
+  }
+  for (const { file, images, asked } of parts) {
+    if (images === asked) continue;
+    throw new DemonstrationError(`${file} holds ${images} images, ${asked} were asked for`);
   }
   console.log(`\nDone in ${seconds.toFixed(1)} s. The files stay in ${folder}.`);
 }
@@ -206,7 +217,7 @@ async function measure(
   const [apiPort] = freePorts(1);
   await using pipeline = await LocalPipeline.start(path, {
     apiPort: apiPort!,
-    dataRoot: folderOf(file),
+    dataRoot: dirname(file),
     ram: RAM,
   });
   signal.throwIfAborted();
@@ -227,6 +238,7 @@ async function measure(
   return {
     file,
     images: written,
+    asked: images,
     packets,
     seconds,
     bytes: written * imageBytes(config),
@@ -284,10 +296,6 @@ async function makeConfig(
   const path = `${folder}/${name}.json`;
   await Deno.writeTextFile(path, JSON.stringify(own, null, 2));
   return { config: parseConfig(own).config, path };
-}
-
-function folderOf(path: string): string {
-  return path.slice(0, path.lastIndexOf("/"));
 }
 
 function same(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
