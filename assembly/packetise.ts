@@ -17,6 +17,7 @@ const VERSION: u32 = 2;
 const PACKET_NUMBER: u32 = 3;
 const DETECTOR_TYPE: u32 = 4;
 const IDENTITY: u32 = 5;
+const BUNCH_ID: u32 = 6;
 
 // struct mmsghdr and struct iovec, lib/os/socket.ts
 const MESSAGE_BYTES: usize = 64;
@@ -169,6 +170,8 @@ function spoil(state: usize, i: u32, kind: u32, argument: u32): void {
   } else if (kind == IDENTITY) {
     if (gf) store<u8>(header + GF_STATUS, load<u8>(header + GF_STATUS) & 31 | argument << 5);
     else store<u16>(header + HEADER_MODULE, argument);
+  } else if (kind == BUNCH_ID) {
+    store<f64>(header + HEADER_BUNCH_ID, load<f64>(header + HEADER_BUNCH_ID) + <f64>argument);
   }
 }
 

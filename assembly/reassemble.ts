@@ -26,6 +26,9 @@
  * gather, each packet of somebody else takes a vote from them; without votes left they are dismissed,
  * and the other one becomes the candidate. GigaFRoST's packets name the stream that is expected here.
  *
+ * A frame's image is what its first packet says. A packet of an open frame that names another image
+ * (by another bunch id) contradicts itself, and is malformed.
+ *
  * GigaFRoST's packets differ: another header, whole rows, and the last one of a frame is shorter. The
  * kernel of the operating system must not write past the predicted place, so each place has a spill
  * for what a longer packet than the predicted one brings, or for padding, which is dropped:
@@ -172,6 +175,14 @@ function imageIdOf(state: usize, header: usize): u64 {
   if (field == IMAGE_ID_FRAME) return frameOf(header, isGigafrost(state));
   const bunch = <u64>load<f64>(header + HEADER_BUNCH_ID); // saturating: NaN is 0
   return bunch == 0 && field != IMAGE_ID_BUNCH ? load<u64>(header + HEADER_FRAME) : bunch;
+}
+
+/** Whether a packet names the image that its frame's first packet named; only bunch ids can differ. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function isOfImage(state: usize, entry: usize, header: usize, gf: bool): bool {
+  return gf || u32At(state, L.RECEIVER_IMAGE_ID_FIELD) == IMAGE_ID_FRAME ||
+    imageIdOf(state, header) == load<u64>(entry + L.FRAME_ENTRY_IMAGE_ID);
 }
 
 /** Pixel bytes of a packet. */
@@ -465,6 +476,10 @@ function handlePacket(
     if (hold(state, header, packet, from, now)) restart(state, now);
     return staged;
   }
+  if (!isOfImage(state, entry, header, gf)) {
+    countMalformed(state, header, received);
+    return staged;
+  }
   if (u32At(state, L.RECEIVER_HOLD_COUNT) != 0) dropHeld(state);
   if (!accept(state, entry, frame, packet, now)) return staged;
   const to = placeOf(state, entry, packet);
@@ -533,9 +548,15 @@ function reject(state: usize, header: usize, received: u32, kind: u32): void {
     count(state, L.COUNT_FOREIGN, 1);
     return;
   }
+  countMalformed(state, header, received);
+}
+
+/** Counts a packet that is wrong, and the gap that it leaves in its frame. */
+function countMalformed(state: usize, header: usize, received: u32): void {
   count(state, L.COUNT_MALFORMED, 1);
   if (received < u32At(state, L.RECEIVER_HEADER_BYTES)) return;
   // If its header still names a frame that misses it, the frame will not call it lost.
+  const gf = isGigafrost(state);
   const frame = frameOf(header, gf);
   const entry = entryOf(state, frame);
   if (load<u64>(entry + L.FRAME_ENTRY_FRAME) != frame || load<u32>(entry + L.FRAME_ENTRY_STATE) == FREE) {
@@ -849,6 +870,10 @@ function restart(state: usize, now: u64): void {
     const entry = admit(state, header, frame, now);
     if (entry == 0) {
       count(state, L.COUNT_LATE, 1);
+      continue;
+    }
+    if (!isOfImage(state, entry, header, gf)) {
+      countMalformed(state, header, u32At(state, L.RECEIVER_PACKET_BYTES));
       continue;
     }
     if (!accept(state, entry, frame, packet, now)) continue;

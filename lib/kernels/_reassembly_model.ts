@@ -1,6 +1,6 @@
 /**
  * What the reassembly kernel must do, said without prediction, places and tables of bytes: packets are
- * kept in maps. For tests; image ids are frame numbers here.
+ * kept in maps. For tests; slots are not in it.
  *
  * @module
  */
@@ -23,6 +23,7 @@ export interface ModelSettings {
 /** A frame as it is published. */
 export interface ModelFrame {
   frame: bigint;
+  imageId: bigint;
   epoch: number;
   missing: number;
   damaged: number;
@@ -31,6 +32,8 @@ export interface ModelFrame {
 
 interface Entry {
   frame: bigint;
+  /** What its first packet said. */
+  imageId: bigint;
   state: "announced" | "open" | "closed";
   /** Payloads of accepted packets. */
   packets: Map<number, Uint8Array>;
@@ -43,6 +46,7 @@ interface Entry {
 
 interface Packet {
   frame: bigint;
+  imageId: bigint;
   packet: number;
   identity: bigint;
   payload: Uint8Array;
@@ -51,6 +55,7 @@ interface Packet {
 /** What a datagram's header says; the packet number of a row that no packet begins with is NaN. */
 interface Header {
   frame: bigint;
+  imageId: bigint;
   packet: number;
   identity: bigint;
   version: number;
@@ -104,6 +109,10 @@ export class ReassemblyModel {
       if (this.#hold(packet, now)) this.#believe(now);
       return;
     }
+    if (packet.imageId !== entry.imageId) {
+      this.#malformed(packet, datagram.byteLength);
+      return;
+    }
     this.#dropHeld();
     this.#accept(entry, packet, now);
   }
@@ -117,6 +126,7 @@ export class ReassemblyModel {
       const packet = header.startingRow / format.rows.rowsPerPacket;
       return {
         frame: BigInt(header.frameIndex),
+        imageId: BigInt(header.frameIndex),
         packet: Number.isInteger(packet) ? packet : NaN,
         identity: 0n,
         version: header.rowBlocks,
@@ -125,8 +135,13 @@ export class ReassemblyModel {
       };
     }
     const view = new DataView(bytes.buffer);
+    const frame = view.getBigUint64(0, true);
+    const bunchId = BigInt(view.getFloat64(16, true)); // whole and positive in these tests
+    const byBunch = format.imageIdField === "bunch_id" ||
+      (format.imageIdField === "bunch_id_or_frame_number" && bunchId !== 0n);
     return {
-      frame: view.getBigUint64(0, true),
+      frame,
+      imageId: byBunch ? bunchId : frame,
       packet: view.getUint32(12, true),
       identity: view.getBigUint64(32, true) & 0xffff_ffff_ffffn,
       version: view.getUint8(47),
@@ -157,9 +172,15 @@ export class ReassemblyModel {
     return entry?.frame === frame ? entry : undefined;
   }
 
-  #make(frame: bigint, state: Entry["state"], now: bigint, damaged: number): Entry {
+  #make(
+    { frame, imageId }: Pick<Packet, "frame" | "imageId">,
+    state: Entry["state"],
+    now: bigint,
+    damaged: number,
+  ): Entry {
     const entry: Entry = {
       frame,
+      imageId,
       state,
       packets: new Map(),
       late: new Set(),
@@ -171,13 +192,13 @@ export class ReassemblyModel {
     return entry;
   }
 
-  #malformed({ frame, packet }: Packet, bytes: number): void {
+  #malformed({ frame, imageId, packet }: Packet, bytes: number): void {
     this.counts.malformed++;
     if (bytes < this.#s.format.headerBytes) return;
     let entry = this.#find(frame);
     if (entry === undefined) {
       if (!this.#isExpected(frame)) return;
-      entry = this.#make(frame, "announced", 0n, 0);
+      entry = this.#make({ frame, imageId }, "announced", 0n, 0);
     }
     if (entry.packets.has(packet) || entry.late.has(packet)) return;
     if (entry.damaged + 1 + entry.packets.size > this.#s.format.packetsPerFrame) return;
@@ -210,7 +231,7 @@ export class ReassemblyModel {
       this.#beginEpoch(packet);
     }
     const entry = this.#find(frame);
-    return entry?.state === "open" ? entry : this.#open(frame, now);
+    return entry?.state === "open" ? entry : this.#open(packet, now);
   }
 
   #beginEpoch({ frame, identity }: Packet): void {
@@ -224,12 +245,13 @@ export class ReassemblyModel {
     this.#identity = identity;
   }
 
-  #open(frame: bigint, now: bigint): Entry {
+  #open(packet: Packet, now: bigint): Entry {
+    const { frame } = packet;
     if (frame > this.#newest) {
       this.#closeBelow(frame - BigInt(this.#s.window) + 1n);
       this.#newest = frame;
     }
-    return this.#make(frame, "open", now, this.#find(frame)?.damaged ?? 0);
+    return this.#make(packet, "open", now, this.#find(frame)?.damaged ?? 0);
   }
 
   #accept(entry: Entry, { packet, payload }: Packet, now: bigint): void {
@@ -286,6 +308,7 @@ export class ReassemblyModel {
     this.counts.missing_packets += missing;
     this.delivered.push({
       frame: entry.frame,
+      imageId: entry.imageId,
       epoch: entry.epoch,
       missing,
       damaged: entry.damaged,
@@ -333,7 +356,9 @@ export class ReassemblyModel {
     for (const packet of held) {
       const entry = this.#admit(packet, now);
       if (entry === undefined) this.counts.late++;
-      else this.#accept(entry, packet, now);
+      else if (packet.imageId !== entry.imageId) {
+        this.#malformed(packet, datagramBytes(this.#s.format, packet.packet));
+      } else this.#accept(entry, packet, now);
     }
   }
 

@@ -261,6 +261,7 @@ export const SIMULATOR_KINDS = [
   "packet_number", // packet number; GigaFRoST: first row
   "detector_type", // detector type; GigaFRoST: protocol id
   "identity", // module id; GigaFRoST: quadrant × 2 + link
+  "bunch_id", // what is added to the bunch id
 ] as const;
 
 /** What the bitshuffle + LZ4 kernels need besides input and output, one for each thread. */

@@ -40,6 +40,7 @@ type Step =
   | { do: "packet_number"; past: number }
   | { do: "type"; type: number }
   | { do: "module"; module: number; packets: number }
+  | { do: "image"; rings: number }
   | { do: "jump"; frames: number }
   | { do: "restart"; frame: number }
   | { do: "batch" }
@@ -62,6 +63,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({ do: fc.constant("module" as const), module: n(9), packets: n(40) }),
   },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("image" as const), rings: n(3) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("jump" as const), frames: n(60) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("restart" as const), frame: n(500, 0) }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant("batch" as const) }) },
@@ -77,6 +79,12 @@ const settings: fc.Arbitrary<FakeReceiverOptions> = fc.record({
   batch: n(32),
   idleNs: fc.constant(2000n),
 });
+
+/** Frame numbers are the image ids of packets without a bunch id; those with one are of another image. */
+const bunchSettings = settings.map((options) => ({
+  ...options,
+  imageIdField: "bunch_id_or_frame_number" as const,
+}));
 
 /** GigaFRoST's packets: the last one shorter, or with other padding; few rows to a packet, and many. */
 const gigafrostSettings: fc.Arbitrary<FakeReceiverOptions> = fc.record({
@@ -188,6 +196,12 @@ function play(steps: readonly Step[], options: FakeReceiverOptions): void {
           put(makePacket(options, ...at(i), { module, nonce: 1 }));
         }
         break;
+      case "image": { // another image, which would lie in the same slot
+        const bunchId = Number(frame) + s.rings * options.slots;
+        put(makePacket(options, frame, packet, { bunchId, nonce: 2 }));
+        [frame, packet] = at(1);
+        break;
+      }
       case "jump":
         frame += BigInt(s.frames);
         packet = 0;
@@ -227,7 +241,7 @@ function play(steps: readonly Step[], options: FakeReceiverOptions): void {
   model.delivered.forEach((expected, i) => {
     const { pixels, entry, ...found } = receiver.published[i]!;
     const { pixels: expectedPixels, ...fields } = expected;
-    assert.deepEqual(found, { ...fields, imageId: expected.frame });
+    assert.deepEqual(found, fields);
     assert.ok(found.epoch > last.epoch || (found.epoch === last.epoch && found.frame > last.frame));
     last = found;
     if (pixels !== undefined) assert.deepEqual(pixels, expectedPixels, `frame ${found.frame}`);
@@ -240,7 +254,7 @@ function play(steps: readonly Step[], options: FakeReceiverOptions): void {
 
 Deno.test("the receiver does what the model says, whatever detector and network do", () => {
   fc.assert(
-    fc.property(fc.array(step, { minLength: 1, maxLength: 60 }), settings, play),
+    fc.property(fc.array(step, { minLength: 1, maxLength: 60 }), bunchSettings, play),
     { numRuns: Number(Deno.env.get("PROPERTY_RUNS") ?? 200) },
   );
 });
@@ -249,7 +263,7 @@ Deno.test("the receiver does the same when the kernel brings packets together", 
   fc.assert(
     fc.property(
       fc.array(step, { minLength: 1, maxLength: 60 }),
-      settings,
+      bunchSettings,
       fc.integer({ min: 2, max: 7 }),
       (steps, options, segments) => play(steps, { ...options, segments }),
     ),
@@ -415,6 +429,52 @@ Deno.test("the receiver numbers images by their frame where the bunch id is 0, i
   assert.deepEqual(ids("bunch_id_or_frame_number", [0.5, NaN, -3]), [7n, 8n, 9n]);
   assert.deepEqual(ids("bunch_id", virtual), [0n, 0n, 0n]);
   assert.deepEqual(ids("frame_number", real), [7n, 8n, 9n]);
+});
+
+Deno.test("the receiver puts no packet of another bunch id into a frame", () => {
+  using receiver = new FakeReceiver({ ...small, imageIdField: "bunch_id" });
+  const of = (frame: number, bunchIds: number[]): Uint8Array[] =>
+    bunchIds.map((bunchId, p) => makePacket(small, BigInt(frame), p, { bunchId }));
+  receiver.deliver([...of(7, [500, 500, 501, 500]), ...of(8, [501, 501, 501, 501])], SECOND);
+  receiver.receiver.expire(3n * SECOND, 1n);
+  const [mixed, whole] = receiver.published;
+  assert.deepEqual([mixed!.imageId, mixed!.missing, mixed!.damaged], [500n, 1, 1]);
+  assert.deepEqual(receiver.pixelsOf(0n), pixelsOf(7, [2]));
+  assert.deepEqual([whole!.imageId, whole!.missing], [501n, 0]);
+  const { accepted, malformed, damaged } = receiver.counts;
+  assert.deepEqual({ accepted, malformed, damaged }, {
+    accepted: 7n,
+    malformed: 1n,
+    damaged: 1n,
+  });
+  receiver.checkCanaries();
+});
+
+Deno.test("the receiver compares bunch ids also of the packets that prove a restart", () => {
+  using receiver = new FakeReceiver({ ...small, imageIdField: "bunch_id" });
+  const of = (frame: number, bunchId: number): Uint8Array[] =>
+    [0, 1, 2, 3].map((p) => makePacket(small, BigInt(frame), p, { bunchId }));
+  receiver.deliver(of(1000, 5000), SECOND);
+  const proof = [1, 2, 3, 4].flatMap((frame) => of(frame, 6000 + frame));
+  proof[6] = makePacket(small, 2n, 2, { bunchId: 9 });
+  receiver.deliver(proof, SECOND);
+  receiver.receiver.expire(3n * SECOND, 1n);
+  const seen = receiver.published.map(({ imageId, missing, epoch }) => [imageId, missing, epoch]);
+  assert.deepEqual(seen, [
+    [5000n, 0, 1],
+    [6001n, 0, 2],
+    [6002n, 1, 2],
+    [6003n, 0, 2],
+    [6004n, 0, 2],
+  ]);
+  assert.equal(receiver.counts.malformed, 1n);
+});
+
+Deno.test("the receiver lets bunch ids be anything where they do not number the images", () => {
+  using receiver = new FakeReceiver({ ...small, imageIdField: "frame_number" });
+  const bunchIds = [1, 2, NaN, -5];
+  receiver.deliver(bunchIds.map((bunchId, p) => makePacket(small, 7n, p, { bunchId })), SECOND);
+  assert.deepEqual(receiver.published.map(({ imageId, missing }) => [imageId, missing]), [[7n, 0]]);
 });
 
 /** A double as a u64: what does not fit becomes the nearest that does, NaN becomes 0. */

@@ -8,7 +8,7 @@ export interface Datagram {
   readonly packet: number;
   /** What is wrong with it; see {@link KIND}. */
   readonly kind: number;
-  /** The wrong value: length in bytes, version, packet number, detector type or module id. */
+  /** The wrong value: length in bytes, version, packet number, detector type, module id, or what is added to the bunch id. */
   readonly argument: number;
 }
 
@@ -27,6 +27,7 @@ export const KIND: Readonly<Record<Kind, number>> = {
   packet_number: 3,
   detector_type: 4,
   identity: 5,
+  bunch_id: 6,
 };
 
 /** A packet as it is. */

@@ -143,7 +143,7 @@ export class FaultPlan implements Iterable<FrameSchedule> {
         draft.dropped++;
         return;
       case "corrupt":
-        datagrams.push(this.#corrupt(good, random));
+        datagrams.push(this.#corrupt(good, datagrams, random));
         return;
       case "late":
         if (this.#canBeLate(frame)) this.#late.push(good);
@@ -175,22 +175,37 @@ export class FaultPlan implements Iterable<FrameSchedule> {
     return frame < images - (config.frame_window + 2);
   }
 
-  #corrupt(good: Datagram, random: RandomStream): Datagram {
+  #corrupt(good: Datagram, before: readonly Datagram[], random: RandomStream): Datagram {
     const { format } = this.#simulation;
     const { headerBytes, headerVersion } = format;
     const value = random.bits();
-    switch (random.bits() % 3) {
+    switch (random.bits() % (this.#mayNameOtherImage(good.frame, before) ? 4 : 3)) {
       case 0: { // the header is whole, so that it is known which frame suffers
         const argument = headerBytes + value % packetDataBytes(format, good.packet);
         return { ...good, kind: KIND.truncated, argument };
       }
       case 1:
         return { ...good, kind: KIND.version, argument: (headerVersion + 1 + value % 255) & 0xff };
+      case 3:
+        return { ...good, kind: KIND.bunch_id, argument: 1 + value % 1000 };
       default: {
         const [first, last] = wrongPacketNumbers(this.#simulation);
         return { ...good, kind: KIND.packet_number, argument: first + value % (last + 1 - first) };
       }
     }
+  }
+
+  /**
+   * Whether another bunch id tells a packet from its frame's: a good one must come before it, which says
+   * what the frame's is, and stay there whatever is swapped.
+   */
+  #mayNameOtherImage(frame: number, before: readonly Datagram[]): boolean {
+    const { format, bunchIds } = this.#simulation;
+    if (format.hasBunchId !== true || format.imageIdField === "frame_number" || !bunchIds) {
+      return false;
+    }
+    return before.slice(LARGEST_SWAP, -LARGEST_SWAP)
+      .some((datagram) => datagram.frame === frame && datagram.kind === KIND.plain);
   }
 
   #foreign(good: Datagram, random: RandomStream): Datagram {

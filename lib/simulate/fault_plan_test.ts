@@ -96,12 +96,14 @@ Deno.test("planFaults() gives corrupt packets what a receiver must refuse", () =
     if (kind === KIND.truncated) assert.ok(argument >= 48 && argument < 8240);
     if (kind === KIND.version) assert.ok(argument !== 2 && argument >= 0 && argument <= 255);
     if (kind === KIND.packet_number) assert.ok(argument >= 128 && argument < 2 ** 32);
+    if (kind === KIND.bunch_id) assert.ok(argument > 0);
   }
   assert.deepEqual([...kinds].sort(), [
     KIND.plain,
     KIND.truncated,
     KIND.version,
     KIND.packet_number,
+    KIND.bunch_id,
   ]);
 });
 

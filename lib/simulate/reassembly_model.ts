@@ -91,7 +91,7 @@ export class ReassemblyModel {
       case KIND.detector_type:
         this.counts.foreign++;
         return;
-      default:
+      default: // what has another bunch id comes when its frame has begun, see planFaults()
         this.#malformed(frame, kind === KIND.packet_number ? argument : packet);
     }
   }

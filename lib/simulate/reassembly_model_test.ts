@@ -80,6 +80,23 @@ Deno.test("the receiver counts what the model expects for any mix of faults", ()
   );
 });
 
+Deno.test("the receiver counts what the model expects for any mix of faults of a jungfrau", () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom(0.05, 0.3, 0.9).chain(rates),
+      fc.nat(1_000_000),
+      fc.constantFrom(1, 2, 4, 8),
+      (faults, seed, frame_window) => {
+        assertAsExpected(receiveSimulation(
+          (start_udp_port) => jungfrauConfig({ n_modules: 1, start_udp_port, frame_window }),
+          { images: 12, seed, faults, bunchOffset: 5_000, pattern: "flat" },
+        ));
+      },
+    ),
+    { numRuns: 20 },
+  );
+});
+
 for (const type of ["moench", "mythen3", "gotthard2"] as const) {
   Deno.test(`the receiver counts what the model expects for any mix of faults of a ${type}`, () => {
     fc.assert(
