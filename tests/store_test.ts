@@ -86,6 +86,36 @@ for (const [name, open] of Object.entries(ENGINES)) {
     deepStrictEqual(await store.preview(one), new TextEncoder().encode("GIF89a"));
   });
 
+  Deno.test(`${name}: a server's details are kept beside what the original reads`, async () => {
+    await using store = await open(newName());
+    const config = await store.addConfig({});
+    const deployment = { server_name: "daq-1", message: "Error", detail: "bit_depth is 7" };
+    await store.addDeployment(config, deployment);
+    deepStrictEqual((await store.deployments(config)).map(({ value }) => value), [deployment]);
+  });
+
+  Deno.test(`${name}: who watches gets the current config, and each new one of any process`, async () => {
+    const namespace = newName();
+    await using store = await open(namespace);
+    await using other = await open(namespace);
+    const ended = new AbortController();
+    const seen: string[] = [];
+    const add = [
+      () => store.addConfig({ n: 2 }),
+      () => other.addConfig({ n: 3 }),
+      () => store.addConfig({ n: 4 }),
+      () => Promise.resolve(ended.abort()),
+    ];
+    const first = other.addConfig({ n: 1 }); // before or after the watch begins: it is seen
+    for await (const { id, text } of store.watchConfig(ended.signal)) {
+      match(id, /^\d+-\d+$/);
+      seen.push(text);
+      await add[seen.length - 1]!();
+    }
+    await first;
+    deepStrictEqual(seen, ['{"n":1}', '{"n":2}', '{"n":3}', '{"n":4}']);
+  });
+
   Deno.test(`${name}: many entries of one millisecond keep their order`, async () => {
     await using store = await open(newName());
     const numbers = Array.from({ length: 200 }, (_, i) => i);
@@ -186,6 +216,22 @@ Deno.test("Redis: what is added while it is away gets there afterwards, and that
   deepStrictEqual((await store.logs(9)).map(({ value }) => value), ["three", "two", "one"]);
   match(notes[0]!, /^redis:\/\/127\.0\.0\.1:\d+: the store is away, entries wait: /);
   match(notes[1]!, /the store is back: 3 entries were written late, 3 dropped$/);
+});
+
+Deno.test("Redis: who watches waits out an outage, and then gets the config that came with it", async () => {
+  await using store = await openStore(redis.url, { namespace: newName() });
+  const ended = new AbortController();
+  await store.addConfig("before");
+  const seen: string[] = [];
+  for await (const { text } of store.watchConfig(ended.signal)) {
+    seen.push(text);
+    if (seen.length === 2) ended.abort();
+    await redis.halt();
+    const later = store.addConfig("after"); // Redis has forgotten everything: its only entry
+    await redis.resume();
+    await later;
+  }
+  deepStrictEqual(seen, ['"before"', '"after"']);
 });
 
 Deno.test("Redis: an entry whose receipt was late is not written twice", async () => {

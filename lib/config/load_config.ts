@@ -11,11 +11,24 @@ import { parseConfig, type ParsedConfig } from "./parse_config.ts";
  * or describes a config that is not valid.
  */
 export async function loadConfig(path: string): Promise<ParsedConfig> {
-  const text = (await readText(path)).replace(/^\uFEFF/, "");
-  const problems = scanJson(text);
+  return parseConfigText(await readText(path), path);
+}
+
+/**
+ * Checks the text of a detector config, as a file or a store has it.
+ *
+ * @param text JSON; a byte order mark is overlooked.
+ * @param source Where it came from, for the error's message.
+ * @returns The config and its warnings, as from `parseConfig`.
+ * @throws {ConfigError} If it is not JSON (with line and column), repeats a key or describes a config that
+ * is not valid.
+ */
+export function parseConfigText(text: string, source: string): ParsedConfig {
+  const plain = text.replace(/^\uFEFF/, "");
+  const problems = scanJson(plain);
   if (problems.length > 0) {
     throw new ConfigError(
-      path,
+      source,
       problems.map(({ line, column, found, expected }) => ({
         path: `line ${line}, column ${column}`,
         value: found,
@@ -23,8 +36,8 @@ export async function loadConfig(path: string): Promise<ParsedConfig> {
       })),
     );
   }
-  const json: unknown = JSON.parse(text);
-  return parseConfig(json, path);
+  const json: unknown = JSON.parse(plain);
+  return parseConfig(json, source);
 }
 
 async function readText(path: string): Promise<string> {

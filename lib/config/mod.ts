@@ -5,7 +5,8 @@
  * @module
  */
 
-export { loadConfig } from "./load_config.ts";
+export { changedFields } from "./changed_fields.ts";
+export { loadConfig, parseConfigText } from "./load_config.ts";
 export { parseConfig, type ParsedConfig } from "./parse_config.ts";
 export { ConfigError, type ConfigErrorOptions, type ConfigIssue } from "./config_error.ts";
 export {

@@ -1,6 +1,7 @@
 import type { DetectorConfig } from "../config/mod.ts";
 // Not `os/mod.ts`: that would open libc, and a supervisor needs none.
 import { architecture, LIBC_PATHS } from "../os/platform.ts";
+import { parseStoreAddress } from "../store/store_address.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** The services whose permissions are known. */
@@ -21,10 +22,20 @@ export interface PermissionOptions {
   dataRoots?: readonly string[];
   /** Port of the REST API. */
   apiPort?: number;
+  /** The store that acquisitions and rates are kept in. */
+  store?: StorePermission | undefined;
   /** `--health-port` of the service, if it has one. */
   healthPort?: number;
   /** Another libzmq, as STD_DAQ_LIBZMQ names it. */
   libzmq?: string | undefined;
+}
+
+/** A store that a service uses. */
+export interface StorePermission {
+  /** Its address, `redis[s]://…` or `sqlite:/path`. */
+  address: string;
+  /** Files to read besides, absolute: its password, the certificate of its authority. */
+  files?: readonly string[];
 }
 
 /** Environment variables that services read if they may. */
@@ -40,6 +51,10 @@ interface Needs {
   workers: boolean;
   /** More files and folders to read. */
   read: readonly string[];
+  /** Files to write. */
+  write?: readonly string[];
+  /** More of the environment; true: all of it. */
+  env?: readonly string[] | true;
   /** Addresses to listen on. */
   net: readonly string[];
 }
@@ -61,13 +76,17 @@ const NEEDS: Record<
     net: [],
   }),
   std_h5_writer: () => ({ libc: true, zmq: true, workers: true, read: [], net: [] }),
-  writer_agent: ({ dataRoots = [], apiPort = 5000 }) => ({
-    libc: true,
-    zmq: true,
-    workers: false,
-    read: dataRoots, // to check output paths
-    net: [`127.0.0.1:${apiPort}`],
-  }),
+  writer_agent: ({ dataRoots = [], apiPort = 5000, store }) => {
+    const kept = storeNeeds(store);
+    return {
+      ...kept,
+      libc: true,
+      zmq: true,
+      workers: false,
+      read: [...dataRoots, ...kept.read], // to check output paths
+      net: [`127.0.0.1:${apiPort}`, ...kept.net],
+    };
+  },
   udp_simulator: () => ({ libc: true, zmq: false, workers: true, read: [], net: [] }),
 };
 
@@ -101,10 +120,28 @@ export function permissionsFor(
   const net = [...needs.net, ...(healthPort === undefined ? [] : [`127.0.0.1:${healthPort}`])];
   return [
     flag("read", read),
-    flag("env", ENVIRONMENT),
+    flag("write", needs.write ?? []),
+    needs.env === true ? "--allow-env" : flag("env", [...ENVIRONMENT, ...(needs.env ?? [])]),
     flag("ffi", ffi),
     flag("net", net),
   ].filter((text) => text !== undefined);
+}
+
+/** What a store needs: Redis's client asks for all of the environment when it is loaded. */
+function storeNeeds(
+  store: StorePermission | undefined,
+): Pick<Needs, "read" | "net"> & Partial<Needs> {
+  if (store === undefined) return { read: [], net: [] };
+  const parsed = parseStoreAddress(store.address);
+  if (parsed.engine === "sqlite") {
+    return { read: [parsed.path], write: [parsed.path], net: [], env: ["STD_DAQ_STORE"] };
+  }
+  const { hostname, port } = parsed.url;
+  return {
+    read: store.files ?? [],
+    net: [`${hostname}:${port === "" ? 6379 : port}`],
+    env: true,
+  };
 }
 
 /** The folders of the calibration's files: a new pedestal is put beside the former one, and loaded. */

@@ -50,6 +50,24 @@ Deno.test("permissionsFor() gives writer_agent its own port and data roots only"
   assert.deepEqual(read, ["/etc/JF.json", "/data/a", "/data/b"]);
 });
 
+Deno.test("permissionsFor() gives writer_agent its store: a file of SQLite, or Redis and its secrets", () => {
+  const sqlite = flags("writer_agent", { store: { address: "sqlite:/var/lib/daq/store" } });
+  assert.deepEqual([sqlite.read, sqlite.write], [
+    ["/etc/JF.json", "/var/lib/daq/store"],
+    ["/var/lib/daq/store"],
+  ]);
+  const list = permissionsFor("writer_agent", config, {
+    root: "/opt/daq",
+    configPath: "/etc/JF.json",
+    store: { address: "rediss://:secret@redis.psi", files: ["/etc/ca.pem"] },
+  });
+  assert.ok(list.includes("--allow-net=127.0.0.1:5000,redis.psi:6379"));
+  assert.ok(list.includes("--allow-read=/etc/JF.json,/etc/ca.pem"));
+  assert.ok(list.includes("--allow-env"));
+  assert.ok(!list.join().includes("secret"));
+  assert.deepEqual(flags("std_assembler", { store: { address: "sqlite:/s" } }).write, undefined);
+});
+
 Deno.test("permissionsFor() adds the health port", () => {
   assert.deepEqual(flags("std_assembler", { healthPort: 9 }).net, ["127.0.0.1:9"]);
 });

@@ -10,6 +10,8 @@ export interface ServiceCommand {
   permissions: readonly string[];
   /** `log_level` for it; default: its config's. */
   logLevel?: string;
+  /** Variables besides this process's: for secrets, which a command line would show to everybody. */
+  env?: Readonly<Record<string, string>>;
 }
 
 /** Where this process runs from. */

@@ -195,7 +195,7 @@ class Child {
     try {
       process = new Deno.Command(program, {
         args,
-        env: { NO_COLOR: "1" },
+        env: { ...this.#command.env, NO_COLOR: "1" },
         stdin: "piped", // held open, never written: its end tells the child that we are gone
         stdout: "piped",
         stderr: "piped",

@@ -36,6 +36,8 @@ export interface Engine extends AsyncDisposable {
   newest(key: string, count: number): Promise<StoredEntry[]>;
   /** One entry. */
   get(key: string, id: string): Promise<StoredEntry | undefined>;
+  /** The newest entry, at once, and each newer one when it comes, until the signal aborts. */
+  watch(key: string, signal: AbortSignal): AsyncGenerator<StoredEntry, void, void>;
 }
 
 /** Time of an entry, ms since 1970. */
@@ -46,4 +48,16 @@ export function timeOf(id: string): number {
 /** Whether a text is an entry's id. */
 export function isId(id: string): boolean {
   return /^\d{1,16}-\d{1,16}$/.test(id);
+}
+
+/** Resolves after a time, and at once when the signal aborts. */
+export async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, milliseconds);
+  const onAbort = (): void => resolve();
+  signal.addEventListener("abort", onAbort, { once: true });
+  await promise;
+  clearTimeout(timer);
+  signal.removeEventListener("abort", onAbort);
 }

@@ -1,12 +1,14 @@
 import { Buffer } from "node:buffer";
 import { Redis } from "ioredis";
-import type { Engine, NewEntry, StoredEntry } from "./_engine.ts";
+import { type Engine, type NewEntry, pause, type StoredEntry } from "./_engine.ts";
 import { type QueueLimits, WriteQueue } from "./_write_queue.ts";
 import { StoreError } from "./store_error.ts";
 
 const READ_LIMIT_MS = 5_000;
 /** A connection that takes longer at the start is an outage. */
 const START_MS = 2_000;
+/** A blocking read returns after so long, to see whether Redis has forgotten the stream, or its clock. */
+const WATCH_MS = 5_000;
 const RETRY_FIRST_MS = 100;
 const RETRY_MOST_MS = 5_000;
 const CLOSE_MS = 3_000;
@@ -30,6 +32,7 @@ export interface RedisEngineOptions {
 
 /** Streams of a Redis that may be away: what is written meanwhile waits. */
 export class RedisEngine implements Engine {
+  readonly #options: RedisEngineOptions;
   readonly #redis: Redis;
   readonly #queue: WriteQueue;
   readonly #where: string;
@@ -39,6 +42,7 @@ export class RedisEngine implements Engine {
 
   constructor(options: RedisEngineOptions) {
     const { url, limits, onNote } = options;
+    this.#options = options;
     this.#where = `${url.protocol}//${url.host}`;
     this.#onNote = onNote;
     this.#redis = connect(options);
@@ -66,6 +70,49 @@ export class RedisEngine implements Engine {
     return entry;
   }
 
+  async *watch(key: string, signal: AbortSignal): AsyncGenerator<StoredEntry, void, void> {
+    // A blocking read holds up all else on its connection: it has one of its own.
+    const redis = connect(this.#options, WATCH_MS + READ_LIMIT_MS);
+    redis.on("error", () => {}); // it connects again by itself
+    const stop = (): void => redis.disconnect();
+    signal.addEventListener("abort", stop, { once: true });
+    try {
+      let last = "0-0";
+      while (!signal.aborted) {
+        const newest = await this.#nextAfter(redis, key, last, signal);
+        if (newest === undefined || newest.id === last) continue;
+        last = newest.id;
+        yield newest;
+      }
+    } finally {
+      signal.removeEventListener("abort", stop);
+      redis.disconnect();
+    }
+  }
+
+  /** Waits for an entry that is another than the last one; undefined when there was none for a while. */
+  async #nextAfter(
+    redis: Redis,
+    key: string,
+    last: string,
+    signal: AbortSignal,
+  ): Promise<StoredEntry | undefined> {
+    try {
+      await untilReady(redis, signal);
+      const newest = await redis.callBuffer("XREVRANGE", [key, "+", "-", "COUNT", 1]);
+      const [entry] = toEntries(newest);
+      if (entry !== undefined && entry.id !== last) return entry;
+      await redis.callBuffer("XREAD", ["BLOCK", WATCH_MS, "STREAMS", key, last]);
+    } catch (cause) {
+      if (signal.aborted) return undefined;
+      if (!isAway(cause)) {
+        throw new StoreError(`${this.#where}: ${key} could not be watched: ${cause}`, { cause });
+      }
+      await pause(RETRY_FIRST_MS, signal);
+    }
+    return undefined;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const lost = await this.#queue.close(CLOSE_MS);
     this.#redis.disconnect();
@@ -77,7 +124,7 @@ export class RedisEngine implements Engine {
   }
 
   async #write(entry: NewEntry, again: boolean): Promise<string> {
-    if (!this.#started) await this.#untilReady(AbortSignal.timeout(START_MS));
+    if (!this.#started) await untilReady(this.#redis, AbortSignal.timeout(START_MS));
     this.#started = true;
     const { key, fields, maxLength, notBefore, idleMs } = entry;
     const known = again && fields[UID] !== undefined ? await this.#find(entry) : undefined;
@@ -97,7 +144,7 @@ export class RedisEngine implements Engine {
 
   async #read(command: string, ...args: (string | number)[]): Promise<StoredEntry[]> {
     try {
-      await this.#untilReady(AbortSignal.timeout(READ_LIMIT_MS));
+      await untilReady(this.#redis, AbortSignal.timeout(READ_LIMIT_MS));
       return toEntries(await this.#call(command, ...args));
     } catch (cause) {
       const reason = isAway(cause) ? this.#problem : String(cause);
@@ -114,31 +161,30 @@ export class RedisEngine implements Engine {
 
   /** A Redis that is ready may still refuse, for example while it loads its data: not at once again. */
   async #untilBack(signal: AbortSignal): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, RETRY_FIRST_MS);
-    signal.addEventListener("abort", () => resolve(), { once: true });
-    await promise;
-    clearTimeout(timer);
-    await this.#untilReady(signal);
-  }
-
-  /** Resolves when Redis takes commands, and at the latest when the signal aborts. */
-  async #untilReady(signal: AbortSignal): Promise<void> {
-    if (this.#redis.status === "ready" || signal.aborted) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const done = (): void => resolve();
-    this.#redis.once("ready", done);
-    signal.addEventListener("abort", done);
-    try {
-      await promise;
-    } finally {
-      this.#redis.off("ready", done);
-      signal.removeEventListener("abort", done);
-    }
+    await pause(RETRY_FIRST_MS, signal);
+    await untilReady(this.#redis, signal);
   }
 }
 
-function connect({ url, password, ca }: RedisEngineOptions): Redis {
+/** Resolves when Redis takes commands, and at the latest when the signal aborts. */
+async function untilReady(redis: Redis, signal: AbortSignal): Promise<void> {
+  if (redis.status === "ready" || signal.aborted) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const done = (): void => resolve();
+  redis.once("ready", done);
+  signal.addEventListener("abort", done);
+  try {
+    await promise;
+  } finally {
+    redis.off("ready", done);
+    signal.removeEventListener("abort", done);
+  }
+}
+
+function connect(
+  { url, password, ca }: RedisEngineOptions,
+  commandTimeout: number = READ_LIMIT_MS,
+): Redis {
   const secret = decodeURIComponent(url.password) || password;
   return new Redis({
     host: url.hostname.replace(/^\[|\]$/g, ""),
@@ -148,7 +194,7 @@ function connect({ url, password, ca }: RedisEngineOptions): Redis {
     ...(secret !== undefined && { password: secret }),
     ...(url.protocol === "rediss:" && { tls: ca === undefined ? {} : { ca } }),
     connectTimeout: 5_000,
-    commandTimeout: READ_LIMIT_MS,
+    commandTimeout,
     retryStrategy: (attempt) =>
       Math.min(RETRY_FIRST_MS * 2 ** Math.min(attempt, 10), RETRY_MOST_MS),
     // What waits, waits in our queue, which knows what may be dropped.

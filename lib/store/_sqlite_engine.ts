@@ -1,8 +1,10 @@
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
-import type { Engine, Fields, NewEntry, StoredEntry } from "./_engine.ts";
+import { type Engine, type Fields, type NewEntry, pause, type StoredEntry } from "./_engine.ts";
 import { StoreError } from "./store_error.ts";
 
 const SCHEMA_VERSION = 1;
+/** How soon an entry of another process is noticed, ms. */
+const WATCH_MS = 100;
 const SCHEMA = `
   CREATE TABLE entries (
     key TEXT NOT NULL, ms INTEGER NOT NULL, seq INTEGER NOT NULL,
@@ -22,6 +24,8 @@ export class SqliteEngine implements Engine {
   readonly #now: () => number;
   readonly #select: StatementSync;
   readonly #selectOne: StatementSync;
+  /** Counts what this process has written; SQLite itself counts what others have. */
+  #writes = 0;
 
   /**
    * Opens or makes the file.
@@ -50,6 +54,7 @@ export class SqliteEngine implements Engine {
         );
         this.#trim(entry, run);
         this.#database.exec("COMMIT");
+        this.#writes++;
         return `${id.ms}-${id.seq}`;
       } catch (error) {
         this.#database.exec("ROLLBACK");
@@ -70,8 +75,28 @@ export class SqliteEngine implements Engine {
     });
   }
 
+  async *watch(key: string, signal: AbortSignal): AsyncGenerator<StoredEntry, void, void> {
+    let [seen, last]: [string, string | undefined] = ["", undefined];
+    while (!signal.aborted) {
+      const version = await attempt(() => this.#version());
+      const [newest] = version === seen ? [] : await this.newest(key, 1);
+      seen = version;
+      if (newest !== undefined && newest.id !== last) {
+        last = newest.id;
+        yield newest;
+      }
+      await pause(WATCH_MS, signal);
+    }
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return attempt(() => this.#database.close());
+  }
+
+  /** Another one whenever something may have changed; asking costs next to nothing. */
+  #version(): string {
+    const others = this.#database.prepare("PRAGMA data_version").get()?.data_version;
+    return `${others} ${this.#writes}`;
   }
 
   #trim(

@@ -7,6 +7,8 @@
  *
  * @module
  */
+export * from "./deployment_state.ts";
 export * from "./open_store.ts";
 export * from "./store.ts";
+export * from "./store_address.ts";
 export * from "./store_error.ts";

@@ -1,5 +1,5 @@
 import { Store, type StoreLimits } from "./store.ts";
-import { StoreError } from "./store_error.ts";
+import { parseStoreAddress } from "./store_address.ts";
 
 /** How to open a store. */
 export interface StoreOptions {
@@ -38,24 +38,17 @@ export interface StoreOptions {
  */
 export async function openStore(address: string, options: StoreOptions = {}): Promise<Store> {
   const { namespace = "daq", limits = {}, now = Date.now, onNote = () => {} } = options;
-  const url = URL.canParse(address) ? new URL(address) : undefined;
-  const path = /^sqlite:(?:\/\/)?(.+)$/.exec(address)?.[1];
+  const parsed = parseStoreAddress(address);
   const settings = { namespace, limits, now };
   // Redis's client reads all of the environment when it is loaded: SQLite does without that permission.
-  if (path !== undefined) {
+  if (parsed.engine === "sqlite") {
     const { SqliteEngine } = await import("./_sqlite_engine.ts");
-    return new Store(new SqliteEngine(path, now), settings);
-  }
-  if (url === undefined || !/^rediss?:$/.test(url.protocol) || url.hostname === "") {
-    throw new StoreError(
-      `store address ${address.replace(/:[^:@/]*@/, ":***@")} is none; ` +
-        "give redis://host:6379, rediss://… for TLS, or sqlite:/path/to/file",
-    );
+    return new Store(new SqliteEngine(parsed.path, now), settings);
   }
   const { maxWaiting = 10_000, maxWaitingBytes = 64 * 2 ** 20, password, ca } = options;
   const { RedisEngine } = await import("./_redis_engine.ts");
   const engine = new RedisEngine({
-    url,
+    url: parsed.url,
     password,
     ca,
     limits: { maxEntries: maxWaiting, maxBytes: maxWaitingBytes },

@@ -12,12 +12,20 @@ export interface Entry<Value> {
   value: Value;
 }
 
+/** A config as somebody stored it, not read yet: it may be anything. */
+export interface ConfigText extends Omit<Entry<unknown>, "value"> {
+  /** JSON, if all is well. */
+  text: string;
+}
+
 /** How a server deals with a config. */
 export interface Deployment {
   /** The server. */
   server_name: string;
   /** How far it is: `Deploying`, `Done`, `Error`, or words of its own. */
   message: string;
+  /** Why, in more words; beside what the original reads. */
+  detail?: string;
 }
 
 /** How much of a kind is kept. */
@@ -110,10 +118,26 @@ export class Store implements AsyncDisposable {
     return await this.#newestJson("configs", "config", count);
   }
 
+  /**
+   * The current config, at once, and from then on each new one as soon as it is there; of several that come
+   * together only the last. An outage is waited out.
+   *
+   * @param signal Ends it.
+   */
+  async *watchConfig(signal: AbortSignal): AsyncGenerator<ConfigText, void, void> {
+    for await (const entry of this.#engine.watch(`${this.#namespace}:config`, signal)) {
+      yield { id: entry.id, time: timeOf(entry.id), text: text(entry, "json") };
+    }
+  }
+
   /** Adds what a server says about the deployment of a config. */
   async addDeployment(configId: string, deployment: Deployment): Promise<void> {
-    const { server_name, message } = deployment;
-    await this.#add("deployments", `config:${checkId(configId)}`, { server_name, message });
+    const { server_name, message, detail } = deployment;
+    await this.#add("deployments", `config:${checkId(configId)}`, {
+      server_name,
+      message,
+      ...(detail !== undefined && { detail }),
+    });
   }
 
   /** What servers said about the deployment of a config, the newest first. */
@@ -124,6 +148,7 @@ export class Store implements AsyncDisposable {
       toEntry(entry, {
         server_name: text(entry, "server_name"),
         message: text(entry, "message"),
+        ...("detail" in entry.fields && { detail: text(entry, "detail") }),
       })
     );
   }

@@ -14,7 +14,7 @@ export interface TestContext extends DaqContext {
 
 /** Makes one. */
 export function testContext(
-  options: { interactive?: boolean; env?: Record<string, string> } = {},
+  options: { interactive?: boolean; outColor?: boolean; env?: Record<string, string> } = {},
 ): TestContext {
   const controller = new AbortController();
   const waiting: { text: string; resolve: () => void }[] = [];
@@ -30,6 +30,7 @@ export function testContext(
     err: (text) => void (context.stderr += text),
     interactive: options.interactive ?? false,
     color: false,
+    outColor: options.outColor ?? false,
     width: () => 100,
     env: (name) => options.env?.[name],
     signal: controller.signal,

@@ -41,7 +41,7 @@ const MARKS: Record<StatusAction, { sign: string; color: number }> = {
 /** `*` started, `~` under way, `+` succeeded, `-` failed; in colour on a terminal. */
 export function mark(action: StatusAction, context: DaqContext): string {
   const { sign, color } = MARKS[action];
-  return context.color ? `\x1b[${color}m${sign}\x1b[0m` : sign;
+  return context.outColor ? `\x1b[${color}m${sign}\x1b[0m` : sign;
 }
 
 /** A request's id, short: `abcd..wxyz`. */

@@ -8,8 +8,10 @@ export interface DaqContext {
   err(text: string): void;
   /** Whether stderr is a terminal, on which a line may be drawn again and again. */
   readonly interactive: boolean;
-  /** Whether to use colours (NO_COLOR is respected). */
+  /** Whether to use colours on stderr (NO_COLOR is respected). */
   readonly color: boolean;
+  /** The same for stdout, which may go elsewhere. */
+  readonly outColor: boolean;
   /** Width of the terminal, characters. */
   width(): number;
   /** An environment variable; `undefined` also when it may not be read. */
@@ -30,11 +32,13 @@ export function systemContext(): DaqContext {
     });
   }
   const interactive = Deno.stderr.isTerminal();
+  const colors = readEnv("NO_COLOR") === undefined;
   return {
     out: (text) => writeAll(Deno.stdout, text),
     err: (text) => writeAll(Deno.stderr, text),
     interactive,
-    color: interactive && readEnv("NO_COLOR") === undefined,
+    color: interactive && colors,
+    outColor: colors && Deno.stdout.isTerminal(),
     width: () => (interactive && Deno.consoleSize().columns) || 80, // some terminals say 0
     env: readEnv,
     signal: controller.signal,

@@ -13,6 +13,7 @@ import {
   permissionsFor,
   type ServiceCommand,
   type ServiceName,
+  type StorePermission,
 } from "../../lib/service/mod.ts";
 import { PROJECT_ROOT, serviceMain } from "./project.ts";
 
@@ -34,6 +35,8 @@ export interface PipelineOptions {
   logLevel?: string | undefined;
   /** Another libzmq. */
   libzmq?: string | undefined;
+  /** Where the agent keeps acquisitions and rates. */
+  store?: StorePermission | undefined;
 }
 
 /**
@@ -64,13 +67,17 @@ export function pipelineCommands(
     dataRoots,
     apiPort,
     libzmq: options.libzmq,
+    store: options.store,
   };
+  // Its address may hold a password, which a command line would show to everybody.
+  const env = options.store && { STD_DAQ_STORE: options.store.address };
   return args.map(([name, more]) => ({
     name,
     main: serviceMain(name),
     args: [configPath, ...more],
     permissions: permissionsFor(name, config, permissions),
     ...(logLevel !== undefined && { logLevel }),
+    ...(name === "writer_agent" && env !== undefined && { env }),
   }));
 }
 

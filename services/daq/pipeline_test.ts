@@ -38,6 +38,21 @@ Deno.test("pipelineCommands() passes on the assembler's threads and the log leve
   assert.ok(commands.every(({ logLevel }) => logLevel === "debug"));
 });
 
+Deno.test("pipelineCommands() gives the agent its store by its environment, which nobody else sees", () => {
+  const store = { address: "redis://:secret@redis.psi:7" };
+  const commands = pipelineCommands(config, { ...OPTIONS, store });
+  const agent = commands.at(-1);
+  assert.deepEqual(agent?.env, { STD_DAQ_STORE: store.address });
+  assert.ok(agent.permissions.includes("--allow-net=127.0.0.1:5123,redis.psi:7"));
+  const others = commands.slice(0, -1);
+  assert.ok(others.every(({ env }) => env === undefined));
+  assert.ok(
+    !JSON.stringify(commands.map(({ args, permissions }) => [args, permissions])).includes(
+      "secret",
+    ),
+  );
+});
+
 Deno.test("pipelineCommands() gives the network to the agent alone, and nobody everything", () => {
   for (const { name, permissions } of pipelineCommands(config, OPTIONS)) {
     const net = permissions.filter((flag) => flag.startsWith("--allow-net"));

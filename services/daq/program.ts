@@ -3,6 +3,8 @@ import { DaqApiError, DaqUnreachableError } from "../../lib/http/mod.ts";
 import { ExitCode, exitCodeOf } from "../../lib/service/mod.ts";
 import { calibrationCommand } from "./commands/calibration.ts";
 import { addCompletion } from "./commands/completion.ts";
+import { configCommand } from "./commands/config.ts";
+import { deploymentCommand, logsCommand, statsCommand } from "./commands/history.ts";
 import { pedestalCommand } from "./commands/pedestal.ts";
 import { monitorCommand } from "./commands/monitor.ts";
 import { replayCommand } from "./commands/replay.ts";
@@ -55,6 +57,10 @@ export function daqProgram(context: DaqContext): CommandUnknownOpts {
     killCommand,
     monitorCommand,
     calibrationCommand,
+    configCommand,
+    deploymentCommand,
+    logsCommand,
+    statsCommand,
   ];
   for (const make of commands) {
     const command = make(context).copyInheritedSettings(program);

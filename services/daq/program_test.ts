@@ -150,6 +150,10 @@ Deno.test("daq --help lists every command with status 0", async () => {
       "replay",
       "pedestal",
       "calibration",
+      "config",
+      "deployment",
+      "logs",
+      "stats",
       "completion",
     ]
   ) {

@@ -9,10 +9,12 @@ import {
   limited,
   parseInteger,
   parsePort,
+  readEnv,
   resolveGroup,
   runService,
   UsageError,
 } from "../../lib/service/mod.ts";
+import { openStore, resolveStore } from "../../lib/store/mod.ts";
 import { createApi } from "./api.ts";
 import { AcquisitionController } from "./controller.ts";
 import { Recorder } from "./recorder.ts";
@@ -38,7 +40,10 @@ await runService({
       .option("--sync-timeout <s>", "longest answer time of write_sync, s", parseInteger(1), 60)
       .option("--writer-timeout <s>", "the writer is lost after so long, s", parseInteger(1), 5)
       .option("--allow-host <name...>", "further host names to answer to")
-      .option("--store <address>", "keep acquisitions and rates in redis://… or sqlite:/path")
+      .option(
+        "--store <address>",
+        "keep acquisitions and rates in redis://… or sqlite:/path (env: STD_DAQ_STORE, REDIS_URL, …)",
+      )
       .option("--errors-as-200", "answer errors with HTTP 200, for clients of the original")
       .option("--frame-slots <n>", "taken for uniformity; the ring itself tells", parseInteger(1))
       .option("--image-slots <n>", "taken for uniformity; the ring itself tells", parseInteger(1)),
@@ -86,10 +91,11 @@ await runService({
     onStop(() => controller.close(), "controller");
     const statistics = new Statistics(config, () => controller.totals);
     onStop(() => statistics[Symbol.dispose](), "statistics");
-    if (options.store !== undefined) {
-      // Loaded only here: an agent without a store does without Redis's client.
-      const { openStore } = await import("../../lib/store/mod.ts");
-      const store = await openStore(options.store, {
+    const found = resolveStore({ address: options.store, env: readEnv });
+    if (found !== undefined) {
+      const { address, ...secrets } = found;
+      const store = await openStore(address, {
+        ...secrets,
         onNote: (note) => logger.warning("{note}", { note }),
       });
       onStop(() => store[Symbol.asyncDispose](), "store");

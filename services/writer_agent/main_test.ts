@@ -99,15 +99,14 @@ async function withAgent(
   const dataRoot = `${folder}/data`;
   await Deno.mkdir(dataRoot);
   const apiPort = freePort();
+  const store = `sqlite:${dataRoot}.sqlite`;
   const permissions = permissionsFor("writer_agent", parseConfig(json).config, {
     root: PROJECT,
     configPath,
     dataRoots: [dataRoot],
     apiPort,
+    store: withStore ? { address: store } : undefined,
   });
-  const storePath = `${dataRoot}.sqlite`;
-  const storeArguments = withStore ? ["--store", `sqlite:${storePath}`] : [];
-  if (withStore) permissions.push(`--allow-write=${storePath}`, `--allow-read=${storePath}`);
   const startWriter = async (): Promise<Child> => {
     const script = decodeURIComponent(new URL("testdata/fake_writer.ts", import.meta.url).pathname);
     const writer = cleanup.use(new Child(["-A", script, detector, folder]));
@@ -122,8 +121,7 @@ async function withAgent(
         configPath,
         ...["--port", String(apiPort), "--writer-timeout", String(WRITER_TIMEOUT_S)],
         ...["--image-slots", "64", "--frame-slots", "16", "--data-root", dataRoot],
-        ...storeArguments,
-      ], { STD_DAQ_IPC_DIR: folder }),
+      ], { STD_DAQ_IPC_DIR: folder, ...(withStore && { STD_DAQ_STORE: store }) }),
     );
     await agent.ready();
     return agent;

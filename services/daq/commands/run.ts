@@ -17,13 +17,16 @@ import {
   parseInteger,
   parsePort,
   passes,
+  type StorePermission,
   Supervisor,
   UsageError,
 } from "../../../lib/service/mod.ts";
+import { describeStore } from "../../../lib/store/mod.ts";
 import { parseByteSize } from "../byte_size.ts";
 import type { DaqContext } from "../context.ts";
 import { DrawnLine } from "../drawn_line.ts";
 import { statusLine } from "../format.ts";
+import { resolveStoreFor, storeOption } from "../store.ts";
 import { pipelineCommands, ringNames, socketPaths } from "../pipeline.ts";
 
 const DRAW_PERIOD_MS = 1_000;
@@ -45,6 +48,7 @@ export function runCommand(context: DaqContext): CommandUnknownOpts {
       parseByteSize,
     )
     .option("--workers <n>", "threads of the assembler", parseInteger(1, 64))
+    .addOption(storeOption())
     .addOption(
       new Option("--log-level <level>", "least important line to show").choices(LOG_LEVELS),
     )
@@ -59,6 +63,7 @@ export function runCommand(context: DaqContext): CommandUnknownOpts {
         ramBytes: options.ram,
         workers: options.workers,
         logLevel: options.logLevel,
+        store: resolveStoreFor(options.store, context),
       });
     });
 }
@@ -77,6 +82,8 @@ export interface RunOptions {
   workers: number | undefined;
   /** Least important line to show. */
   logLevel: typeof LOG_LEVELS[number] | undefined;
+  /** Where acquisitions, statuses and rates are kept. */
+  store?: StorePermission | undefined;
 }
 
 /**
@@ -143,6 +150,7 @@ export async function runPipeline(
         frame_slots: fit.frameSlots,
         image_slots: fit.imageSlots,
         ram_bytes: fit.bytes,
+        ...(options.store && { store: describeStore(options.store.address) }),
       })
     }\n`);
     await Promise.race([

@@ -1,0 +1,46 @@
+import { deepStrictEqual, strictEqual, throws } from "node:assert/strict";
+import { describeStore, parseStoreAddress, resolveStore } from "./store_address.ts";
+
+const resolve = (env: Record<string, string>, address?: string): unknown =>
+  resolveStore({ address, env: (name) => env[name], readFile: (path) => `${path} content\n` });
+
+Deno.test("resolveStore() prefers the argument, then STD_DAQ_STORE, REDIS_URL and REDIS_HOST", () => {
+  const env = { STD_DAQ_STORE: "sqlite:/a", REDIS_URL: "redis://b", REDIS_HOST: "c" };
+  deepStrictEqual(resolve(env, "sqlite:/z"), { address: "sqlite:/z" });
+  deepStrictEqual(resolve(env), { address: "sqlite:/a" });
+  deepStrictEqual(resolve({ ...env, STD_DAQ_STORE: "redis://b" }), { address: "redis://b" });
+  deepStrictEqual(resolve({ REDIS_HOST: "c" }), { address: "redis://c:6379" });
+  deepStrictEqual(resolve({ REDIS_HOST: "c", REDIS_PORT: "7" }), { address: "redis://c:7" });
+  strictEqual(resolve({}), undefined);
+});
+
+Deno.test("resolveStore() takes the password from the address, REDIS_PASSWORD, or a file", () => {
+  const env = { REDIS_PASSWORD: "p", REDIS_PASSWORD_FILE: "/secret" };
+  deepStrictEqual(resolve(env, "redis://:own@h"), { address: "redis://:own@h" });
+  deepStrictEqual(resolve(env, "redis://h"), { address: "redis://h", password: "p" });
+  deepStrictEqual(resolve({ REDIS_PASSWORD_FILE: "/secret" }, "redis://h"), {
+    address: "redis://h",
+    password: "/secret content",
+  });
+});
+
+Deno.test("resolveStore() reads the authority for TLS only, and names a file that is not there", () => {
+  const env = { REDIS_CA_FILE: "/ca.pem" };
+  deepStrictEqual(resolve(env, "redis://h"), { address: "redis://h" });
+  deepStrictEqual(resolve(env, "rediss://h"), { address: "rediss://h", ca: "/ca.pem content\n" });
+  throws(
+    () => resolveStore({ address: "rediss://h", env: (name) => `/nowhere/${name}` }),
+    /REDIS_PASSWORD_FILE: \/nowhere|REDIS_CA_FILE: \/nowhere\/REDIS_CA_FILE cannot be read/,
+  );
+});
+
+Deno.test("a store's address is shown without user and password", () => {
+  strictEqual(
+    describeStore("redis://me:se/cret@host:1/2".replace("/c", "%2Fc")),
+    "redis://host:1/2",
+  );
+  strictEqual(describeStore("sqlite:///var/x"), "sqlite:/var/x");
+  for (const address of ["http://u:se:cr@et@host", "redis://:sec@ret@:99999"]) {
+    throws(() => parseStoreAddress(address), (error) => !/sec?|cr|ret/.test(String(error)));
+  }
+});

@@ -1,0 +1,70 @@
+import { Option } from "@commander-js/extra-typings";
+import { resolve } from "node:path";
+import { parseInteger, type StorePermission, UsageError } from "../../lib/service/mod.ts";
+import { openStore, resolveStore, type Store } from "../../lib/store/mod.ts";
+import type { DaqContext } from "./context.ts";
+
+/** The option that every command of the store has. */
+// The typings infer the option's name and value; naming the type would repeat them.
+// deno-lint-ignore explicit-function-return-type
+export function storeOption() {
+  return new Option(
+    "--store <address>",
+    "redis[s]://host:6379 or sqlite:/path (env: STD_DAQ_STORE, REDIS_URL, REDIS_HOST)",
+  );
+}
+
+/** `-n`: how many entries to show. */
+// deno-lint-ignore explicit-function-return-type
+export function countOption(count: number) {
+  return new Option("-n, --number <n>", "how many, the newest first")
+    .argParser(parseInteger(1, 100_000))
+    .default(count);
+}
+
+/**
+ * Opens the store of `--store`, or the one that the environment names.
+ *
+ * @throws {UsageError} If nothing says where it is.
+ * @throws {StoreError} If the address is none, or the file cannot be opened.
+ */
+export async function openStoreFor(
+  address: string | undefined,
+  context: DaqContext,
+): Promise<Store> {
+  const found = resolveStore({ address, env: (name) => context.env(name) });
+  if (found === undefined) {
+    throw new UsageError(
+      "where is the store? Give --store redis://host:6379 or sqlite:/path/to/file, or set STD_DAQ_STORE",
+    );
+  }
+  const { address: where, ...secrets } = found;
+  return await openStore(where, { ...secrets, onNote: (note) => context.err(`${note}\n`) });
+}
+
+/**
+ * The store that services are to use: where it is, and the files to read for it. Undefined when nothing says
+ * where: then there is none.
+ *
+ * @throws {StoreError} If the address is none.
+ */
+export function resolveStoreFor(
+  address: string | undefined,
+  context: DaqContext,
+): StorePermission | undefined {
+  const env = (name: string): string | undefined => context.env(name);
+  const found = resolveStore({ address, env });
+  if (found === undefined) return undefined;
+  const files = ["REDIS_PASSWORD_FILE", "REDIS_CA_FILE"].flatMap((name) => env(name) ?? []);
+  const { address: where } = found;
+  const isRelative = /^sqlite:(?:\/\/)?(?!\/)(.+)$/.exec(where)?.[1];
+  return {
+    address: isRelative === undefined ? where : `sqlite:${resolve(isRelative)}`,
+    files: files.map((path) => resolve(path)),
+  };
+}
+
+/** A time in UTC, to the second: `2026-11-25 22:43:24Z`. */
+export function timeText(milliseconds: number): string {
+  return new Date(milliseconds).toISOString().replace("T", " ").replace(/\.\d+/, "");
+}
