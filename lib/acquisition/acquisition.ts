@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { WriterActionName } from "../protocol/mod.ts";
+import type { RunEnd, WriterActionName } from "../protocol/mod.ts";
 import type {
   AcquisitionEffect,
   AcquisitionEvent,
@@ -19,6 +19,8 @@ import type {
   StartRequest,
   WriterAnswer,
 } from "./types.ts";
+import { NOTHING_SEEN, see } from "./missing_images.ts";
+import { missingIds, missingImages, outcomeOf } from "./status.ts";
 import { REASON_FILE_OPEN, REASON_NO_FILE, REASON_OVERWRITTEN } from "./writer_reasons.ts";
 
 /** What an event did. */
@@ -78,9 +80,22 @@ export function nextDeadline(
   state: AcquisitionState,
   limits: AcquisitionLimits,
 ): number | undefined {
+  const deadlines = [writerDeadline(state, limits), imageDeadline(state, limits)]
+    .filter((deadline) => deadline !== undefined);
+  return deadlines.length === 0 ? undefined : Math.min(...deadlines);
+}
+
+function writerDeadline(state: AcquisitionState, limits: AcquisitionLimits): number | undefined {
   if (state.waitingSince === undefined) return undefined;
   return state.waitingSince +
     (state.phase === "lost" ? limits.retryMs : limits.writerTimeoutMs);
+}
+
+/** Images that wait in the ring for the writer are not missing. */
+function imageDeadline(state: AcquisitionState, limits: AcquisitionLimits): number | undefined {
+  const { noImagesTimeoutMs } = state.run?.request ?? {};
+  if (noImagesTimeoutMs === undefined || state.imagesSince === undefined) return undefined;
+  return canTakeImage(state, limits) ? state.imagesSince + noImagesTimeoutMs : undefined;
 }
 
 // --- events ---
@@ -130,17 +145,43 @@ function onStop(state: AcquisitionState, now: Instant): Transition {
 function onImage(state: AcquisitionState, image: RingImage, now: Instant): Transition {
   if (state.phase !== "recording") return unchanged(state);
   const run = running(state);
+  const { nImages, startImageId = 0n, stopImageId } = run.request;
+  const { imageId } = image.metadata;
+  if (imageId < startImageId) {
+    // The detector is there, the run's images are still to come; unless it began to count anew.
+    return unchanged(run.requested === 0 ? { ...state, imagesSince: now.monotonicMs } : state);
+  }
   // Images that were overwritten before they could be asked for belong to the run all the same:
   // a detector that sends exactly n_images must not leave the run waiting for ever.
-  const missing = run.request.nImages - run.requested - run.skipped;
-  const skipped = Math.min(image.skipped, missing);
+  const missing = nImages === 0 ? Infinity : nImages - run.requested - run.skipped;
+  const skipped = Math.min(skippedInRange(run, image), missing);
   const base: Run = { ...run, skipped: run.skipped + skipped };
   if (skipped === missing) return flush(base, now);
-  const next: Run = { ...base, requested: run.requested + 1 };
+  if (stopImageId !== undefined && imageId > stopImageId) return flush(endOfRange(base), now);
+  const next: Run = { ...base, requested: run.requested + 1, seen: see(run.seen, imageId) };
   const send: AcquisitionEffect = { kind: "send", command: { action: "record_image", image } };
   if (missing - skipped === 1) return prepend(send, flush(next, now));
+  if (imageId === stopImageId) return prepend(send, flush(endOfRange(next), now));
   const waitingSince = run.acknowledges ? state.waitingSince ?? now.monotonicMs : undefined;
-  return { state: recordingState(next, waitingSince), effects: [send] };
+  return { state: recordingState(next, waitingSince, now.monotonicMs), effects: [send] };
+}
+
+/** Of images that nobody saw, those that can have been between two ids of the run's range. */
+function skippedInRange(run: Run, { skipped, metadata: { imageId } }: RingImage): number {
+  const { startImageId, stopImageId } = run.request;
+  const from = run.seen.last === undefined ? startImageId : run.seen.last + 1n;
+  if (skipped === 0 || from === undefined) return skipped;
+  if (startImageId === undefined && stopImageId === undefined) return skipped;
+  const to = stopImageId !== undefined && imageId > stopImageId ? stopImageId + 1n : imageId;
+  return Math.max(0, Math.min(skipped, Number(to - from)));
+}
+
+/** The last id of the range was reached, or passed. */
+function endOfRange(run: Run): Run {
+  const { nImages, stopImageId } = run.request;
+  const taken = run.requested + run.skipped;
+  if (taken > 0 && taken >= nImages) return { ...run, rangeEnded: true };
+  return { ...run, rangeEnded: true, cutShort: `image id ${stopImageId} was reached` };
 }
 
 function onAnswer(state: AcquisitionState, answer: WriterAnswer, now: Instant): Transition {
@@ -180,11 +221,19 @@ function onTick(state: AcquisitionState, now: Instant, limits: AcquisitionLimits
   const deadline = nextDeadline(state, limits);
   if (deadline === undefined || now.monotonicMs < deadline) return unchanged(state);
   if (state.phase === "lost") return recover(state.run, now);
+  if (now.monotonicMs < (writerDeadline(state, limits) ?? Infinity)) return starve(state, now);
   return loseWriter(
     state,
     now,
     `no answer from the file writer for ${limits.writerTimeoutMs / 1000} s`,
   );
+}
+
+/** No image came for so long that none is expected any more. */
+function starve(state: AcquisitionState, now: Instant): Transition {
+  const run = running(state);
+  const seconds = (run.request.noImagesTimeoutMs ?? 0) / 1000;
+  return flush({ ...run, cutShort: `no image came for ${seconds} s` }, now);
 }
 
 function onSourceFailed(state: AcquisitionState, now: Instant, reason: string): Transition {
@@ -224,7 +273,7 @@ function onCreated(run: Run, answer: WriterAnswer, now: Instant): Transition {
     const created = { ...run, acknowledges: answer.action !== undefined };
     if (run.interrupted) return prepend({ kind: "started" }, flush(created, now, false));
     return {
-      state: recordingState(created, undefined),
+      state: recordingState(created, undefined, now.monotonicMs),
       effects: [{ kind: "start_images" }, { kind: "started" }],
     };
   }
@@ -261,7 +310,9 @@ function onRecorded(
     return unchanged({ phase: state.phase, run: next, waitingSince: now.monotonicMs });
   }
   const waiting = next.answered < next.requested;
-  return unchanged(recordingState(next, waiting ? now.monotonicMs : undefined));
+  return unchanged(
+    recordingState(next, waiting ? now.monotonicMs : undefined, now.monotonicMs),
+  );
 }
 
 function onConfirmed(run: Run, answer: WriterAnswer, now: Instant): Transition {
@@ -328,8 +379,17 @@ function close(from: AcquisitionState, run: Run, now: Instant): Transition {
     state: { phase: "closing", run, waitingSince: now.monotonicMs },
     effects: [
       ...(from.phase === "recording" ? [{ kind: "stop_images" } as const] : []),
-      { kind: "send", command: { action: "close_file" } },
+      { kind: "send", command: { action: "close_file", end: endFor(run) } },
     ],
+  };
+}
+
+/** What the file tells of the end of its run; what goes wrong from here on is not in it. */
+function endFor(run: Run): RunEnd {
+  return {
+    outcome: outcomeOf(run).message,
+    imagesMissing: missingImages(run),
+    missingIds: missingIds(run),
   };
 }
 
@@ -384,6 +444,8 @@ function newRun(request: StartRequest, now: Instant): Run {
     acknowledges: false,
     interrupted: false,
     recovered: false,
+    seen: NOTHING_SEEN,
+    rangeEnded: false,
   };
 }
 
@@ -406,8 +468,17 @@ function lastRun(state: AcquisitionState): { run?: Run } {
   return state.run === undefined ? {} : { run: state.run };
 }
 
-function recordingState(run: Run, waitingSince: number | undefined): AcquisitionState {
-  return { phase: "recording", run, ...(waitingSince !== undefined && { waitingSince }) };
+function recordingState(
+  run: Run,
+  waitingSince: number | undefined,
+  imagesSince: number,
+): AcquisitionState {
+  return {
+    phase: "recording",
+    run,
+    imagesSince,
+    ...(waitingSince !== undefined && { waitingSince }),
+  };
 }
 
 function unchanged(state: AcquisitionState): Transition {

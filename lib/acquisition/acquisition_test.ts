@@ -27,7 +27,10 @@ const request = (nImages: number): StartRequest => ({
   runId: 7n,
   json: "{}",
 });
-const start = (nImages = 2): AcquisitionEvent => ({ kind: "start", request: request(nImages) });
+const start = (nImages = 2, more: Partial<StartRequest> = {}): AcquisitionEvent => ({
+  kind: "start",
+  request: { ...request(nImages), ...more },
+});
 const stop: AcquisitionEvent = { kind: "stop" };
 const tick: AcquisitionEvent = { kind: "tick" };
 const METADATA: ImageMetadata = {
@@ -39,10 +42,12 @@ const METADATA: ImageMetadata = {
   status: "good_image",
   compression: "none",
 };
-const image = (skipped = 0): AcquisitionEvent => ({
+const image = (skipped = 0, imageId = 1n): AcquisitionEvent => ({
   kind: "image",
-  image: { entry: 1n, skipped, metadata: METADATA },
+  image: { entry: 1n, skipped, metadata: { ...METADATA, imageId } },
 });
+/** Images with these ids. */
+const images = (...ids: number[]): AcquisitionEvent[] => ids.map((id) => image(0, BigInt(id)));
 const yes = (action: WriterActionName, nWritten?: number): AcquisitionEvent => ({
   kind: "answer",
   answer: { ok: true, reason: "", action, ...(nWritten !== undefined && { nWritten }) },
@@ -98,6 +103,8 @@ const SITUATIONS: Record<string, readonly AcquisitionEvent[]> = {
   "creating, stop asked": [start(), stop],
   "recording, none yet": RECORDING,
   recording: [start(5), yes("create_file"), image()],
+  "recording, images overdue": [start(5, { noImagesTimeoutMs: 3000 }), yes("create_file")],
+  "recording without end": [start(0), yes("create_file"), image()],
   flushing: [...RECORDING, image(), image()],
   closing: [...RECORDING, stop, yes("confirm_last_image", 0)],
   "closing, an image outstanding": [
@@ -241,6 +248,16 @@ const TABLE: Record<string, Record<string, string>> = {
     overwritten: "",
     "no file (image)": "idle stop_images ended",
   },
+  "recording, images overdue": {
+    ...ALL_NOTES,
+    start: REFUSED,
+    stop: FLUSH,
+    image: "record_image",
+    "last image": FLUSH,
+    tick: FLUSH,
+    send_failed: LOST_RECORDING,
+    source_failed: FLUSH,
+  },
   flushing: {
     ...ALL_NOTES,
     start: REFUSED,
@@ -264,6 +281,7 @@ const TABLE: Record<string, Record<string, string>> = {
     "no file (close)": "idle ended",
   },
 };
+TABLE["recording without end"] = { ...TABLE["recording"], "last image": "record_image" };
 TABLE["closing, an image outstanding"] = {
   ...TABLE["closing"],
   written: "",
@@ -323,11 +341,125 @@ Deno.test("transition() completes a run when every image is on file", () => {
         nWriteRequested: 2,
         nWriteCompleted: 2,
         nLost: 0,
+        nMissing: 0,
         startTime: 1000.001,
         stopTime: driver.now.epochS,
       },
     },
   });
+});
+
+/** Answers for so many images, and what ends a run. */
+const ending = (n: number): AcquisitionEvent[] => [
+  ...Array.from({ length: n }, () => yes("record_image")),
+  yes("confirm_last_image", n),
+  yes("close_file"),
+];
+
+Deno.test("transition() fails a run when no image comes for too long, and says what is missing", () => {
+  const driver = reach(start(10, { noImagesTimeoutMs: 3000 }), yes("create_file"));
+  driver.feed(...images(5, 6, 9), yes("record_image"), yes("record_image"), yes("record_image"));
+  driver.feed(tick);
+  assert.deepEqual(driver.effects, ["stop_images", "confirm_last_image"]);
+  driver.feed(...ending(3).slice(-2));
+  assert.equal(driver.acquisition.state, "FAILED");
+  assert.equal(driver.acquisition.stats.nMissing, 7);
+  assert.match(
+    driver.acquisition.message,
+    /^ERROR: no image came for 3 s: 3 of 10 images are in \/data\/run\.h5, 7 never came \(missing ids: 7-8\)\. /,
+  );
+  assert.equal(statusOf(driver.state).state, "READY");
+});
+
+Deno.test("transition() fails a run of which no image ever comes", () => {
+  const driver = reach(start(10, { noImagesTimeoutMs: 3000 }), yes("create_file"), tick);
+  driver.feed(...ending(0));
+  assert.match(driver.acquisition.message, /^ERROR: no image came for 3 s: 0 of 10 images are/);
+});
+
+Deno.test("nextDeadline() for images starts anew with each image and each answer", () => {
+  const driver = reach(start(9, { noImagesTimeoutMs: 3000 }), yes("create_file"));
+  assert.equal(nextDeadline(driver.state, LIMITS), 2 + 3000);
+  driver.feed(image());
+  assert.equal(nextDeadline(driver.state, LIMITS), 3 + 3000, "sooner than the writer's");
+  driver.feed(image(), image());
+  assert.equal(nextDeadline(driver.state, LIMITS), 3 + 5000, "images wait in the ring");
+  driver.feed(yes("record_image"));
+  assert.equal(nextDeadline(driver.state, LIMITS), 6 + 3000);
+  driver.feed(stop);
+  assert.equal(nextDeadline(driver.state, LIMITS), 7 + 5000);
+});
+
+Deno.test("transition() writes until stopped when no number is given", () => {
+  const driver = reach(start(0), yes("create_file"));
+  for (let i = 0; i < 3; i++) driver.feed(...images(i), yes("record_image"));
+  driver.feed(tick, image(2, 5n), yes("record_image"), stop);
+  assert.equal(driver.state.phase, "flushing");
+  driver.feed(...ending(4).slice(-2));
+  assert.match(driver.acquisition.message, /^ERROR: 2 images were lost.* 4 images are in/);
+  driver.feed(start(0), yes("create_file"), ...images(1), stop, ...ending(1));
+  assert.equal(driver.acquisition.message, "Completed.");
+});
+
+Deno.test("transition() takes the images of a range, and ends with its last id", () => {
+  const range = { startImageId: 100n, stopImageId: 103n };
+  const driver = reach(start(0, range), yes("create_file"), ...images(98, 99));
+  assert.equal(driver.acquisition.state, "WAITING_IMAGES");
+  driver.feed(...images(100, 101, 102));
+  driver.feed(yes("record_image"), ...images(103));
+  assert.deepEqual(driver.effects, ["record_image", "stop_images", "confirm_last_image"]);
+  driver.feed(...ending(4).slice(1));
+  assert.equal(driver.acquisition.message, "Completed.");
+  assert.equal(driver.acquisition.stats.nMissing, 0);
+});
+
+Deno.test("transition() ends a range whose last id never comes, and says which are missing", () => {
+  const range = { startImageId: 100n, stopImageId: 106n };
+  const driver = reach(start(0, range), yes("create_file"), ...images(101, 102, 104, 200));
+  assert.deepEqual(driver.effects, ["stop_images", "confirm_last_image"]);
+  driver.feed(yes("record_image"), yes("record_image"), yes("record_image"));
+  driver.feed(yes("confirm_last_image", 3));
+  const [close] = transition(driver.state, yes("close_file"), driver.now, LIMITS).effects;
+  assert.equal(close?.kind, "ended");
+  driver.feed(yes("close_file"));
+  assert.equal(driver.acquisition.message, "Completed.");
+  assert.equal(driver.acquisition.stats.nMissing, 4);
+});
+
+Deno.test("transition() fails a range that brings none, or fewer than asked for", () => {
+  const range = { startImageId: 100n, stopImageId: 106n };
+  const none = reach(start(0, range), yes("create_file"), ...images(99, 107), ...ending(0));
+  assert.match(
+    none.acquisition.message,
+    /^ERROR: image id 106 was reached: 0 images are in .*, 7 never came \(missing ids: 100-106\)/,
+  );
+  const few = reach(start(7, range), yes("create_file"), ...images(103, 104, 106), ...ending(3));
+  assert.match(
+    few.acquisition.message,
+    /reached: 3 of 7 images.* 4 never came \(missing ids: 100-102, 105\)/,
+  );
+});
+
+Deno.test("transition() counts as lost only what can be of the range", () => {
+  const range = { startImageId: 100n, stopImageId: 106n };
+  const before = reach(start(0, range), yes("create_file"), image(50, 102n));
+  assert.equal(before.acquisition.stats.nLost, 2);
+  const behind = reach(start(0, range), yes("create_file"), image(0, 104n), image(50, 155n));
+  assert.equal(behind.acquisition.stats.nLost, 2);
+  assert.equal(behind.state.phase, "flushing");
+});
+
+Deno.test("transition() tells the file how its run ended", () => {
+  const driver = reach(start(9), yes("create_file"), ...images(1, 2, 5), stop);
+  driver.feed(yes("record_image"), yes("record_image"), yes("record_image"));
+  const { effects } = transition(driver.state, yes("confirm_last_image", 3), driver.now, LIMITS);
+  assert.deepEqual(effects, [{
+    kind: "send",
+    command: {
+      action: "close_file",
+      end: { outcome: "Interrupted.", imagesMissing: 2, missingIds: "3-4" },
+    },
+  }]);
 });
 
 Deno.test("transition() completes a run with the original writer, which answers no image", () => {
@@ -444,7 +576,10 @@ Deno.test("canTakeImage() holds images back when too many are outstanding", () =
 const anyEvent: fc.Arbitrary<AcquisitionEvent> = fc.oneof(
   { weight: 3, arbitrary: fc.constantFrom(...Object.values(EVENTS)) },
   { weight: 2, arbitrary: fc.integer({ min: 0, max: 3 }).map((skipped) => image(skipped)) },
-  { weight: 1, arbitrary: fc.integer({ min: 1, max: 4 }).map((n) => start(n)) },
+  { weight: 1, arbitrary: fc.integer({ min: 0, max: 4 }).map((n) => start(n)) },
+  { weight: 1, arbitrary: fc.constant(start(3, { noImagesTimeoutMs: 100 })) },
+  { weight: 1, arbitrary: fc.constant(start(0, { startImageId: 1n, stopImageId: 3n })) },
+  { weight: 2, arbitrary: fc.bigInt(0n, 4n).map((id) => image(1, id)) },
   { weight: 1, arbitrary: fc.constantFrom(plain(), plain(false, "EIO")) },
 );
 
@@ -465,13 +600,14 @@ Deno.test("transition() stays consistent in any sequence of events", () => {
         if (run === undefined) continue;
         assert.ok(run.completed + run.overwritten <= run.requested);
         assert.ok(run.answered <= run.requested);
-        assert.ok(run.requested + run.skipped <= run.request.nImages);
+        const { nImages } = run.request;
+        assert.ok(nImages === 0 || run.requested + run.skipped <= nImages);
         assert.ok(outstanding(driver.state) >= 0);
         const { state, message } = driver.acquisition;
         assert.equal(running, !["FINISHED", "FAILED"].includes(state));
         if (state === "FAILED") assert.match(message, /^ERROR: .*[^.]\.$/);
         if (message === "Completed.") {
-          assert.equal(run.completed, run.request.nImages);
+          assert.ok(nImages === 0 || run.completed === nImages);
         }
       }
     }),

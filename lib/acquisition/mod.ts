@@ -6,6 +6,7 @@
  */
 export * from "./acquisition.ts";
 export * from "./file_split.ts";
+export * from "./missing_images.ts";
 export * from "./output_path.ts";
 export * from "./status.ts";
 export * from "./types.ts";

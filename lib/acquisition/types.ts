@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { FileCompression, ImageMetadata, WriterActionName } from "../protocol/mod.ts";
+import type { FileCompression, ImageMetadata, RunEnd, WriterActionName } from "../protocol/mod.ts";
+import type { ImageIdRange, SeenImages } from "./missing_images.ts";
 
 /** A moment, read once per event so that the machine needs no clock of its own. */
 export interface Instant {
@@ -14,11 +15,13 @@ export interface Instant {
 }
 
 /** A checked request to write images into a file. */
-export interface StartRequest {
-  /** Images to write, at least 1. */
+export interface StartRequest extends ImageIdRange {
+  /** Images to write; 0: until a stop, or the last id of the range. */
   readonly nImages: number;
   /** Absolute path, already checked against the allowed folders. */
   readonly outputFile: string;
+  /** The run fails when no image comes for so long, ms; left out: it waits. */
+  readonly noImagesTimeoutMs?: number;
   /** Images of a file, after which its writer begins another one; left out: no limit. */
   readonly imagesPerFile?: number;
   /** How to compress images; left out: as the writer's config says. */
@@ -51,6 +54,8 @@ export type WriterCommand =
     readonly action: "close_file";
     /** Remove the file if it has no image. */
     readonly discardEmpty?: boolean;
+    /** What became of the run, for the file. */
+    readonly end?: RunEnd;
   };
 
 /** An answer of the file writer. */
@@ -149,6 +154,12 @@ export interface Run {
   readonly interrupted: boolean;
   /** A leftover file of the writer was closed once already for this run. */
   readonly recovered: boolean;
+  /** Ids of the images the writer was told to record. */
+  readonly seen: SeenImages;
+  /** Why the taking of images ended before all were there, a phrase; absent after a stop. */
+  readonly cutShort?: string;
+  /** The last id of the range was reached, or passed. */
+  readonly rangeEnded: boolean;
   /** First thing that went wrong. */
   readonly failure?: string;
 }
@@ -161,6 +172,8 @@ export interface AcquisitionState {
   readonly run?: Run;
   /** Monotonic ms since when the writer owes an answer; in `lost`, since when it is lost. */
   readonly waitingSince?: number;
+  /** In `recording`: monotonic ms since when the next image is waited for. */
+  readonly imagesSince?: number;
 }
 
 /** Limits of the machine. */

@@ -41,6 +41,7 @@ Deno.test("parseConfig() fills in the defaults of the reference", () => {
     use_all_forwarders: false,
     sender_sends_full_images: false,
     module_sync_queue_size: 50,
+    no_images_timeout: 60,
     number_of_writers: 1,
     gpfs_block_size: 16777216,
     module_rotations: {},

@@ -50,6 +50,7 @@ const IMAGE_ID_SOURCES = ["bunch_id", "frame_number"] as const;
 const ROTATIONS = [0, 90, 180, 270] as const;
 const BIT_DEPTHS = [4, 8, 16, 32] as const;
 const FILE_COMPRESSIONS = ["none", "bitshuffle-lz4"] as const;
+const SECONDS = "a number of seconds from 0 to 86400";
 const boolean = z.boolean("true or false");
 
 /** `[x0, y0, x1, y1]`: inclusive corners in px; the module's first pixel goes to (x0, y0). */
@@ -267,6 +268,12 @@ export const detectorConfigSchema = z.object({
   ),
   compression_threads: integer(1, 64).default(1).meta(
     notes("Threads of each writer that compress images.", { origin: "addition" }),
+  ),
+  no_images_timeout: z.number(SECONDS).min(0, SECONDS).max(86_400, SECONDS).default(60).meta(
+    notes(
+      "Time without a new image after which an acquisition of a known number of images, or to a last id, ends as FAILED when a request does not say; 0: it waits, as the reference does.",
+      { origin: "addition", unit: "s" },
+    ),
   ),
   gpfs_block_size: integer(1, 1_073_741_824).default(16_777_216).meta(
     notes("Block size of the file system that files are aligned to.", {

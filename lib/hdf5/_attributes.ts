@@ -20,6 +20,9 @@ export const MESSAGE_SLOTS = 128;
 /** Size of an attribute block, bytes. */
 export const ATTRIBUTE_BLOCK_BYTES = 16384;
 
+/** Room in a first block for attributes that are added at the end, bytes. */
+export const LAST_ATTRIBUTES_BYTES = 2560;
+
 /** An encoded attribute block. */
 export interface AttributeBlock {
   /** What to write, {@link ATTRIBUTE_BLOCK_BYTES} long. */
@@ -38,12 +41,14 @@ export interface AttributeBlock {
  * @param symbolTable The group's own message.
  * @param counters u64 attributes that are patched in place, by name.
  * @param attributes All others.
+ * @param spare Room that is to stay, bytes.
  * @throws {RangeError} If they do not fit, or a name is used twice or is empty.
  */
 export function encodeAttributeBlock(
   symbolTable: Uint8Array,
   counters: ReadonlyMap<string, bigint>,
   attributes: ReadonlyMap<string, AttributeValue>,
+  spare = 0,
 ): AttributeBlock {
   const bytes = new Uint8Array(ATTRIBUTE_BLOCK_BYTES);
   bytes.set(symbolTable);
@@ -53,7 +58,7 @@ export function encodeAttributeBlock(
   checkNames(names);
   const messages = encodeAttributes([...counters, ...attributes]);
   // Behind the attributes: nil messages of 8 bytes, at least one.
-  const room = ATTRIBUTE_BLOCK_BYTES - at - MESSAGE_SLOTS * MESSAGE_HEADER_BYTES;
+  const room = ATTRIBUTE_BLOCK_BYTES - at - MESSAGE_SLOTS * MESSAGE_HEADER_BYTES - spare;
   const needed = messages.reduce((sum, message) => sum + message.byteLength, 0);
   if (messages.length >= MESSAGE_SLOTS || needed > room) {
     throw new RangeError(

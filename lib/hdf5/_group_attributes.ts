@@ -9,6 +9,7 @@ import {
   type AttributeBlock,
   type AttributeValue,
   encodeAttributeBlock,
+  LAST_ATTRIBUTES_BYTES,
   MESSAGE_SLOTS,
 } from "./_attributes.ts";
 import type { FileSpace } from "./_space.ts";
@@ -52,7 +53,7 @@ export class GroupAttributes {
     );
     this.#initial = initial;
     this.#counters = new Map(counters.map((name) => [name, 0n]));
-    this.#firstBlock = this.#encode(initial);
+    this.#firstBlock = this.#encode(initial, LAST_ATTRIBUTES_BYTES);
   }
 
   /**
@@ -93,9 +94,10 @@ export class GroupAttributes {
     }
   }
 
-  #encode(attributes: Attributes): AttributeBlock {
+  #encode(attributes: Attributes, spare = 0): AttributeBlock {
     const { symbolTable } = this.#group;
-    return encodeAttributeBlock(symbolTable, this.#counters, new Map(Object.entries(attributes)));
+    const entries = new Map(Object.entries(attributes));
+    return encodeAttributeBlock(symbolTable, this.#counters, entries, spare);
   }
 
   /** Writes a whole block, then makes it the valid one. */

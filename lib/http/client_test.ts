@@ -14,6 +14,7 @@ function writer(state: Writer["acquisition"]["state"]): Writer {
         n_write_requested: 0,
         n_write_completed: 0,
         n_lost: 0,
+        n_missing: 0,
         start_time: 1.5,
         stop_time: null,
       },

@@ -26,7 +26,10 @@ const count = z.int().nonnegative();
  * @ignore Documented as the type of its values.
  */
 export const writeRequestSchema = z.looseObject({
-  n_images: z.int().min(1).meta({ description: "Images to write.", example: 100 }),
+  n_images: z.int().min(0).optional().meta({
+    description: "Images to write; 0 (ours): until stopped. Needed unless there is stop_image_id.",
+    example: 100,
+  }),
   output_file: z.string().min(1).meta({
     description: "Absolute path of a new .h5 or .hdf5 file, below one of the agent's --data-root.",
     example: "/data/run_1.h5",
@@ -42,6 +45,22 @@ export const writeRequestSchema = z.looseObject({
   compression_threads: z.int().min(1).optional().meta({
     description: "Ours: threads of each writer to compress on, at most the config's " +
       "compression_threads, which is the default.",
+  }),
+  start_image_id: uint64.optional().meta({
+    type: "integer",
+    format: "uint64",
+    minimum: 0,
+    description: "Ours: images with smaller ids are left alone. Default: the next image counts.",
+  }),
+  stop_image_id: uint64.optional().meta({
+    type: "integer",
+    format: "uint64",
+    minimum: 0,
+    description: "Ours: id of the last image (a pulse id, where these number images).",
+  }),
+  no_images_timeout: z.number().min(0).max(86_400).optional().meta({
+    description: "Ours: the acquisition fails when no image comes for so long, s; 0: it waits. " +
+      "Default: the config's no_images_timeout; until stopped, none.",
   }),
   run_id: uint64.optional().meta({
     type: "integer",
@@ -87,6 +106,10 @@ export const acquisitionSchema = z.object({
     n_write_completed: count.meta({ description: "Images on file." }),
     n_lost: count.default(0).meta({
       description: "Ours: images overwritten in the ring before they were on file.",
+    }),
+    n_missing: count.default(0).meta({
+      description: "Ours: images that never came: ids missing between those of the run, and, " +
+        "once it has ended without a stop, what was asked for beyond.",
     }),
     start_time: z.number().nullable().meta({ description: "Seconds since 1970." }),
     stop_time: z.number().nullable().meta({ description: "Seconds since 1970; null: it runs." }),
@@ -177,8 +200,8 @@ export const healthAnswerSchema = envelopeSchema.extend({
 
 /** A request to write, as sent. */
 export interface WriteRequest {
-  /** Images to write, at least 1. */
-  n_images: number;
+  /** Images to write; 0: until stopped. Left out: up to `stop_image_id`. */
+  n_images?: number;
   /** Absolute path of a new file. */
   output_file: string;
   /** Images of a file, after which its writer begins another one; default: no limit. */
@@ -187,6 +210,12 @@ export interface WriteRequest {
   compression?: "none" | "bitshuffle-lz4";
   /** Threads of each writer to compress on, at most the config's `compression_threads`. */
   compression_threads?: number;
+  /** Images with smaller ids are left alone. */
+  start_image_id?: number | bigint;
+  /** Id of the last image. */
+  stop_image_id?: number | bigint;
+  /** The acquisition fails when no image comes for so long, s; 0: it waits. */
+  no_images_timeout?: number;
   /** Your number for this run, an unsigned 64-bit integer. */
   run_id?: number | bigint;
   /** Kept and stored in the file. */

@@ -69,6 +69,18 @@ export interface CloseFileAction {
   readonly action: "close_file";
   /** Ours: remove the file if it has no image; default false. */
   readonly discardEmpty?: boolean;
+  /** Ours: what became of the run, stored in the file; left out by an original. */
+  readonly end?: RunEnd;
+}
+
+/** How a run ended, as its files tell it. */
+export interface RunEnd {
+  /** In words: "Completed.", "Interrupted.", "ERROR: …". */
+  readonly outcome: string;
+  /** Images that never came. */
+  readonly imagesMissing: number;
+  /** Their ids as far as known, `12, 15-17`; empty: none is known. */
+  readonly missingIds: string;
 }
 
 /** Answer once all images sent so far are written. */
@@ -142,7 +154,17 @@ function toMessage(action: WriterAction): ActionMessageInit {
         },
       };
     case "close_file":
-      return { case: "closeFile", value: { discardEmpty: action.discardEmpty ?? false } };
+      return {
+        case: "closeFile",
+        value: {
+          discardEmpty: action.discardEmpty ?? false,
+          ...(action.end !== undefined && {
+            outcome: action.end.outcome,
+            imagesMissing: uint64Of("CloseFileCommand.images_missing", action.end.imagesMissing),
+            missingIds: action.end.missingIds,
+          }),
+        },
+      };
     case "confirm_last_image":
       return { case: "confirmLastImage", value: {} };
   }
@@ -181,8 +203,20 @@ function fromMessage(message: ActionMessage): WriterAction {
       const metadata = imageMetadataFromMessage(imageMetadata);
       return { action: "record_image", metadata, ...(entry === undefined ? {} : { entry }) };
     }
-    case "closeFile":
-      return { action: "close_file", ...(message.value.discardEmpty && { discardEmpty: true }) };
+    case "closeFile": {
+      const { discardEmpty, outcome, imagesMissing, missingIds } = message.value;
+      return {
+        action: "close_file",
+        ...(discardEmpty && { discardEmpty }),
+        ...(outcome !== "" && {
+          end: {
+            outcome,
+            imagesMissing: numberOf("CloseFileCommand.images_missing", imagesMissing),
+            missingIds,
+          },
+        }),
+      };
+    }
     case "confirmLastImage":
       return { action: "confirm_last_image" };
     case undefined:

@@ -61,6 +61,11 @@ const action: fc.Arbitrary<WriterAction> = fc.oneof(
   fc.record({ action: fc.constant("record_image" as const), metadata, entry: uint64 }, PLAIN),
   fc.constant({ action: "close_file" as const }),
   fc.constant({ action: "close_file" as const, discardEmpty: true }),
+  fc.record({
+    outcome: text.map((words) => `${words}.`),
+    imagesMissing: fc.maxSafeNat(),
+    missingIds: text,
+  }, PLAIN).map((end) => ({ action: "close_file" as const, end })),
   fc.constant({ action: "confirm_last_image" as const }),
 );
 

@@ -10,13 +10,14 @@ import {
   REASON_OVERWRITTEN,
 } from "../acquisition/writer_reasons.ts";
 import type { DetectorType } from "../config/mod.ts";
-import type { ImageCompression, PixelType } from "../hdf5/mod.ts";
+import type { AttributeValue, ImageCompression, PixelType } from "../hdf5/mod.ts";
 import type { File } from "../os/mod.ts";
 import {
   type CreateFileAction,
   IMAGE_STATUS,
   type ImageMetadata,
   type RecordImageAction,
+  type RunEnd,
   type WriterAction,
   type WriterResponse,
 } from "../protocol/mod.ts";
@@ -36,6 +37,9 @@ const FILE_COUNTERS = [
   /** Images that were overwritten in the ring before they could be written. */
   "images_overwritten",
 ] as const;
+
+/** Longest text among a file's last attributes, characters. */
+const MOST_TEXT = 1020;
 
 /** What a file writer works with. */
 export interface FileWriterOptions {
@@ -126,7 +130,7 @@ export class FileWriter implements Disposable {
       case "confirm_last_image":
         return this.#answer(action, () => this.#confirm());
       case "close_file":
-        return this.#answer(action, () => this.#close(action.discardEmpty));
+        return this.#answer(action, () => this.#close(action.discardEmpty, action.end));
     }
   }
 
@@ -280,12 +284,12 @@ export class FileWriter implements Disposable {
     this.publish();
   }
 
-  #close(discardEmpty = false): void {
+  #close(discardEmpty = false, end?: RunEnd): void {
     const run = this.#run;
     if (run === undefined) throw new Error(REASON_NO_FILE);
     this.#run = undefined;
-    const last = { counters: this.#counters(run), attributes: this.#lastAttributes() };
-    run.files.close(last, discardEmpty);
+    const attributes = { ...this.#lastAttributes(), ...(end && endAttributes(end)) };
+    run.files.close({ counters: this.#counters(run), attributes }, discardEmpty);
   }
 
   #lastAttributes(): Record<string, number> {
@@ -313,6 +317,22 @@ export class FileWriter implements Disposable {
     const nWritten = this.#run?.files.appendedImages ?? 0;
     return { code: reason === "" ? "success" : "failure", reason, nWritten, action: action.action };
   }
+}
+
+/** The driver's account of the run. */
+function endAttributes(
+  { outcome, imagesMissing, missingIds }: RunEnd,
+): Record<string, AttributeValue> {
+  return {
+    outcome: shortened(outcome),
+    images_missing: BigInt(imagesMissing),
+    missing_image_ids: shortened(missingIds),
+  };
+}
+
+/** Files keep little room for their last attributes. */
+function shortened(text: string): string {
+  return text.length <= MOST_TEXT ? text : `${text.slice(0, MOST_TEXT - 1)}…`;
 }
 
 function messageOf(error: unknown): string {

@@ -5,7 +5,7 @@ import { readImageFile } from "../hdf5/mod.ts";
 import { buildStructure } from "../hdf5/_structure.ts";
 import { TestFolder } from "../hdf5/_testing.ts";
 import { Errno, File, OsError } from "../os/mod.ts";
-import type { ImageStatus, WriterAction, WriterResponse } from "../protocol/mod.ts";
+import type { ImageStatus, RunEnd, WriterAction, WriterResponse } from "../protocol/mod.ts";
 import {
   dataBytes,
   dataPath,
@@ -109,8 +109,8 @@ class Bench implements Disposable {
     });
   }
 
-  close(): WriterResponse {
-    return this.writer.handle({ action: "close_file" })!;
+  close(end?: RunEnd): WriterResponse {
+    return this.writer.handle({ action: "close_file", ...(end && { end }) })!;
   }
 
   /** Image ids in a file, after a check of their pixels; and its attributes. */
@@ -162,6 +162,24 @@ Deno.test("handle() writes images of the ring to a file, with the account of the
   assert.equal(attributes.end_time, 1234.5);
   assert.equal(bench.writer.imagesWritten, 3n);
   assert.equal(bench.writer.bytesWritten, 192n);
+});
+
+Deno.test("a file tells how its run ended, and which images never came, however long that is", () => {
+  using bench = new Bench();
+  // As large a request as fits: the end of the run has its room all the same.
+  const request = "x".repeat(9000);
+  assert.equal(bench.create({ request }).code, "success");
+  bench.record(5, bench.publish(5));
+  const missingIds = "6-7, ".repeat(1000);
+  const outcome = "ERROR: no image came for 3 s. ".repeat(100);
+  assert.equal(bench.close({ outcome, imagesMissing: 9, missingIds }).code, "success");
+  const { attributes } = bench.read();
+  assert.equal(attributes.images_missing, 9n);
+  assert.match(String(attributes.outcome), /^ERROR: no image.*…$/);
+  assert.match(String(attributes.missing_image_ids), /^6-7, 6-7.*…$/);
+  assert.equal(attributes.end_time, 1234.5);
+  const tooLarge = bench.create({ path: bench.folder.file("b.h5"), request: "x".repeat(14_000) });
+  assert.match(tooLarge.reason, /do not fit.*shorten the texts/);
 });
 
 Deno.test("image_info has what ring and detector tell of each image, and zeros for those left out", () => {

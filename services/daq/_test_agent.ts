@@ -21,6 +21,7 @@ export function writer(more: { done?: number; state?: string; message?: string }
         n_write_requested: done,
         n_write_completed: done,
         n_lost: 0,
+        n_missing: 0,
         start_time: 1,
         stop_time: 2,
       },

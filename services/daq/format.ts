@@ -48,10 +48,12 @@ export function lossText(accounting: StatsAnswer["accounting"]): string {
 /** How far an acquisition is, in words. */
 export function acquisitionText({ acquisition }: Writer): string {
   const { state, message, info, stats } = acquisition;
-  if (info.n_images === 0) return state;
-  const lost = stats.n_lost > 0 ? `, ${stats.n_lost} lost` : "";
+  if (info.output_file === "") return state;
+  const total = info.n_images === 0 ? "" : `/${info.n_images}`;
+  const lost = (stats.n_lost > 0 ? `, ${stats.n_lost} lost` : "") +
+    (stats.n_missing > 0 ? `, ${stats.n_missing} never came` : "");
   const words = message === "" ? "" : `: ${message}`;
-  return `${state} ${stats.n_write_completed}/${info.n_images} images${lost}${words}`;
+  return `${state} ${stats.n_write_completed}${total} images${lost}${words}`;
 }
 
 /** One line about a running pipeline. */

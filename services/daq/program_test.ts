@@ -43,6 +43,17 @@ Deno.test("daq write sends the request, with the file's absolute path, and retur
   assert.equal(context.stdout, `${file}: WAITING_IMAGES 0/3 images\n`);
 });
 
+Deno.test("daq write sends a range of ids and a time-out", async () => {
+  await using agent = testAgent(() => writer({ state: "WAITING_IMAGES", done: 0, message: "" }));
+  const range = ["--start-id", "18446744073709551614", "--stop-id", "18446744073709551615"];
+  const args = ["write", "/x.h5", ...range, "--timeout", "0.5", "--api", agent.url];
+  assert.equal(await runDaq(args, testContext()), 0);
+  assert.deepEqual(agent.requests, [
+    'POST /writer/write_async {"output_file":"/x.h5","start_image_id":18446744073709551614,' +
+    '"stop_image_id":18446744073709551615,"no_images_timeout":0.5}',
+  ]);
+});
+
 Deno.test("daq write --wait draws progress until the end", async () => {
   await using agent = testAgent((n) =>
     n < 3 ? writer({ state: "ACQUIRING_IMAGES", done: n, message: "" }) : writer()
@@ -112,8 +123,10 @@ Deno.test("daq has status 4 and says what to do when nobody answers", async () =
 for (
   const [args, complaint] of [
     [["status", "--api", "nowhere"], /nowhere is no URL/],
-    [["write", "/x.h5"], /required option '-n, --images <images>' not specified/],
-    [["write", "/x.h5", "-n", "0"], /'0' is invalid\. expected an integer, 1 or more/],
+    [["write", "/x.h5"], /how many images\? Give -n, or --stop-id/],
+    [["write", "/x.h5", "-n", "-1"], /'-1' is invalid\. expected an integer, 0 or more/],
+    [["write", "/x.h5", "-n", "1", "--start-id", "x"], /--start-id x: expected a whole number/],
+    [["write", "/x.h5", "-n", "1", "--timeout", "x"], /--timeout x: expected a number of seconds/],
     [["write", "/x.h5", "-n", "1", "--run-id", "-1"], /--run-id -1: expected a whole number/],
     [["fly"], /unknown command 'fly'/],
     [["run"], /missing required argument 'config'/],

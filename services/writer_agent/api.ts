@@ -50,6 +50,8 @@ export interface ApiOptions {
   readonly writers?: number;
   /** Threads of each writer that compress; default 1. */
   readonly compressionThreads?: number;
+  /** A run of known length fails when no image comes for so long, s; 0, the default: it waits. */
+  readonly noImagesTimeoutS?: number;
   /** Longest answer time of write_sync, ms; default 60 000. */
   readonly syncTimeoutMs?: number;
   /** Throughput of the detector and of the writer. */
@@ -288,9 +290,16 @@ async function readRequest(c: Context, options: ApiOptions): Promise<StartReques
     path: issue.path.join("."),
     message: issue.message,
   }));
+  if (isEndless(body)) {
+    issues.push({
+      path: "n_images",
+      message: "expected the number of images to write; 0 writes until stopped, and with " +
+        "stop_image_id it may be left out",
+    });
+  }
   const refusal = refusePath(body, options) ??
     (parsed.success ? refuseParts(parsed.data, options) : undefined);
-  if (!parsed.success || refusal?.problem === "malformed") {
+  if (!parsed.success || issues.length > 0 || refusal?.problem === "malformed") {
     if (refusal !== undefined) issues.push({ path: "output_file", message: refusal.message });
     return badRequest(issues);
   }
@@ -299,19 +308,31 @@ async function readRequest(c: Context, options: ApiOptions): Promise<StartReques
       issues: [{ path: "output_file", message: refusal.message }],
     });
   }
-  const { n_images, output_file, images_per_file, run_id = defaultRunId() } = parsed.data;
+  const { n_images = 0, output_file, images_per_file, run_id = defaultRunId() } = parsed.data;
   const { compression, compression_threads } = parsed.data;
-  const tooMany = refuseCount(parsed.data, options) ?? refuseThreads(compression_threads, options);
-  if (tooMany !== undefined) return badRequest([tooMany]);
+  const refused = refuseCount(parsed.data, options) ??
+    refuseThreads(compression_threads, options) ?? refuseRange(parsed.data);
+  if (refused !== undefined) return badRequest([refused]);
+  const { start_image_id, stop_image_id } = parsed.data;
+  const timeoutS = noImagesTimeoutS(parsed.data, options);
   return {
     nImages: n_images,
     outputFile: output_file,
+    ...(start_image_id !== undefined && { startImageId: start_image_id }),
+    ...(stop_image_id !== undefined && { stopImageId: stop_image_id }),
+    ...(timeoutS > 0 && { noImagesTimeoutMs: timeoutS * 1000 }),
     ...(images_per_file !== undefined && { imagesPerFile: images_per_file }),
     ...(compression !== undefined && { compression }),
     ...(compression_threads !== undefined && { compressionThreads: compression_threads }),
     runId: run_id,
     json: stringifyJson({ ...parsed.data, run_id }),
   };
+}
+
+/** Whether a request gives the run no end, by mistake: who wants none says 0. */
+function isEndless(body: unknown): boolean {
+  return typeof body === "object" && body !== null && !Array.isArray(body) &&
+    !("n_images" in body) && !("stop_image_id" in body);
 }
 
 function refusePath(body: unknown, options: ApiOptions): OutputPathError | undefined {
@@ -330,7 +351,7 @@ function refusePath(body: unknown, options: ApiOptions): OutputPathError | undef
 
 /** The files of a request, how many and whether there are more than one. */
 function splitOf(
-  { n_images, images_per_file = 0 }: z.output<typeof writeRequestSchema>,
+  { n_images = 0, images_per_file = 0 }: z.output<typeof writeRequestSchema>,
   { writers = 1 }: ApiOptions,
 ): { isSplit: boolean; count: number } {
   const split = { writers, imagesPerFile: images_per_file };
@@ -342,13 +363,40 @@ function refuseCount(
   options: ApiOptions,
 ): RequestIssue | undefined {
   const { count } = splitOf(request, options);
+  const { n_images = 0 } = request;
+  if (n_images === 0 && request.images_per_file !== undefined) {
+    return {
+      path: "images_per_file",
+      message: "the file that shows all others is made at the start and has to know how many: " +
+        "give n_images, too.",
+    };
+  }
   if (count <= MAX_FILE_PARTS) return undefined;
-  const enough = Math.ceil(request.n_images / MAX_FILE_PARTS);
+  const enough = Math.ceil(n_images / MAX_FILE_PARTS);
   return {
     path: "images_per_file",
     message: `${count} files for one run are too many, at most ${MAX_FILE_PARTS}: ` +
       `ask for ${enough} images per file or more.`,
   };
+}
+
+function refuseRange(
+  { start_image_id: start, stop_image_id: stop }: z.output<typeof writeRequestSchema>,
+): RequestIssue | undefined {
+  if (start === undefined || stop === undefined || stop >= start) return undefined;
+  return {
+    path: "stop_image_id",
+    message: `${stop} comes before start_image_id ${start}: give one that is not smaller.`,
+  };
+}
+
+/** Who writes until stopped waits for images as long as that takes, unless told otherwise. */
+function noImagesTimeoutS(
+  { n_images = 0, stop_image_id, no_images_timeout }: z.output<typeof writeRequestSchema>,
+  { noImagesTimeoutS = 0 }: ApiOptions,
+): number {
+  const untilStopped = n_images === 0 && stop_image_id === undefined;
+  return no_images_timeout ?? (untilStopped ? 0 : noImagesTimeoutS);
 }
 
 function refuseThreads(
@@ -447,6 +495,7 @@ export function writerBody({ state, acquisition }: WriterStatus): Writer {
         n_write_requested: stats.nWriteRequested,
         n_write_completed: stats.nWriteCompleted,
         n_lost: stats.nLost,
+        n_missing: stats.nMissing,
         start_time: stats.startTime,
         stop_time: stats.stopTime,
       },

@@ -117,6 +117,35 @@ Deno.test("images_per_file is handed on; files of images that are there, or too 
   });
 });
 
+Deno.test("a range of ids and the time without images are handed on, the latter by default, too", async () => {
+  await withApi(async ({ client, root, writer, images }) => {
+    const range = { start_image_id: 2n ** 60n, stop_image_id: 2n ** 60n + 1n };
+    await client.writeAsync({ ...range, output_file: `${root}/a.h5` });
+    await client.stop();
+    await client.writeAsync({ n_images: 0, output_file: `${root}/b.h5` });
+    await client.stop();
+    await client.writeAsync({ n_images: 9, output_file: `${root}/c.h5`, no_images_timeout: 0.05 });
+    images.publish();
+    const { acquisition } = await client.waitForEnd({ intervalMs: 5 });
+    assert.equal(acquisition.state, "FAILED");
+    assert.match(acquisition.message, /no image came for 0\.05 s: 1 of 9 images .* 8 never came/);
+    assert.equal(acquisition.stats.n_missing, 8);
+    const requests = writer.commands.flatMap((command) =>
+      command.action === "create_file" ? [command.request] : []
+    );
+    assert.deepEqual(
+      requests.map(({ nImages, startImageId, stopImageId, noImagesTimeoutMs }) => [
+        ...[nImages, startImageId, stopImageId, noImagesTimeoutMs],
+      ]),
+      [
+        [0, range.start_image_id, range.stop_image_id, 30_000],
+        [0, undefined, undefined, undefined],
+        [9, undefined, undefined, 50],
+      ],
+    );
+  }, { noImagesTimeoutS: 30 });
+});
+
 Deno.test("with several writers, a file of one of them that is there is refused", async () => {
   await withApi(async ({ client, root }) => {
     Deno.writeTextFileSync(`${root}/a2.h5`, "");
@@ -161,6 +190,7 @@ Deno.test("the answers have the members of the reference's envelope", async () =
             n_write_requested: 0,
             n_write_completed: 0,
             n_lost: 0,
+            n_missing: 0,
             start_time: null,
             stop_time: null,
           },
@@ -173,7 +203,7 @@ Deno.test("the answers have the members of the reference's envelope", async () =
 
 Deno.test("a wrong request is answered with 400 and every wrong member", async () => {
   await withApi(async ({ base, root, writer }) => {
-    const body = JSON.stringify({ n_images: 0, output_file: "x/../y.h5", run_id: -1 });
+    const body = JSON.stringify({ n_images: -1, output_file: "x/../y.h5", run_id: -1 });
     const { status, answer } = await post(`${base}/writer/write_async`, body);
     assert.equal(status, 400);
     assert.equal(answer["status"], "error");
@@ -185,7 +215,14 @@ Deno.test("a wrong request is answered with 400 and every wrong member", async (
       ["", /not JSON/],
       ["{", /not JSON/],
       ["[]", /expected object/],
-      ["{}", /n_images.*output_file/],
+      ["{}", /output_file.*n_images/],
+      [`{"output_file":"${root}/a.h5"}`, /n_images: expected.*0 writes until stopped/],
+      [`{"n_images":0,"images_per_file":5,"output_file":"${root}/a.h5"}`, /give n_images/],
+      [
+        `{"start_image_id":9,"stop_image_id":8,"output_file":"${root}/a.h5"}`,
+        /stop_image_id: 8 comes before start_image_id 9/,
+      ],
+      [`{"n_images":1,"no_images_timeout":-1,"output_file":"${root}/a.h5"}`, /no_images_timeout/],
       [`{"n_images":1.5,"output_file":"${root}/a.h5"}`, /n_images/],
       [`{"n_images":"5","output_file":"${root}/a.h5"}`, /n_images/],
       [`{"n_images":1e20,"output_file":"${root}/a.h5"}`, /n_images/],
@@ -387,9 +424,9 @@ Deno.test("/openapi.json describes every route with its schemas", async () => {
       "/writer/write_sync",
     ]);
     const { WriteRequest } = document.components.schemas;
-    assert.deepEqual(WriteRequest.required.sort(), ["n_images", "output_file"]);
+    assert.deepEqual(WriteRequest.required, ["output_file"]);
     assert.equal(WriteRequest.properties.run_id.type, "integer");
-    assert.equal(WriteRequest.properties.n_images.minimum, 1);
+    assert.equal(WriteRequest.properties.n_images.minimum, 0);
     assert.deepEqual(
       Object.keys(document.paths["/writer/write_sync"].post.responses),
       ["200", "400", "403", "409", "413", "415", "500", "503", "504"],

@@ -63,6 +63,8 @@ export class AcquisitionController {
   #images: AbortController | undefined;
   #capacity: (() => void) | undefined;
   #cancelTimer: (() => void) | undefined;
+  /** When the timer goes off, monotonic ms. */
+  #timerAt = Infinity;
   #imageBytes = 0;
   #closed = false;
   #totals: WrittenTotals = { images: 0n, bytes: 0n };
@@ -218,16 +220,18 @@ export class AcquisitionController {
   }
 
   /**
-   * One timer at most: images come too often to move it with each. It may go off early, which the
-   * machine ignores; never late, because a new phase clears it.
+   * One timer at most: images come too often to move it back with each. It may go off early, which
+   * the machine ignores; never late: it is moved forward, and a new phase clears it.
    */
   #setTimer(): void {
     const deadline = nextDeadline(this.#state, this.#limits());
     if (deadline === undefined) return;
-    if (this.#cancelTimer !== undefined || this.#closed) return;
+    if (deadline >= this.#timerAt || this.#closed) return;
+    this.#clearTimer();
     const wait = Math.max(1, deadline - this.#clock.now().monotonicMs);
+    this.#timerAt = deadline;
     this.#cancelTimer = this.#clock.after(wait, () => {
-      this.#cancelTimer = undefined;
+      this.#clearTimer();
       this.#dispatch({ kind: "tick" });
     });
   }
@@ -235,6 +239,7 @@ export class AcquisitionController {
   #clearTimer(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
+    this.#timerAt = Infinity;
   }
 
   #wake(): void {

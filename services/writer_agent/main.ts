@@ -113,6 +113,7 @@ await runService({
       dataRoots,
       writers: config.number_of_writers,
       compressionThreads: config.compression_threads,
+      noImagesTimeoutS: config.no_images_timeout,
       syncTimeoutMs: options.syncTimeout * 1000,
       readRates: () => statistics.rates(),
       readAccounting: () => statistics.accounting(),

@@ -12,14 +12,20 @@ import type { DaqContext } from "../context.ts";
 import { DrawnLine } from "../drawn_line.ts";
 import { acquisitionText, bar } from "../format.ts";
 
-const LARGEST_RUN_ID = 2n ** 64n - 1n;
+const LARGEST_UINT64 = 2n ** 64n - 1n;
 
 /** `daq write`: asks for a file, and waits for it if told to. */
 export function writeCommand(context: DaqContext): CommandUnknownOpts {
   return new Command("write")
     .description("Write the next images into a new HDF5 file.")
     .argument("<file>", "new .h5 file, below one of the agent's --data-root")
-    .requiredOption("-n, --images <images>", "how many", parseInteger(1))
+    .option("-n, --images <images>", "how many; 0: until daq stop", parseInteger(0))
+    .option("--start-id <id>", "leave images with smaller ids alone")
+    .option("--stop-id <id>", "id of the last image; -n may be left out then")
+    .addOption(
+      new Option("--timeout <s>", "fail when no image comes for so long; 0: wait")
+        .argParser(parseSeconds),
+    )
     .option(
       "--images-per-file <n>",
       "begin another file after so many; <file> then shows them all",
@@ -33,12 +39,23 @@ export function writeCommand(context: DaqContext): CommandUnknownOpts {
     .option("--wait", "wait for the end, with a progress bar; Ctrl-C ends the waiting only")
     .addOption(apiOption())
     .option("--json", "print one line of JSON")
-    .action(async (file, { images, imagesPerFile, compression, runId, wait, api, json }) => {
+    .action(async (file, options) => {
+      const { images, imagesPerFile, compression, runId, wait, api, json } = options;
+      const { startId, stopId, timeout } = options;
+      if (images === undefined && stopId === undefined) {
+        throw new UsageError("how many images? Give -n, or --stop-id; -n 0 writes until daq stop");
+      }
       const client = clientFor(api, context);
-      const request: WriteRequest = { n_images: images, output_file: resolve(file) };
+      const request: WriteRequest = {
+        ...(images !== undefined && { n_images: images }),
+        output_file: resolve(file),
+      };
+      if (startId !== undefined) request.start_image_id = parseUint64("--start-id", startId);
+      if (stopId !== undefined) request.stop_image_id = parseUint64("--stop-id", stopId);
+      if (timeout !== undefined) request.no_images_timeout = timeout;
       if (imagesPerFile !== undefined) request.images_per_file = imagesPerFile;
       if (compression !== undefined) request.compression = compression;
-      if (runId !== undefined) request.run_id = parseRunId(runId);
+      if (runId !== undefined) request.run_id = parseUint64("--run-id", runId);
       const started = await client.writeAsync(request, context.signal);
       const writer = wait ? await follow(client, context) : started;
       context.out(
@@ -62,14 +79,21 @@ async function follow(client: DaqClient, context: DaqContext): Promise<Writer> {
 function progress(writer: Writer, width: number): string {
   const { stats, info } = writer.acquisition;
   const words = acquisitionText(writer);
+  if (info.n_images === 0) return words;
   const columns = Math.min(40, width - words.length - 2);
   return `${bar(stats.n_write_completed, info.n_images, columns)} ${words}`;
 }
 
-function parseRunId(text: string): bigint {
+function parseUint64(option: string, text: string): bigint {
   const value = /^\d{1,20}$/.test(text) ? BigInt(text) : undefined;
-  if (value === undefined || value > LARGEST_RUN_ID) {
-    throw new UsageError(`--run-id ${text}: expected a whole number from 0 to ${LARGEST_RUN_ID}`);
+  if (value === undefined || value > LARGEST_UINT64) {
+    throw new UsageError(`${option} ${text}: expected a whole number from 0 to ${LARGEST_UINT64}`);
   }
   return value;
+}
+
+function parseSeconds(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && value >= 0 && value <= 86_400) return value;
+  throw new UsageError(`--timeout ${text}: expected a number of seconds from 0 to 86400`);
 }

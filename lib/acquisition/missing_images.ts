@@ -1,0 +1,103 @@
+/**
+ * Which images never came: gaps between the ids of those that did.
+ *
+ * @module
+ */
+
+/** Larger jumps are no gap: the detector counts on from elsewhere (as in the account). */
+const LARGEST_GAP = 1_000_000n;
+/** So many gaps are remembered one by one. */
+const MOST_GAPS = 100;
+/** Longest text of {@linkcode missingText}, bytes: it becomes an attribute of a file. */
+const MOST_TEXT = 1000;
+
+/** Two images with nothing between them. */
+export interface ImageGap {
+  /** Id of the image before. */
+  readonly after: bigint;
+  /** Id of the image behind. */
+  readonly before: bigint;
+}
+
+/** The ids seen so far; never changed in place. */
+export interface SeenImages {
+  /** Id of the first image; absent before it. */
+  readonly first?: bigint;
+  /** Id of the last one. */
+  readonly last?: bigint;
+  /** Smallest distance of two ids that follow each other: not every detector counts by 1. */
+  readonly step?: bigint;
+  /** Places where ids may be missing. */
+  readonly gaps: readonly ImageGap[];
+  /** Ids missing in further places. */
+  readonly untold: bigint;
+}
+
+/** The ids of a run that was to have all ids of a range, both ends included. */
+export interface ImageIdRange {
+  /** First id; left out: that of the first image that comes. */
+  readonly startImageId?: bigint;
+  /** Last id; left out: that of the last image that came. */
+  readonly stopImageId?: bigint;
+}
+
+/** Nothing seen yet. */
+export const NOTHING_SEEN: SeenImages = { gaps: [], untold: 0n };
+
+/** Takes the next image's id. One that is not larger than the last begins anew, without a gap. */
+export function see(seen: SeenImages, imageId: bigint): SeenImages {
+  const { first = imageId, last, gaps, untold } = seen;
+  const distance = last === undefined ? 0n : imageId - last;
+  if (last === undefined || distance <= 0n) return { ...seen, first, last: imageId };
+  const step = seen.step === undefined || distance < seen.step ? distance : seen.step;
+  const next = { first, last: imageId, step, gaps, untold };
+  if (distance <= (seen.step ?? 1n)) return next;
+  if (gaps.length < MOST_GAPS) {
+    return { ...next, gaps: [...gaps, { after: last, before: imageId }] };
+  }
+  const count = idsBetween(last, imageId, step);
+  return count < LARGEST_GAP ? { ...next, untold: untold + count } : next;
+}
+
+/** How many ids are missing between those seen, and at the ends of a range. */
+export function missingCount(seen: SeenImages, range: ImageIdRange = {}): number {
+  return missingRanges(seen, range)
+    .reduce((sum, { count }) => sum + Number(count), Number(seen.untold));
+}
+
+/** The missing ids as `12, 15-17`, shortened where they are many; empty when none is known of. */
+export function missingText(seen: SeenImages, range: ImageIdRange = {}): string {
+  let text = "";
+  for (const { from, to } of missingRanges(seen, range)) {
+    const next = from === to ? `${from}` : `${from}-${to}`;
+    if (text.length + next.length > MOST_TEXT) return `${text}, …`;
+    text += text === "" ? next : `, ${next}`;
+  }
+  return seen.untold > 0n ? `${text}, …` : text;
+}
+
+function missingRanges(
+  { first, last, step = 1n, gaps }: SeenImages,
+  { startImageId, stopImageId }: ImageIdRange,
+): { from: bigint; to: bigint; count: bigint }[] {
+  if (first === undefined || last === undefined) {
+    if (startImageId === undefined || stopImageId === undefined) return [];
+    return [{ from: startImageId, to: stopImageId, count: stopImageId - startImageId + 1n }];
+  }
+  const atStart = startImageId === undefined ? 0n : (first - startImageId) / step;
+  const atStop = stopImageId === undefined ? 0n : (stopImageId - last) / step;
+  return [
+    { from: first - atStart * step, count: atStart },
+    ...gaps.map(({ after, before }) => ({
+      from: after + step,
+      count: idsBetween(after, before, step),
+    })),
+    { from: last + step, count: atStop },
+  ]
+    .filter(({ count }) => count > 0n && count < LARGEST_GAP)
+    .map(({ from, count }) => ({ from, to: from + (count - 1n) * step, count }));
+}
+
+function idsBetween(after: bigint, before: bigint, step: bigint): bigint {
+  return (before - after - 1n) / step;
+}
