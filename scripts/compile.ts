@@ -25,6 +25,18 @@ const BINARIES = {
   std_assembler: {
     include: ["services/std_assembler/worker.ts", "services/std_assembler/converter_worker.ts"],
   },
+  std_data_compress: {
+    include: [
+      "services/std_data_compress/worker.ts",
+      "services/std_data_compress/compress_worker.ts",
+    ],
+  },
+  std_data_decompress: {
+    include: [
+      "services/std_data_decompress/worker.ts",
+      "services/std_data_decompress/decompress_worker.ts",
+    ],
+  },
   std_h5_writer: {
     include: ["services/std_h5_writer/worker.ts", "services/std_h5_writer/compress_worker.ts"],
   },
@@ -40,6 +52,8 @@ export type BinaryName = keyof typeof BINARIES;
 export const BINARY_NAMES: readonly BinaryName[] = [
   "std_udp_recv",
   "std_assembler",
+  "std_data_compress",
+  "std_data_decompress",
   "std_h5_writer",
   "writer_agent",
   "udp_simulator",

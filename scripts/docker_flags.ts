@@ -14,6 +14,8 @@ const ROOT = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
 const SERVICES: readonly ServiceName[] = [
   "std_udp_recv",
   "std_assembler",
+  "std_data_compress",
+  "std_data_decompress",
   "std_h5_writer",
   "writer_agent",
   "udp_simulator",

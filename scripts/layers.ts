@@ -25,6 +25,7 @@ export const LAYERS: readonly (readonly string[])[] = [
     "lib/acquisition",
     "lib/calibration",
     "lib/transfer",
+    "lib/transform",
   ],
   ["lib/accounting"],
   ["lib/writer", "lib/broker", "lib/store"],

@@ -47,6 +47,8 @@ const IN_TMP: readonly Attempt[] = [
 const ALLOWED: Record<keyof typeof denoJson.permissions, readonly Attempt[]> = {
   std_udp_recv: [],
   std_assembler: [],
+  std_data_compress: [],
+  std_data_decompress: [],
   std_h5_writer: [],
   udp_simulator: [],
   writer_agent: ["read a system file", "list a home folder", "listen on another port"],
@@ -80,6 +82,8 @@ const ALLOWED: Record<keyof typeof denoJson.permissions, readonly Attempt[]> = {
 const SERVICES = [
   "std_udp_recv",
   "std_assembler",
+  "std_data_compress",
+  "std_data_decompress",
   "std_h5_writer",
   "writer_agent",
   "udp_simulator",

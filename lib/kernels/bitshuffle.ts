@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { checkAligned, checkBlock, elementsOf, GROUP } from "./_chunk_checks.ts";
 import { bytesOf, checkRegions, type KernelMemory, type Region } from "./kernel_memory.ts";
 import { BITSHUFFLE, STREAM_FAULTS } from "./layout.ts";
 
@@ -20,10 +21,8 @@ export const CHUNK_HEADER_BYTES = 12;
 /** Sizes of an element, bytes. */
 export type ElementBytes = 1 | 2 | 4 | 8;
 
-const GROUP = 8; // elements whose bits make whole bytes
 const DEFAULT_BLOCK_BYTES = 8192;
 const LENGTH_BYTES = 4; // before each block
-const LONGEST_LZ4_BLOCK = 0x7e000000; // of the LZ4 format, bytes
 
 /** A chunk that cannot be decompressed. */
 export class CompressedChunkError extends Error {
@@ -95,9 +94,7 @@ export function compressChunk(on: KernelMemory, options: CompressOptions): numbe
   }
   checkAligned(scratch);
   checkRegions(on, { elements: from }, { chunk: to, scratch });
-  const header = new DataView(on.memory.buffer, to.at, CHUNK_HEADER_BYTES);
-  header.setBigUint64(0, BigInt(from.bytes));
-  header.setUint32(8, block * elementBytes);
+  writeChunkHeader(on, to.at, from.bytes, block * elementBytes);
   const stream = on.kernels.compressBlocks(
     to.at + CHUNK_HEADER_BYTES,
     from.at,
@@ -178,6 +175,18 @@ export function readChunkHeader(chunk: Uint8Array): ChunkHeader {
   return { bytes: Number(bytes), blockBytes: header.getUint32(8) };
 }
 
+/** Writes a chunk's header: the bytes of its elements and of a block, not compressed. */
+export function writeChunkHeader(
+  on: KernelMemory,
+  at: number,
+  bytes: number,
+  blockBytes: number,
+): void {
+  const header = new DataView(on.memory.buffer, at, CHUNK_HEADER_BYTES);
+  header.setBigUint64(0, BigInt(bytes));
+  header.setUint32(8, blockBytes);
+}
+
 /** Most bytes that a chunk of so many elements can have. */
 export function compressedBound(
   elements: number,
@@ -204,30 +213,4 @@ export function bitshuffleScratchBytes(
   blockElements: number = defaultBlockElements(elementBytes),
 ): number {
   return BITSHUFFLE.block + Math.min(elements, blockElements) * elementBytes;
-}
-
-function elementsOf({ bytes }: Region, elementBytes: ElementBytes): number {
-  if (![1, 2, 4, 8].includes(elementBytes)) {
-    throw new RangeError(`An element has ${elementBytes} bytes, expected 1, 2, 4 or 8`);
-  }
-  if (bytes % elementBytes !== 0) {
-    throw new RangeError(`${bytes} bytes are no whole number of elements of ${elementBytes} bytes`);
-  }
-  return bytes / elementBytes;
-}
-
-function checkBlock(block: number, elementBytes: ElementBytes): void {
-  if (block < GROUP || block % GROUP !== 0 || block * elementBytes > LONGEST_LZ4_BLOCK) {
-    throw new RangeError(
-      `A block has ${block} elements, expected a multiple of 8 from 8 to ${
-        Math.floor(LONGEST_LZ4_BLOCK / elementBytes / GROUP) * GROUP
-      }`,
-    );
-  }
-}
-
-function checkAligned({ at }: Region): void {
-  if (at % 16 !== 0) {
-    throw new RangeError(`The scratch memory begins at ${at}, expected a multiple of 16`);
-  }
 }

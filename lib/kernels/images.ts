@@ -46,6 +46,7 @@
  */
 export * from "./bin.ts";
 export * from "./bitshuffle.ts";
+export * from "./compress_within.ts";
 export * from "./crop.ts";
 export * from "./image_at.ts";
 export * from "./kernel_memory.ts";

@@ -60,6 +60,7 @@
 export type { File } from "../os/mod.ts";
 export * from "./errors.ts";
 export * from "./fit_rings.ts";
+export * from "./foreign_ring.ts";
 export * from "./remove_rings.ts";
 export * from "./ring_follower.ts";
 export * from "./ring_index.ts";

@@ -8,6 +8,8 @@ import { UsageError } from "./usage_error.ts";
 export type ServiceName =
   | "std_udp_recv"
   | "std_assembler"
+  | "std_data_compress"
+  | "std_data_decompress"
   | "std_h5_writer"
   | "writer_agent"
   | "udp_simulator";
@@ -75,6 +77,8 @@ const NEEDS: Record<
     read: calibrationFolders(config),
     net: [],
   }),
+  std_data_compress: () => ({ libc: true, zmq: true, workers: true, read: [], net: [] }),
+  std_data_decompress: () => ({ libc: true, zmq: true, workers: true, read: [], net: [] }),
   std_h5_writer: () => ({ libc: true, zmq: true, workers: true, read: [], net: [] }),
   writer_agent: ({ dataRoots = [], apiPort = 5000, store }) => {
     const kept = storeNeeds(store);

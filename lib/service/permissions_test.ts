@@ -16,6 +16,8 @@ const { config } = parseConfig({
 const SERVICES = [
   "std_udp_recv",
   "std_assembler",
+  "std_data_compress",
+  "std_data_decompress",
   "std_h5_writer",
   "writer_agent",
   "udp_simulator",

@@ -20,8 +20,11 @@ export const PIPELINE_SERVICES = [
   "writer_agent",
 ] as const satisfies readonly ServiceName[];
 
-/** One of them. */
-export type PipelineService = typeof PIPELINE_SERVICES[number];
+/** One of them, or of those that are started where they are asked for. */
+export type PipelineService =
+  | typeof PIPELINE_SERVICES[number]
+  | "std_data_compress"
+  | "std_data_decompress";
 
 /** How to run a pipeline. */
 export interface PipelineOptions {
@@ -29,7 +32,7 @@ export interface PipelineOptions {
   frameSlots?: number;
   /** Slots of the image ring; default 64. */
   imageSlots?: number;
-  /** Which services to start; default all. */
+  /** Which services to start; default {@link PIPELINE_SERVICES}. */
   services?: readonly PipelineService[];
   /** Further arguments of single services. */
   args?: Partial<Record<PipelineService, readonly string[]>>;
@@ -246,6 +249,8 @@ export class Pipeline implements AsyncDisposable {
     const own: Record<PipelineService, readonly string[]> = {
       std_udp_recv: frames,
       std_assembler: [...frames, ...images],
+      std_data_compress: images,
+      std_data_decompress: images,
       std_h5_writer: ["0", ...images, "--data-root", this.dataRoot],
       writer_agent: ["--port", String(this.apiPort), "--data-root", this.dataRoot],
     };

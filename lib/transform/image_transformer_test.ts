@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import { File } from "../os/mod.ts";
+import { decodeImageMetadata, encodeImageMetadata } from "../protocol/mod.ts";
+import { dataBytes, dataPath, RingMismatchError } from "../ring/mod.ts";
+import {
+  entriesOf,
+  IMAGE_BYTES,
+  makeRing,
+  metadataOf,
+  pixelsOf,
+  publish,
+  SLOTS,
+  TestNames,
+  TestTransform,
+} from "./_testing.ts";
+import { SlotTransformer } from "./slot_transformer.ts";
+
+Deno.test("images are compressed and decompressed again in order, with all that is known of them", () => {
+  using names = new TestNames();
+  using ring = makeRing(names.image);
+  using compress = new TestTransform("compress", names.image, names.compressed);
+  using decompress = new TestTransform("decompress", names.compressed, names.again);
+  for (let id = 100; id < 100 + SLOTS; id++) publish(ring, id, pixelsOf(id, id === 103));
+  compress.settle();
+  decompress.settle();
+
+  const [images, chunks, again] = [names.image, names.compressed, names.again].map(entriesOf);
+  assert.equal(again!.length, SLOTS);
+  images!.forEach(({ record, bytes }, i) => {
+    const chunk = chunks![i]!, back = again![i]!;
+    const { publishedNs: _a, slotLock: _b, metadata, buffer: _c, ...facts } = record;
+    for (const { record: other } of [chunk, back]) {
+      const { publishedNs: _a, slotLock: _b, metadata: _m, buffer: _c, ...others } = other;
+      assert.deepEqual({ ...others, payloadBytes: IMAGE_BYTES }, facts);
+    }
+    assert.deepEqual(back.bytes, bytes);
+    assert.deepEqual(back.record.metadata.slice(), metadata.slice());
+    const noise = record.imageId === 103n;
+    assert.deepEqual(decodeImageMetadata(chunk.record.metadata), {
+      ...decodeImageMetadata(metadata),
+      size: chunk.bytes.length,
+      compression: noise ? "none" : "h5bitshuffle_lz4",
+    });
+    // The header of filter 32008: bytes of the image and of a block, big endian.
+    const header = new DataView(chunk.bytes.buffer);
+    if (noise) assert.deepEqual(chunk.bytes, bytes);
+    else {assert.deepEqual([header.getBigUint64(0), header.getUint32(8)], [
+        BigInt(IMAGE_BYTES),
+        8192,
+      ]);}
+  });
+  assert.deepEqual(compress.messages, chunks!.map(({ record }) => record.metadata.slice()));
+  const bytes = chunks!.reduce((sum, chunk) => sum + chunk.bytes.length, 0);
+  assert.deepEqual(compress.counts, {
+    ...{ images_in: SLOTS, images_out: SLOTS, images_incompressible: 1 },
+    ...{ bytes_in: SLOTS * IMAGE_BYTES, bytes_out: bytes },
+  });
+  assert.equal(decompress.count("images_out"), SLOTS);
+});
+
+Deno.test("images that are overwritten before or while they are compressed are counted, not published", () => {
+  using names = new TestNames();
+  using ring = makeRing(names.image);
+  using compress = new TestTransform("compress", names.image, names.compressed);
+  publish(ring, 1);
+  compress.pump(); // under way
+  for (let id = 2; id <= 20; id++) publish(ring, id);
+  compress.settle();
+  const ids = entriesOf(names.compressed).map(({ record }) => Number(record.imageId));
+  assert.deepEqual(ids, ids.toSorted((a, b) => a - b));
+  assert.equal(ids.at(-1), 20);
+  const { images_in, images_out, images_overwritten } = compress.counts;
+  assert.deepEqual([images_in, images_out], [20, ids.length]);
+  assert.equal(images_overwritten, 20 - ids.length);
+});
+
+Deno.test("an image waits for another one in its slot", () => {
+  using names = new TestNames();
+  using ring = makeRing(names.image);
+  using compress = new TestTransform("compress", names.image, names.compressed);
+  for (const id of [1, 2, 1 + SLOTS]) publish(ring, id);
+  compress.settle();
+  assert.deepEqual(compress.count("images_in"), 3);
+  assert.deepEqual(entriesOf(names.compressed).map(({ record }) => record.imageId), [2n, 9n]);
+});
+
+Deno.test("chunks that are damaged are counted, with the reason, and harm nobody", () => {
+  using names = new TestNames();
+  using ring = makeRing(names.compressed);
+  using decompress = new TestTransform("decompress", names.compressed, names.again);
+  const compression = "h5bitshuffle_lz4";
+  publish(ring, 1, new Uint8Array(100), { compression });
+  publish(ring, 2, pixelsOf(2).subarray(0, 64));
+  publish(ring, 3, new Uint8Array(3), { compression });
+  publish(ring, 4);
+  decompress.settle();
+  assert.equal(decompress.count("images_damaged"), 3);
+  assert.deepEqual(entriesOf(names.again).map(({ record }) => record.imageId), [4n]);
+  assert.match(decompress.hands.reasons.join("\n"), /claims|holds 0 bytes, expected 4096/);
+  assert.match(decompress.hands.reasons.join("\n"), /it has 64 bytes, expected a chunk/);
+});
+
+Deno.test("what was published before is not compressed, but by one who goes on for a former process", () => {
+  using names = new TestNames();
+  using ring = makeRing(names.image);
+  for (const id of [1, 2, 3]) publish(ring, id);
+  const ids = (resumeAfter?: bigint): bigint[] => {
+    using compress = new TestTransform("compress", names.image, names.compressed, resumeAfter);
+    compress.settle();
+    return entriesOf(names.compressed).map(({ record }) => record.imageId);
+  };
+  assert.deepEqual(ids(), []);
+  assert.deepEqual(ids(1n), [2n, 3n]);
+  assert.deepEqual(ids(77n), [1n, 2n, 3n]);
+});
+
+Deno.test("a ring that appears later, or takes another one's place, is followed from its first image", () => {
+  using names = new TestNames();
+  using compress = new TestTransform("compress", names.image, names.compressed);
+  for (const first of [1, 3]) {
+    using ring = makeRing(names.image);
+    for (const id of [first, first + 1]) publish(ring, id);
+    compress.settle();
+    publish(ring, first + 20);
+    ring.close(); // its last image comes before its end
+    compress.settle();
+  }
+  assert.deepEqual(
+    entriesOf(names.compressed).map(({ record }) => Number(record.imageId)),
+    [1, 2, 21, 3, 4, 23],
+  );
+});
+
+Deno.test("a ring without an index is read as the messages say", () => {
+  using names = new TestNames();
+  using compress = new TestTransform("compress", names.image, names.compressed);
+  using data = File.open(dataPath(names.image), { write: true, create: true });
+  data.truncate(dataBytes({ slotBytes: IMAGE_BYTES, slots: SLOTS }));
+  for (const id of [10, 11]) {
+    data.writeAt(pixelsOf(id), (id % SLOTS) * IMAGE_BYTES);
+    assert.ok(compress.transformer.offer(encodeImageMetadata(metadataOf(id)), 1n));
+  }
+  compress.settle();
+  const entries = entriesOf(names.compressed);
+  assert.deepEqual(entries.map(({ record }) => [record.imageId, record.status]), [[10n, 1], [
+    11n,
+    1,
+  ]]);
+  assert.equal(decodeImageMetadata(entries[0]!.record.metadata).compression, "h5bitshuffle_lz4");
+});
+
+Deno.test("a ring of another number of slots is refused, and images too large for two in a memory", () => {
+  using names = new TestNames();
+  using _ring = makeRing(names.image, 2 * SLOTS);
+  assert.throws(() => new TestTransform("compress", names.image, names.compressed), (error) => {
+    assert.ok(error instanceof RingMismatchError);
+    assert.match(error.message, /has 16 slots, this service was told 8/);
+    return true;
+  });
+  const setup = { operation: "compress", slots: 8, elementBytes: 2, blockElements: 0 } as const;
+  assert.throws(
+    () => new SlotTransformer({ ...setup, imageBytes: 2 ** 32 - 2 }),
+    /Images of 4294967294 bytes are too large/,
+  );
+});

@@ -1,0 +1,100 @@
+/**
+ * std_data_compress: images in shared memory → compressed images in shared memory.
+ *
+ * @module
+ */
+import { RingCounters } from "../../lib/accounting/mod.ts";
+import { imageShape, imageSlots, pixelType } from "../../lib/config/mod.ts";
+import { DTYPE_BYTES, imageRingName } from "../../lib/protocol/mod.ts";
+import {
+  ipcFolder,
+  parseInteger,
+  resolveGroup,
+  runService,
+  UsageError,
+} from "../../lib/service/mod.ts";
+import {
+  COMPRESSED_SUFFIX,
+  makeTransformQueues,
+  TRANSFORM_COUNTERS,
+  type TransformInit,
+  transformSetup,
+} from "../../lib/transform/mod.ts";
+import type { CompressWorkerInit } from "./compress_worker.ts";
+
+/** Largest block, bytes. */
+const LARGEST_BLOCK = 2 ** 24;
+
+await runService({
+  name: "std_data_compress",
+  summary: "Compresses images in shared memory, bitshuffle and LZ4, into a ring of their own.",
+  config: "detector",
+  arguments: (program) =>
+    program
+      .option(
+        "-t, --threads <n>",
+        "threads that compress (default: the config's compression_threads)",
+        parseInteger(1, 128),
+      )
+      .option(
+        "-b, --block-size <bytes>",
+        "bytes of a block, a multiple of eight pixels; 0: 8192",
+        parseInteger(0, LARGEST_BLOCK),
+        0,
+      )
+      .option(
+        "--image-slots <n>",
+        "slots of both rings (default: the config's, or 1000)",
+        parseInteger(1),
+      )
+      .option("--from <suffix>", "images are those of the ring <detector>-<suffix>", "image")
+      .option("--to <suffix>", "they go to the ring <detector>-<suffix>", COMPRESSED_SUFFIX),
+  async run(
+    { config, options, logger, ready, stopped, onStats, onStop, startWorker },
+  ): Promise<void> {
+    const { detector_name: detector } = config;
+    const { from, to, blockSize } = options;
+    if (from === to) throw new UsageError(`--from and --to are both ${from}: give two names`);
+    const dtype = pixelType(config);
+    if (blockSize % (8 * DTYPE_BYTES[dtype]) !== 0) {
+      throw new UsageError(
+        `--block-size ${blockSize} is no multiple of ${
+          8 * DTYPE_BYTES[dtype]
+        }, eight pixels of ${dtype}`,
+      );
+    }
+    const [height, width] = imageShape(config);
+    const queues = makeTransformQueues(options.threads ?? config.compression_threads);
+    const init: TransformInit = {
+      ...{ detector, from, to, height, width, dtype, queues },
+      operation: "compress",
+      slots: options.imageSlots ?? imageSlots(config),
+      blockElements: blockSize / DTYPE_BYTES[dtype],
+      gid: await resolveGroup(config.shm_group),
+      ipcFolder: ipcFolder(),
+    };
+    const setup = transformSetup(init);
+    const hands = queues.map((queue, i) => {
+      const init: CompressWorkerInit = { setup, queue };
+      const url = new URL("compress_worker.ts", import.meta.url);
+      return startWorker(url, { name: `compress-${i}`, init, counters: [] });
+    });
+    const worker = startWorker(new URL("worker.ts", import.meta.url), {
+      name: "follow",
+      init,
+      counters: [],
+    });
+    await Promise.all([worker, ...hands].map((each) => each.ready));
+    const counters = new RingCounters(imageRingName(detector, to), TRANSFORM_COUNTERS.length);
+    onStop(() => counters[Symbol.dispose](), "counters");
+    onStats(() => {
+      const values = counters.read();
+      return Object.fromEntries(TRANSFORM_COUNTERS.map((name, i) => [name, values[i]!]));
+    });
+    logger.info("compressing", { from, to, slots: init.slots, threads: queues.length });
+    ready({ from, to, slots: init.slots, threads: queues.length });
+    await stopped;
+    counters.read(); // holds on to the ring, whose last values are told after it has ended
+    await worker.stop(); // before the hands, which it may be waiting for
+  },
+});

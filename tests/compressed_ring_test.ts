@@ -1,0 +1,105 @@
+/** Images compressed into a ring of their own: as real processes, on the wire, and back. */
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import {
+  decodeImageMetadata,
+  type ImageMetadata,
+  imageRingName,
+  imageStreamAddress,
+} from "../lib/protocol/mod.ts";
+import {
+  jungfrauConfig,
+  Pipeline,
+  ringEntries,
+  type RingEntryView,
+  simulate,
+  StreamListener,
+  until,
+} from "./harness/mod.ts";
+
+const IMAGES = 40;
+
+function decode(message: string): ImageMetadata {
+  return decodeImageMetadata(new Uint8Array(Buffer.from(message, "hex")));
+}
+
+Deno.test("std_data_compress and std_data_decompress pass every image on, in order, byte-identical", async () => {
+  const services = [
+    ...["std_udp_recv", "std_assembler", "std_data_compress", "std_data_decompress"] as const,
+  ];
+  await using pipeline = await Pipeline.start(jungfrauConfig(2), {
+    services,
+    args: {
+      std_data_compress: ["--threads", "2"],
+      std_data_decompress: ["-t", "2", "--to", "again"],
+    },
+  });
+  const { name } = pipeline;
+  const stream = imageStreamAddress(name, undefined, "h5bitshuffle-lz4");
+  await using listener = await StreamListener.start([stream]);
+  // Incomplete images are passed on, too.
+  const sending = ["--images", String(IMAGES), "--rate", "100", "--pattern", "ramp"];
+  await simulate(pipeline, ...sending, "--drop", "0.001");
+
+  const messages = (await listener.take(stream, IMAGES)).map((text) => decode(text));
+  const again = await until("all images", () => {
+    const entries = ringEntries(imageRingName(name, "again"));
+    return entries.length === IMAGES && entries;
+  });
+  const images = ringEntries(imageRingName(name));
+  assert.deepEqual(again, images);
+  assert.ok(images.some(({ status }) => status === 2), "some are incomplete");
+
+  const chunks = ringEntries(imageRingName(name, "h5bitshuffle-lz4"));
+  const told = ({ imageId, status, missingPackets }: RingEntryView): unknown[] => [
+    ...[imageId, status, missingPackets],
+  ];
+  assert.deepEqual(chunks.map(told), images.map(told));
+  chunks.forEach(({ message, imageId }, i) => {
+    const metadata = messages[i]!;
+    assert.deepEqual(metadata, decode(message));
+    const image = decode(images[i]!.message);
+    assert.deepEqual(metadata, { ...image, size: metadata.size, compression: "h5bitshuffle_lz4" });
+    assert.equal(metadata.imageId, imageId);
+    assert.ok(metadata.size < image.size / 2);
+  });
+
+  for (const service of ["std_data_compress", "std_data_decompress"] as const) {
+    await pipeline.stop(service);
+    const { images_in, images_out, images_overwritten, images_damaged } = pipeline.stats(service)!;
+    const counts = [images_in, images_out, images_overwritten, images_damaged].map(Number);
+    assert.deepEqual(counts, [IMAGES, IMAGES, 0, 0]);
+  }
+});
+
+Deno.test("std_data_compress that is killed goes on where it was, none twice, none left out", async () => {
+  const services = ["std_udp_recv", "std_assembler", "std_data_compress"] as const;
+  await using pipeline = await Pipeline.start(jungfrauConfig(1), { services });
+  const ring = imageRingName(pipeline.name, "h5bitshuffle-lz4");
+  const ids = (): number[] => ringEntries(ring).map(({ imageId }) => Number(imageId));
+  await simulate(pipeline, "--images", "10", "--rate", "100");
+  await until("ten images", () => ids().length === 10);
+  await pipeline.kill("std_data_compress");
+  await simulate(pipeline, "--images", "10", "--rate", "100", "--start-id", "11");
+  await pipeline.start("std_data_compress");
+  await until("twenty images", () => ids().length === 20);
+  assert.deepEqual(ids(), Array.from({ length: 20 }, (_, i) => i + 1));
+});
+
+Deno.test("std_data_compress says what is wrong with its arguments", async () => {
+  const json = jungfrauConfig(1);
+  for (
+    const [args, message] of [
+      [["--block-size", "100"], /--block-size 100 is no multiple of 16, eight pixels of uint16/],
+      [["--to", "image"], /--from and --to are both image/],
+    ] as const
+  ) {
+    await using pipeline = await Pipeline.start(json, {
+      services: [],
+      args: { std_data_compress: args },
+    });
+    const process = pipeline.spawn("std_data_compress");
+    assert.equal((await process.end()).code, 2);
+    assert.match(process.err.join("\n"), message);
+  }
+});
