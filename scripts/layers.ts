@@ -16,7 +16,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["lib/os"],
   ["lib/zmq", "lib/kernels"],
   ["lib/ring"],
-  ["lib/config", "lib/protocol", "lib/hdf5"],
+  ["lib/config", "lib/protocol", "lib/hdf5", "lib/host"],
   ["lib/detector"],
   [
     "lib/receive",

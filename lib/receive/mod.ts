@@ -6,3 +6,4 @@
 export * from "./counters.ts";
 export * from "./module_receiver.ts";
 export * from "./receive_loop.ts";
+export * from "./socket_buffer.ts";

@@ -5,6 +5,7 @@ import { calibrationCommand } from "./commands/calibration.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { configCommand } from "./commands/config.ts";
 import { deploymentCommand, logsCommand, statsCommand } from "./commands/history.ts";
+import { hostCommand } from "./commands/host.ts";
 import { pedestalCommand } from "./commands/pedestal.ts";
 import { monitorCommand } from "./commands/monitor.ts";
 import { replayCommand } from "./commands/replay.ts";
@@ -59,6 +60,7 @@ export function daqProgram(context: DaqContext): CommandUnknownOpts {
     calibrationCommand,
     configCommand,
     deploymentCommand,
+    hostCommand,
     logsCommand,
     statsCommand,
   ];

@@ -15,14 +15,11 @@ import {
   resolveGroup,
   runService,
 } from "../../lib/service/mod.ts";
+import { receiveBufferBytes } from "../../lib/receive/socket_buffer.ts";
 import type { ReceiveWorkerInit } from "./worker.ts";
 
 /** Bad packets are told of at most this often, ms. */
 const WARN_EVERY_MS = 1_000;
-
-/** Socket buffers asked for, all modules together, and for one at least (what the original takes): bytes. */
-const ALL_SOCKET_BUFFERS_BYTES = 512 * 1024 * 1024;
-const SOCKET_BUFFER_BYTES = 128 * 1024 * 1024;
 
 await runService({
   name: "std_udp_recv",
@@ -72,7 +69,7 @@ await runService({
         gid,
         ipcFolder: ipcFolder(),
         socketBufferBytes: options.socketBuffer ??
-          Math.max(SOCKET_BUFFER_BYTES, Math.floor(ALL_SOCKET_BUFFERS_BYTES / modules.length)),
+          receiveBufferBytes(modules.length),
         batch: options.batch,
         gro: options.gro ?? false,
         cpu: cpus.length > 0 ? cpus[w % cpus.length] : undefined,
