@@ -342,14 +342,17 @@ function armPlaces(state: usize, count: u32, step: u32): u32 {
       target = frames + <u64>slot * slotBytes;
     }
     const end = <u32>min(<u64>perFrame, <u64>packet + (count - armed));
+    armed += end - packet;
+    target += <u64>packet * payload;
+    let next = i64x2.replace_lane(i64x2.splat(frame), 1, packet);
     for (; packet < end; packet++) {
-      store<u64>(iovec, target + <u64>packet * payload);
+      store<u64>(iovec, target);
       if (spilling) makeRoom(state, iovec, <u32>pixelBytesOf(state, packet));
-      store<u64>(expected, frame);
-      store<u64>(expected, packet, 8);
+      v128.store(expected, next);
+      next = i64x2.add(next, i64x2(0, 1));
+      target += payload;
       iovec += iovecStep;
       expected += expectedStep;
-      armed++;
     }
     if (packet == perFrame) {
       packet = 0;
@@ -404,6 +407,12 @@ function handleBatch(state: usize, n: u32, now: u64, gf: bool): u32 {
   let staged = n * segments; // places from this one on have been copied to the stage
   let packets: u32 = 0;
   for (let m: u32 = 0; m < n; m++) {
+    if (!gf && segments == 1 && staged == n) {
+      const run = acceptRun(state, m, n, kind, now);
+      packets += run;
+      m += run;
+      if (m == n) break;
+    }
     const message = messages + <usize>m * MESSAGE_BYTES;
     const received = load<u32>(message + MESSAGE_LENGTH);
     const truncated = (load<u32>(message + MESSAGE_FLAGS) & MSG_TRUNC) != 0;
@@ -428,6 +437,75 @@ function handleBatch(state: usize, n: u32, now: u64, gf: bool): u32 {
   }
   if (segments > 1) store<u32>(state + L.RECEIVER_COALESCED, packets >= 2 * n ? 1 : 0);
   return u32At(state, L.RECEIVER_DONE_COUNT);
+}
+
+/**
+ * Accepts the packets from message `m` on as long as nothing surprises: one after the other of one open
+ * frame, each where it was predicted, and none its last. Returns how many; the next one may be anything.
+ *
+ * Nearly all packets come like this, so what is the same for all of them is looked at once.
+ */
+function acceptRun(state: usize, m: u32, n: u32, kind: u32, now: u64): u32 {
+  let header = headerAt(state, m);
+  let expected = <usize>u32At(state, L.RECEIVER_EXPECTED_AT) + <usize>m * EXPECTED_BYTES;
+  const frame = load<u64>(expected);
+  const entry = entryOf(state, frame);
+  if (
+    load<u64>(entry + L.FRAME_ENTRY_FRAME) != frame || load<u32>(entry + L.FRAME_ENTRY_STATE) != OPEN ||
+    u32At(state, L.RECEIVER_IDENTITY_KNOWN) == 0 || u32At(state, L.RECEIVER_HOLD_COUNT) != 0 ||
+    u32At(state, L.RECEIVER_PARTS) != 2 || silent(state, now)
+  ) return 0;
+  const length = u32At(state, L.RECEIVER_PACKET_BYTES);
+  const payload = u32At(state, L.RECEIVER_PAYLOAD_BYTES);
+  const last = u32At(state, L.RECEIVER_PACKETS_PER_FRAME) - 1;
+  const place = load<u64>(state + L.RECEIVER_HOST_BASE) + <u64>placeOf(state, entry, 0);
+  const identity = load<u64>(state + L.RECEIVER_IDENTITY) << 16; // 48 bits
+  // Another bunch id may well be the same image's; but most are the first packet's, bit by bit.
+  const checked: u64 = u32At(state, L.RECEIVER_IMAGE_ID_FIELD) == IMAGE_ID_FRAME ? 0 : -1;
+  const bunch = load<u64>(entry + L.FRAME_ENTRY_HEADER + HEADER_BUNCH_ID) & checked;
+  const before = load<u32>(entry + L.FRAME_ENTRY_RECEIVED);
+  const most = min(n - m, last - before);
+  let message = <usize>u32At(state, L.RECEIVER_MESSAGES_AT) + <usize>m * MESSAGE_BYTES;
+  let iovec = payloadIovec(state, m);
+  let packet: u32 = 0, accepted: u32 = 0;
+  while (accepted < most) {
+    const next = load<u32>(header + HEADER_PACKET);
+    if (
+      load<u32>(message + MESSAGE_LENGTH) != length || (load<u32>(message + MESSAGE_FLAGS) & MSG_TRUNC) != 0 ||
+      load<u64>(header + HEADER_FRAME) != frame || load<u64>(expected) != frame ||
+      load<u64>(expected, 8) != <u64>next || next >= last ||
+      load<u64>(header + HEADER_IDENTITY) << 16 != identity || <u32>load<u16>(header + HEADER_TYPE) != kind ||
+      (load<u64>(header + HEADER_BUNCH_ID) & checked) != bunch || load<u64>(iovec) != place + <u64>next * payload
+    ) break;
+    const word = entry + L.FRAME_ENTRY_BITMAP + ((next >> 6) << 3);
+    const bits = load<u64>(word), bit = <u64>1 << (next & 63);
+    if ((bits & bit) != 0) break;
+    store<u64>(word, bits | bit);
+    packet = next;
+    accepted++;
+    header += L.HEADER_BYTES;
+    expected += EXPECTED_BYTES;
+    message += MESSAGE_BYTES;
+    iovec += 2 * IOVEC_BYTES;
+  }
+  if (accepted == 0) return 0;
+  store<u32>(entry + L.FRAME_ENTRY_RECEIVED, before + accepted);
+  store<u64>(entry + L.FRAME_ENTRY_LAST_NS, now);
+  store<u64>(state + L.RECEIVER_LAST_ACCEPT_NS, now);
+  count(state, L.COUNT_ACCEPTED, accepted);
+  expectAfter(state, frame, packet, last);
+  return accepted;
+}
+
+/** Predicts what comes after an accepted packet, unless more than that came before. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function expectAfter(state: usize, frame: u64, packet: u32, last: u32): void {
+  const nextFrame = load<u64>(state + L.RECEIVER_NEXT_FRAME);
+  if (frame > nextFrame || (frame == nextFrame && packet >= u32At(state, L.RECEIVER_NEXT_PACKET))) {
+    store<u64>(state + L.RECEIVER_NEXT_FRAME, packet == last ? frame + 1 : frame);
+    store<u32>(state + L.RECEIVER_NEXT_PACKET, packet == last ? 0 : packet + 1);
+  }
 }
 
 // @ts-ignore: decorator of AssemblyScript
@@ -691,12 +769,7 @@ function accept(state: usize, entry: usize, frame: u64, packet: u32, now: u64): 
   store<u64>(entry + L.FRAME_ENTRY_LAST_NS, now);
   store<u64>(state + L.RECEIVER_LAST_ACCEPT_NS, now);
   count(state, L.COUNT_ACCEPTED, 1);
-  const nextFrame = load<u64>(state + L.RECEIVER_NEXT_FRAME);
-  if (frame > nextFrame || (frame == nextFrame && packet >= u32At(state, L.RECEIVER_NEXT_PACKET))) {
-    const last = packet + 1 == u32At(state, L.RECEIVER_PACKETS_PER_FRAME);
-    store<u64>(state + L.RECEIVER_NEXT_FRAME, last ? frame + 1 : frame);
-    store<u32>(state + L.RECEIVER_NEXT_PACKET, last ? 0 : packet + 1);
-  }
+  expectAfter(state, frame, packet, u32At(state, L.RECEIVER_PACKETS_PER_FRAME) - 1);
   return true;
 }
 

@@ -12,6 +12,7 @@ const SETTINGS = new URL("../deno.json", import.meta.url).pathname;
 export const NATIVE_PROGRAMS = [
   "send",
   "receive",
+  "reassemble",
   "assemble",
   "geometry",
   "gigafrost",

@@ -1,5 +1,5 @@
 /**
- * Row: what geometry asks for besides copying, against plain loops in C.
+ * Row: what geometry asks for besides copying, against plain loops in C, on one core and on two.
  *
  * @module
  */
@@ -8,7 +8,8 @@ import { dataPath } from "../lib/ring/mod.ts";
 import { compare, type Figure } from "./_figure.ts";
 import { type GeometryKernel, geometryPlan } from "./_geometry.ts";
 import { benchName } from "./_names.ts";
-import { MEASURED_CPU, native, type Program, run, script } from "./_run.ts";
+import { native, type Program, script } from "./_run.ts";
+import { takeTurns, twoCores } from "./_two_cores.ts";
 
 /** Floors are for what a ring does: `hot`, one frame to one place, is only asked where it can be reached. */
 const CASES: readonly { kernel: GeometryKernel; name: string; cold: number; hot?: number }[] = [
@@ -23,33 +24,35 @@ const RUN_MS = 250;
 /** Measures; `rounds` runs of each side in turn. */
 export async function geometry(rounds: number): Promise<Figure[]> {
   const figures: Figure[] = [];
-  const one = async (program: Program): Promise<number> =>
-    (await run(program, MEASURED_CPU)).gb_per_s!;
+  const first = dataPath(benchName("geometry-0")), second = dataPath(benchName("geometry-1"));
   for (const { kernel, name, ...floors } of CASES) {
-    const path = dataPath(benchName("geometry"));
     try {
       const { from, to, count } = geometryPlan(kernel, "cold");
-      using file = File.open(path, { write: true, create: "exclusive" });
-      file.truncate(count * (from + to));
-      file.allocate(0, count * (from + to));
+      for (const path of [first, second]) {
+        using file = File.open(path, { write: true, create: "exclusive" });
+        file.truncate(count * (from + to));
+        file.allocate(0, count * (from + to));
+      }
       for (const mode of ["cold", "hot"] as const) {
         const limit = floors[mode];
-        const ours: number[] = [], theirs: number[] = [];
-        for (let i = 0; i < rounds; i++) {
-          theirs.push(await one(native("geometry", path, kernel, mode, RUN_MS)));
-          ours.push(await one(script("geometry_ours.ts", path, kernel, mode, RUN_MS)));
-        }
+        const own = (path: string): Program =>
+          script("geometry_ours.ts", path, kernel, mode, RUN_MS);
+        const yardstick = (path: string): Program => native("geometry", path, kernel, mode, RUN_MS);
+        const { ours, theirs } = await takeTurns({
+          theirs: [yardstick(first), yardstick(second)],
+          ours: [own(first), own(second)],
+        }, rounds);
         figures.push({
           row: "geometry",
           name: `${name}, ${mode}`,
           unit: "GB/s",
-          ...compare(ours, theirs),
+          ...compare(ours.one, theirs.one),
           ...(limit === undefined ? {} : { floor: { of: "ratio", sense: "at least", limit } }),
           ...(mode === "hot" ? { note: "one frame, in the cache: not what the rings do" } : {}),
-        });
+        }, twoCores("geometry", `${name}, ${mode}`, ours, theirs));
       }
     } finally {
-      unlink(path);
+      for (const path of [first, second]) unlink(path);
     }
   }
   return figures;

@@ -5,23 +5,21 @@
  */
 import { File, unlink } from "../lib/os/mod.ts";
 import { dataPath } from "../lib/ring/mod.ts";
-import { compare, type Figure, type Floor, median } from "./_figure.ts";
+import { compare, type Figure, type Floor } from "./_figure.ts";
 import { gigafrostPlan } from "./_gigafrost.ts";
 import { benchName } from "./_names.ts";
-import { MEASURED_CPU, native, type Program, run, script, SENDER_CPU } from "./_run.ts";
+import { native, type Program, script } from "./_run.ts";
+import { takeTurns, twoCores } from "./_two_cores.ts";
 
 const RUN_MS = 250;
 
 /** Twice what a plain loop does, where the kernel and not the memory is what takes the time. */
 const ASKED: Floor = { of: "ratio", sense: "at least", limit: 2 };
 
-/** What two cores shall do of one; not asked where C does not get there either: it is the memory. */
-const TWO_CORES: Floor = { of: "value", sense: "at least", limit: 1.7 };
-
 /** Measures; `rounds` runs of each side in turn. */
 export async function gigafrost(rounds: number): Promise<Figure[]> {
   const figures: Figure[] = [];
-  const paths = [dataPath(benchName("gigafrost-0")), dataPath(benchName("gigafrost-1"))];
+  const paths = [dataPath(benchName("gigafrost-0")), dataPath(benchName("gigafrost-1"))] as const;
   try {
     for (const path of paths) writeNoise(path, gigafrostPlan("cold").bytes);
     for (const mode of ["cold", "hot"] as const) {
@@ -34,63 +32,37 @@ export async function gigafrost(rounds: number): Promise<Figure[]> {
 }
 
 async function measure(
-  paths: readonly string[],
+  paths: readonly [string, string],
   mode: "cold" | "hot",
   rounds: number,
 ): Promise<Figure[]> {
-  const programs = {
-    ours: (path: string) => script("gigafrost_ours.ts", path, mode, RUN_MS),
-    plain: (path: string) => native("gigafrost", path, "plain", mode, RUN_MS),
-    vectorised: (path: string) => native("gigafrost", path, "vectorised", mode, RUN_MS),
-  };
-  const one = { ours: [] as number[], plain: [] as number[], vectorised: [] as number[] };
-  const two = { ours: [] as number[], vectorised: [] as number[] };
-  for (let i = 0; i < rounds; i++) {
-    for (const side of ["plain", "ours", "vectorised"] as const) {
-      one[side].push(await speed(programs[side](paths[0]!), MEASURED_CPU));
-    }
-    for (const side of ["ours", "vectorised"] as const) {
-      const both = await Promise.all([
-        speed(programs[side](paths[0]!), MEASURED_CPU),
-        speed(programs[side](paths[1]!), SENDER_CPU),
-      ]);
-      two[side].push(both[0] + both[1]);
-    }
-  }
-  const scaling = (side: "ours" | "vectorised"): number =>
-    median(two[side].map((sum, i) => sum / one[side][i]!));
+  const [first, second] = paths;
+  const own = (path: string): Program => script("gigafrost_ours.ts", path, mode, RUN_MS);
+  const loop = (path: string, kind: "plain" | "vectorised"): Program =>
+    native("gigafrost", path, kind, mode, RUN_MS);
+  const { plain, ours, vectorised } = await takeTurns({
+    plain: [loop(first, "plain")],
+    ours: [own(first), own(second)],
+    vectorised: [loop(first, "vectorised"), loop(second, "vectorised")],
+  }, rounds);
   const row = "gigafrost";
   const unpack = `unpack GigaFRoST, ${mode}`;
-  const memoryBound = scaling("vectorised") < TWO_CORES.limit;
   return [
     {
       row,
       name: `${unpack}, against a plain loop`,
       unit: "GB/s",
-      ...compare(one.ours, one.plain),
+      ...compare(ours.one, plain.one),
       ...(mode === "hot" ? { floor: ASKED } : { note: "limited by the memory, on both sides" }),
     },
     {
       row,
       name: `${unpack}, against a loop that gcc vectorises`,
       unit: "GB/s",
-      ...compare(one.ours, one.vectorised),
+      ...compare(ours.one, vectorised.one),
     },
-    {
-      row,
-      name: `${unpack}, two cores`,
-      unit: "× one",
-      ours: scaling("ours"),
-      theirs: scaling("vectorised"),
-      note: `${median(two.ours).toFixed(1)} GB/s, C ${median(two.vectorised).toFixed(1)}`,
-      ...(memoryBound ? {} : { floor: TWO_CORES }),
-    },
+    twoCores(row, unpack, ours, vectorised),
   ];
-}
-
-/** Packed bytes per second of CPU time, GB/s. */
-async function speed(program: Program, cpu: number): Promise<number> {
-  return (await run(program, cpu)).gb_per_s!;
 }
 
 function writeNoise(path: string, bytes: number): void {

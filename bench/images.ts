@@ -6,26 +6,47 @@
 import { unlink } from "../lib/os/mod.ts";
 import { dataPath } from "../lib/ring/mod.ts";
 import { compare, type Figure, type Floor, median } from "./_figure.ts";
-import { COMPRESSION, IMAGE_BYTES, IMAGES, LOOPS, WIDTH, writeImages } from "./_images.ts";
+import {
+  COMPRESSION,
+  IMAGE_BYTES,
+  IMAGES,
+  LOOPS,
+  OTHER_PIXELS,
+  type Pixel,
+  PIXELS,
+  WIDTH,
+  writeImages,
+} from "./_images.ts";
 import { benchName } from "./_names.ts";
 import { MEASURED_CPU, native, type Program, run, script, SENDER_CPU } from "./_run.ts";
 
 const RUN_MS = 100;
 
+/** Of other pixels than those of 16 bit: all kernels of a type in one run, one after the other. */
+const SHORT_RUN_MS = 40;
+
 /** What is measured. */
 type Case = typeof LOOPS[number] | typeof COMPRESSION[number];
 
 const NAMES: Readonly<Record<Case, string>> = {
-  mask: "mask u16",
-  bin2: "bin u16, sum of 2 × 2",
-  bin8: "bin u16, mean of 8 × 8",
-  statistics: "statistics u16",
-  histogram: "histogram u16",
-  crop: "region of interest u16",
+  mask: "mask %",
+  bin2: "bin %, sum of 2 × 2",
+  bin8: "bin %, mean of 8 × 8",
+  statistics: "statistics %",
+  histogram: "histogram %",
+  crop: "region of interest %",
   xxh3: "XXH3",
-  shuffle: "bitshuffle u16",
-  compress: "bitshuffle + LZ4 u16",
-  decompress: "bitshuffle + LZ4 u16, back",
+  shuffle: "bitshuffle %",
+  compress: "bitshuffle + LZ4 %",
+  decompress: "bitshuffle + LZ4 %, back",
+};
+
+const SHORT: Readonly<Record<Pixel, string>> = {
+  uint8: "u8",
+  uint16: "u16",
+  uint32: "u32",
+  float32: "f32",
+  uint64: "u64",
 };
 
 const FLOORS: Partial<Record<Case, number>> = { mask: 2, compress: 1 };
@@ -41,45 +62,114 @@ interface Speeds {
 
 /** Measures; `rounds` runs of each side in turn, on one core and on two at once. */
 export async function images(rounds: number): Promise<Figure[]> {
-  const path = dataPath(benchName("images"));
   const figures: Figure[] = [];
-  try {
-    writeImages(path);
-    for (const what of [...LOOPS, ...COMPRESSION]) {
-      figures.push(...await measure(what, path, rounds));
+  for (const pixel of ["uint16", "uint8", "uint32", "float32", "uint64"] as const) {
+    const path = dataPath(benchName("images"));
+    try {
+      writeImages(path, pixel);
+      if (pixel !== "uint16") {
+        figures.push(...await measureOther(pixel, path, Math.min(rounds, 3)));
+        continue;
+      }
+      for (const what of [...LOOPS, ...COMPRESSION]) {
+        figures.push(...await measure(what, path, rounds));
+      }
+    } finally {
+      unlink(path);
     }
-  } finally {
-    unlink(path);
   }
   return figures;
 }
 
+/** All kernels for pixels of another type, on one core. */
+async function measureOther(
+  pixel: Exclude<Pixel, "uint16">,
+  path: string,
+  rounds: number,
+): Promise<Figure[]> {
+  const isLoop = (what: string): boolean => LOOPS.some((name) => name === what);
+  const cases = [...LOOPS, ...COMPRESSION].filter((what) => OTHER_PIXELS[pixel].includes(what));
+  const loops = cases.filter(isLoop).join(), packed = cases.filter((what) => !isLoop(what)).join();
+  const ours: Record<string, number>[] = [], theirs: Record<string, number>[] = [];
+  for (let round = 0; round < rounds; round++) {
+    theirs.push({
+      ...(loops === "" ? {} : await run(yardstick(path, pixel, loops, SHORT_RUN_MS), MEASURED_CPU)),
+      ...(packed === ""
+        ? {}
+        : await run(compressor(path, pixel, packed, "avx2", SHORT_RUN_MS), MEASURED_CPU)),
+    });
+    ours.push(await run(own(path, pixel, cases.join(), SHORT_RUN_MS), MEASURED_CPU));
+  }
+  const figures: Figure[] = [];
+  for (const cache of ["cold", "hot"]) {
+    for (const what of cases) {
+      const speed = (runs: Record<string, number>[]): number[] =>
+        runs.map((speeds) => speeds[`${what} ${cache}`]!);
+      if (theirs[0]![`${what} ${cache}`] === undefined) continue; // no such library here
+      // The compiler has instructions of AVX2 that write chosen pixels of 32 bit, and needs no kernel.
+      const limit = what === "mask" && PIXELS[pixel] === 4 ? undefined : FLOORS[what];
+      const [own, their] = [ours[0]!["share"], theirs[0]!["share"]];
+      figures.push({
+        row: "images",
+        name: `${nameOf(what, pixel)}, ${cache}${isLoop(what) ? "" : `, against ${AVX2}`}`,
+        unit: "GB/s",
+        ...compare(speed(ours), speed(theirs)),
+        ...(limit === undefined ? {} : { floor: atLeast("ratio", limit) }),
+        ...(what === "compress"
+          ? { note: `left of the images: ours ${percent(own!)}, theirs ${percent(their!)}` }
+          : {}),
+      });
+    }
+  }
+  return figures;
+}
+
+function nameOf(what: Case, pixel: Pixel): string {
+  return NAMES[what].replace("%", SHORT[pixel]);
+}
+
+function own(path: string, pixel: Pixel, cases: string, ms: number): Program {
+  return script("images_ours.ts", path, pixel, cases, ms);
+}
+
+function yardstick(path: string, pixel: Pixel, cases: string, ms: number): Program {
+  return native("images", path, pixel, IMAGE_BYTES, IMAGES, WIDTH, cases, ms);
+}
+
+function compressor(
+  path: string,
+  pixel: Pixel,
+  cases: string,
+  by: "avx2" | "package",
+  ms: number,
+): Program {
+  return native("bitshuffle", path, PIXELS[pixel], IMAGE_BYTES, IMAGES, cases, by, ms);
+}
+
 async function measure(what: Case, path: string, rounds: number): Promise<Figure[]> {
   const loop = LOOPS.some((name) => name === what);
-  const ours = script("images_ours.ts", path, what, RUN_MS);
-  const yardsticks = loop
-    ? { "": native("images", path, IMAGE_BYTES, IMAGES, WIDTH, what, RUN_MS) }
-    : {
-      [AVX2]: native("bitshuffle", path, IMAGE_BYTES, IMAGES, what, "avx2", RUN_MS),
-      [PACKAGE]: native("bitshuffle", path, IMAGE_BYTES, IMAGES, what, "package", RUN_MS),
-    };
+  const ours = own(path, "uint16", what, RUN_MS);
+  const yardsticks = loop ? { "": yardstick(path, "uint16", what, RUN_MS) } : {
+    [AVX2]: compressor(path, "uint16", what, "avx2", RUN_MS),
+    [PACKAGE]: compressor(path, "uint16", what, "package", RUN_MS),
+  };
   const one: Speeds[] = [], two: Speeds[] = [];
   const notes = new Map<string, string>();
   const theirs = new Map<string, { one: Speeds[]; two: Speeds[] }>();
   for (let round = 0; round < rounds; round++) {
     for (const [name, program] of Object.entries(yardsticks)) {
       const alone = await run(program, MEASURED_CPU);
-      if (alone.hot === undefined) continue; // no such library here
+      if (alone[`${what} hot`] === undefined) continue; // no such library here
       const runs = theirs.get(name) ?? { one: [], two: [] };
       theirs.set(name, runs);
-      runs.one.push(speeds(alone));
-      runs.two.push(await onTwo(program));
+      runs.one.push(speeds(alone, what));
+      runs.two.push(await onTwo(program, what));
       const share = alone.share ? ` ${percent(alone.share)}` : "";
       notes.set(name, share + (name === AVX2 ? "" : alone.package_avx2 ? ", AVX2" : ", SSE2"));
     }
     const alone = await run(ours, MEASURED_CPU);
-    one.push(speeds(alone));
-    two.push(await onTwo(ours));
+    one.push(speeds(alone, what));
+    two.push(await onTwo(ours, what));
     if (alone.share) notes.set("ours", ` ${percent(alone.share)}`);
   }
   const figures: Figure[] = [];
@@ -95,7 +185,7 @@ async function measure(what: Case, path: string, rounds: number): Promise<Figure
       const limit = FLOORS[what];
       figures.push({
         row: "images",
-        name: `${NAMES[what]}, ${cache}${against}`,
+        name: `${nameOf(what, "uint16")}, ${cache}${against}`,
         unit: "GB/s",
         ...own,
         ...(limit === undefined ? {} : { floor: atLeast("ratio", limit) }),
@@ -109,7 +199,7 @@ async function measure(what: Case, path: string, rounds: number): Promise<Figure
     const c = scaling(first);
     figures.push({
       row: "images",
-      name: `${NAMES[what]}, ${cache}, two cores`,
+      name: `${nameOf(what, "uint16")}, ${cache}, two cores`,
       unit: "× one",
       ours: scaling({ one, two }),
       theirs: c,
@@ -131,12 +221,13 @@ function percent(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
 }
 
-function speeds({ hot, cold }: Record<string, number>): Speeds {
-  return { hot: hot!, cold: cold! };
+function speeds(result: Record<string, number>, what: Case): Speeds {
+  return { hot: result[`${what} hot`]!, cold: result[`${what} cold`]! };
 }
 
 /** Both at once, each on its core: the sum. */
-async function onTwo(program: Program): Promise<Speeds> {
-  const [a, b] = await Promise.all([run(program, SENDER_CPU), run(program, MEASURED_CPU)]);
-  return { hot: a.hot! + b.hot!, cold: a.cold! + b.cold! };
+async function onTwo(program: Program, what: Case): Promise<Speeds> {
+  const both = await Promise.all([run(program, SENDER_CPU), run(program, MEASURED_CPU)]);
+  const [a, b] = both.map((result) => speeds(result, what));
+  return { hot: a!.hot + b!.hot, cold: a!.cold + b!.cold };
 }

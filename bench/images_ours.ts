@@ -1,10 +1,10 @@
 /**
  * Our side of the images row: the image kernels by their wrappers.
  *
- *   images_ours.ts <shm file> <case> <ms>
+ *   images_ours.ts <shm file> <pixel> <case[,case…]> <ms>
  *
- * The same work as `native/images.c` and `native/bitshuffle.c`. Prints {"hot", "cold"}: GB of images per
- * second of CPU time, and {"share"}, what is left of them when compressed.
+ * The same work as `native/images.c` and `native/bitshuffle.c`. Prints {"<case> hot", "<case> cold"}: GB of
+ * images per second of CPU time, and {"share"}, what is left of them when compressed.
  *
  * @module
  */
@@ -31,27 +31,28 @@ import {
 import { cpuTimeMicroseconds, File } from "../lib/os/mod.ts";
 import { SharedMemory } from "../lib/ring/mod.ts";
 import {
-  type COMPRESSION,
   FILE_BYTES,
   HOT_BYTES,
   IMAGE_BYTES,
   IMAGES,
-  type LOOPS,
+  type Pixel,
+  PIXELS,
   WIDTH,
 } from "./_images.ts";
 import { printJson } from "./_print.ts";
 
 const BINS = 4096;
 const WARM_BYTES = 16384, WARM_US = 250_000;
-const BLOCK = defaultBlockElements(2);
 
-const [path, what, milliseconds] = Deno.args as [
-  string,
-  typeof LOOPS[number] | typeof COMPRESSION[number],
-  string,
-];
+const [path, pixel, cases, milliseconds] = Deno.args as [string, Pixel, string, string];
+const elementBytes = PIXELS[pixel];
+const BLOCK = defaultBlockElements(elementBytes);
+/** The largest value of a pixel; there are no image kernels for those of 64 bit, which are compressed only. */
+const LARGEST =
+  { uint8: 0xff, uint16: 0xffff, uint32: 0xffff_ffff, float32: Infinity, uint64: NaN }[pixel];
+const imagePixel = pixel === "uint64" ? "uint32" : pixel;
 using file = File.open(path);
-const room = compressedBound(IMAGE_BYTES / 2, 2);
+const room = compressedBound(IMAGE_BYTES / elementBytes, elementBytes);
 const memory = new SharedMemory(FILE_BYTES + IMAGES * (IMAGE_BYTES + room) + 2 ** 22);
 const images = memory.map(file, FILE_BYTES);
 const mask = images + IMAGES * IMAGE_BYTES;
@@ -63,7 +64,7 @@ memory.u8.fill(1, chunks, chunks + IMAGES * room);
 const on = kernelMemory(memory.memory);
 const scratch = {
   at: memory.allocate(2 ** 20),
-  bytes: bitshuffleScratchBytes(IMAGE_BYTES / 2, 2),
+  bytes: bitshuffleScratchBytes(IMAGE_BYTES / elementBytes, elementBytes),
 };
 const work = memory.allocate(binWorkBytes(WIDTH));
 const counts = memory.allocate(histogramBytes(BINS));
@@ -72,17 +73,17 @@ const xxh3 = new Xxh3(on, memory.allocate(XXH3_SECRET_BYTES));
 const { kernels } = on;
 
 /** What is done to image `i`, or to a part of an image, of so many bytes. */
-function step(i: number, bytes: number): void {
+function step(what: string, i: number, bytes: number): void {
   const image: ImageAt = {
     at: images + i * bytes,
     width: WIDTH,
-    height: bytes / 2 / WIDTH,
-    pixel: "uint16",
+    height: bytes / elementBytes / WIDTH,
+    pixel: imagePixel,
   };
   const to = outputs + i * bytes;
   switch (what) {
     case "mask":
-      return applyMask(on, { ...image, at: to }, mask, 0xffff);
+      return applyMask(on, { ...image, at: to }, mask, LARGEST);
     case "bin2":
       binImage(on, image, { factor: 2, mode: "sum", to, work });
       return;
@@ -109,8 +110,8 @@ function step(i: number, bytes: number): void {
       xxh3.hash(imageRegion(image));
       return;
     case "shuffle":
-      for (let at = 0; at < bytes; at += 2 * BLOCK) {
-        kernels.bitshuffle(to + at, image.at + at, BLOCK, 2, scratch.at);
+      for (let at = 0; at < bytes; at += elementBytes * BLOCK) {
+        kernels.bitshuffle(to + at, image.at + at, BLOCK, elementBytes, scratch.at);
       }
       return;
     case "compress":
@@ -118,7 +119,7 @@ function step(i: number, bytes: number): void {
     case "decompress":
       decompressChunk(on, {
         from: { at: chunks + i * room, bytes: chunkBytes[i]! },
-        elementBytes: 2,
+        elementBytes,
         to: { at: to, bytes },
         scratch,
       });
@@ -127,37 +128,42 @@ function step(i: number, bytes: number): void {
 
 const chunkBytes: number[] = [];
 const speeds: Record<string, number> = {};
-// Small calls first: a long first call stays in the compiler's slow tier.
-if (what === "decompress") compress(0, WARM_BYTES);
-for (
-  const start = cpuTimeMicroseconds("thread");
-  cpuTimeMicroseconds("thread") - start < WARM_US;
-) {
-  step(0, WARM_BYTES);
+for (const what of cases.split(",")) {
+  // Small calls first: a long first call stays in the compiler's slow tier.
+  if (what === "decompress") compress(0, WARM_BYTES);
+  for (
+    const start = cpuTimeMicroseconds("thread");
+    cpuTimeMicroseconds("thread") - start < WARM_US;
+  ) {
+    step(what, 0, WARM_BYTES);
+  }
+  for (const mode of ["hot", "cold"] as const) speeds[`${what} ${mode}`] = measure(what, mode);
 }
-for (const mode of ["hot", "cold"]) {
+const share = chunkBytes.reduce((a, b) => a + b, 0) / chunkBytes.length / IMAGE_BYTES;
+printJson({ ...speeds, ...(chunkBytes.length > 0 ? { share } : {}) });
+
+/** GB of images per second of CPU time. */
+function measure(what: string, mode: "hot" | "cold"): number {
   const [bytes, count] = mode === "hot" ? [HOT_BYTES, 1] : [IMAGE_BYTES, IMAGES];
   for (let i = 0; i < count; i++) if (what === "decompress") compress(i, bytes);
   let start = 0, now = 0, done = 0, i = 0;
   const atOnce = mode === "hot" ? 16 : 1;
   for (let round = 0; start === 0 || now - start < 1e3 * Number(milliseconds); round++) {
     for (let n = 0; n < atOnce; n++) {
-      step(i, bytes);
+      step(what, i, bytes);
       if (++i === count) i = 0;
       if (start !== 0) done += bytes;
     }
     now = cpuTimeMicroseconds("thread");
     if (start === 0 && round >= 4) start = now, done = 0;
   }
-  speeds[mode] = done / 1e3 / (now - start);
+  return done / 1e3 / (now - start);
 }
-const share = chunkBytes.reduce((a, b) => a + b, 0) / chunkBytes.length / IMAGE_BYTES;
-printJson({ ...speeds, ...(chunkBytes.length > 0 ? { share } : {}) });
 
 function compress(i: number, bytes: number): void {
   chunkBytes[i] = compressChunk(on, {
     from: { at: images + i * bytes, bytes },
-    elementBytes: 2,
+    elementBytes,
     to: { at: chunks + i * room, bytes: room },
     scratch,
   });

@@ -1,12 +1,14 @@
-/* Plain loops over 16-bit images: what the kernels are compared with.
+/* Plain loops over images: what the kernels are compared with.
  *
- *   images <shm file> <image bytes> <images> <width> <mask|bin2|bin8|statistics|histogram|crop|xxh3> <ms>
+ *   images <shm file> <uint8|uint16|uint32|float32> <image bytes> <images> <width> <case[,case…]> <ms>
  *
- * The file holds the images and then one mask, a byte per pixel. cold: image after image. hot: the first
- * 64 KiB of the first. Prints {"hot", "cold"}: GB of images per second of CPU time.
+ * Cases: mask, bin2, bin8, statistics, histogram, crop, xxh3. The file holds the images and then one mask,
+ * a byte per pixel. cold: image after image. hot: the first 64 KiB of the first. Prints {"<case> hot",
+ * "<case> cold"}: GB of images per second of CPU time.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,49 +27,60 @@ static double seconds(void) {
   return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-NOINLINE static void apply_mask(uint16_t *image, const uint8_t *mask, size_t n, uint16_t value) {
-  for (size_t i = 0; i < n; i++)
-    if (mask[i]) image[i] = value;
-}
-
-NOINLINE static void bin2(uint32_t *restrict to, const uint16_t *restrict from, size_t width, size_t rows) {
-  for (size_t y = 0; y < rows / 2; y++) {
-    const uint16_t *a = from + 2 * y * width, *b = a + width;
-    for (size_t x = 0; x < width / 2; x++) *to++ = (uint32_t)a[2 * x] + a[2 * x + 1] + b[2 * x] + b[2 * x + 1];
+/* Loops over pixels of type T. Sum: of 2 × 2 of them; Wide: of 64; Total: of an image. */
+#define LOOPS(T, Sum, Wide, Total, MOST, SUM, MEAN, ABOVE)                                                       \
+  NOINLINE static void mask_##T(T *image, const uint8_t *mask, size_t n) {                                       \
+    for (size_t i = 0; i < n; i++)                                                                               \
+      if (mask[i]) image[i] = MOST;                                                                              \
+  }                                                                                                              \
+  NOINLINE static void bin2_##T(Sum *restrict to, const T *restrict from, size_t width, size_t rows) {           \
+    for (size_t y = 0; y < rows / 2; y++) {                                                                      \
+      const T *a = from + 2 * y * width, *b = a + width;                                                         \
+      for (size_t x = 0; x < width / 2; x++) {                                                                   \
+        const Wide sum = (Wide)a[2 * x] + a[2 * x + 1] + b[2 * x] + b[2 * x + 1];                                \
+        *to++ = SUM;                                                                                             \
+      }                                                                                                          \
+    }                                                                                                            \
+  }                                                                                                              \
+  NOINLINE static void bin8_##T(T *restrict to, const T *restrict from, size_t width, size_t rows) {             \
+    for (size_t y = 0; y < rows / 8; y++) {                                                                      \
+      for (size_t x = 0; x < width / 8; x++) {                                                                   \
+        Wide sum = 0;                                                                                            \
+        for (size_t j = 0; j < 8; j++)                                                                           \
+          for (size_t i = 0; i < 8; i++) sum += from[(8 * y + j) * width + 8 * x + i];                           \
+        *to++ = MEAN;                                                                                            \
+      }                                                                                                          \
+    }                                                                                                            \
+  }                                                                                                              \
+  NOINLINE static double statistics_##T(const T *from, const uint8_t *mask, size_t n) {                          \
+    T least = MOST, most = 0;                                                                                    \
+    Total sum = 0, valid = 0;                                                                                    \
+    for (size_t i = 0; i < n; i++) {                                                                             \
+      if (mask[i] || from[i] != from[i]) continue;                                                               \
+      if (from[i] < least) least = from[i];                                                                      \
+      if (from[i] > most) most = from[i];                                                                        \
+      sum += from[i];                                                                                            \
+      valid++;                                                                                                   \
+    }                                                                                                            \
+    return (double)sum + (double)valid + (double)least + (double)most;                                           \
+  }                                                                                                              \
+  NOINLINE static void histogram_##T(uint32_t *restrict counts, const T *from, const uint8_t *mask, size_t n) {  \
+    memset(counts, 0, (BINS + 2) * 4);                                                                           \
+    for (size_t i = 0; i < n; i++) {                                                                             \
+      const size_t bin = mask[i] || from[i] != from[i] ? BINS + 1 : ABOVE ? BINS : (size_t)from[i];              \
+      counts[bin]++;                                                                                             \
+    }                                                                                                            \
   }
-}
 
-NOINLINE static void bin8(uint16_t *restrict to, const uint16_t *restrict from, size_t width, size_t rows) {
-  for (size_t y = 0; y < rows / 8; y++) {
-    for (size_t x = 0; x < width / 8; x++) {
-      uint32_t sum = 0;
-      for (size_t j = 0; j < 8; j++)
-        for (size_t i = 0; i < 8; i++) sum += from[(8 * y + j) * width + 8 * x + i];
-      *to++ = (uint16_t)((sum + 32) / 64);
-    }
-  }
-}
-
-NOINLINE static uint64_t statistics(const uint16_t *from, const uint8_t *mask, size_t n) {
-  uint16_t least = 0xffff, most = 0;
-  uint64_t sum = 0, valid = 0;
-  for (size_t i = 0; i < n; i++) {
-    if (mask[i]) continue;
-    if (from[i] < least) least = from[i];
-    if (from[i] > most) most = from[i];
-    sum += from[i];
-    valid++;
-  }
-  return sum + valid + least + most;
-}
-
-NOINLINE static void histogram(uint32_t *restrict counts, const uint16_t *from, const uint8_t *mask, size_t n) {
-  memset(counts, 0, (BINS + 2) * 4);
-  for (size_t i = 0; i < n; i++) {
-    const size_t bin = mask[i] ? BINS + 1 : from[i] < BINS ? from[i] : BINS;
-    counts[bin]++;
-  }
-}
+typedef uint8_t uint8;
+typedef uint16_t uint16;
+typedef uint32_t uint32;
+typedef float float32;
+LOOPS(uint8, uint16, uint32, uint64_t, 0xff, (uint16)sum, (uint8)((sum + 32) / 64), 0)
+LOOPS(uint16, uint32, uint32, uint64_t, 0xffff, sum, (uint16)((sum + 32) / 64), from[i] >= BINS)
+LOOPS(uint32, uint32, uint64_t, uint64_t, 0xffffffff, sum > 0xffffffff ? 0xffffffff : (uint32)sum,
+      (uint32)((sum + 32) / 64), from[i] >= BINS)
+LOOPS(float32, float32, float32, double, INFINITY, sum, sum / 64, !(from[i] >= 0 && from[i] < BINS))
 
 NOINLINE static void crop(uint8_t *restrict to, const uint8_t *restrict from, size_t rows, size_t run, size_t stride) {
   for (size_t y = 0; y < rows; y++) memcpy(to + y * run, from + y * stride, run);
@@ -96,50 +109,71 @@ NOINLINE static uint64_t xxh3(const uint8_t *from, size_t n, const uint8_t *secr
   return sums[0] ^ sums[1] ^ sums[2] ^ sums[3] ^ sums[4] ^ sums[5] ^ sums[6] ^ sums[7];
 }
 
+static uint32_t counts[BINS + 2];
+static uint8_t secret[192];
+static volatile double keep;
+
+/* One case on pixels of one type. */
+#define RUN(T, Sum)                                                                                              \
+  static void run_##T(const char *what, void *to, const void *from, const uint8_t *mask, size_t width, size_t n) { \
+    const size_t rows = n / width, pixel = sizeof(T);                                                            \
+    if (strcmp(what, "mask") == 0) mask_##T(to, mask, n);                                                        \
+    else if (strcmp(what, "bin2") == 0) bin2_##T((Sum *)to, from, width, rows);                                  \
+    else if (strcmp(what, "bin8") == 0) bin8_##T(to, from, width, rows);                                         \
+    else if (strcmp(what, "statistics") == 0) keep = statistics_##T(from, mask, n);                              \
+    else if (strcmp(what, "histogram") == 0) histogram_##T(counts, from, mask, n);                               \
+    else if (strcmp(what, "crop") == 0)                                                                          \
+      crop(to, (const uint8_t *)from + pixel * (width * (rows / 8) + width / 8), rows * 3 / 4,                   \
+           width * 3 / 4 * pixel, width * pixel);                                                                \
+    else keep = (double)xxh3(from, n * pixel, secret);                                                           \
+  }
+RUN(uint8, uint16)
+RUN(uint16, uint32)
+RUN(uint32, uint32)
+RUN(float32, float32)
+
+static const struct {
+  const char *name;
+  size_t pixel;
+  void (*run)(const char *, void *, const void *, const uint8_t *, size_t, size_t);
+} TYPES[] = {{"uint8", 1, run_uint8}, {"uint16", 2, run_uint16}, {"uint32", 4, run_uint32}, {"float32", 4, run_float32}};
+
 int main(int argc, char **argv) {
-  if (argc < 7) return 2;
-  const size_t bytes = (size_t)atol(argv[2]), count = (size_t)atol(argv[3]), width = (size_t)atol(argv[4]);
-  const char *const what = argv[5];
-  const double wanted = atof(argv[6]) / 1e3;
-  const size_t all = bytes * count;
+  if (argc < 8) return 2;
+  size_t t = 0;
+  while (t < 4 && strcmp(argv[2], TYPES[t].name) != 0) t++;
+  if (t == 4) return 2;
+  const size_t bytes = (size_t)atol(argv[3]), count = (size_t)atol(argv[4]), width = (size_t)atol(argv[5]);
+  const double wanted = atof(argv[7]) / 1e3;
+  const size_t pixel = TYPES[t].pixel, all = bytes * count;
   const int fd = open(argv[1], O_RDONLY);
   if (fd < 0) { perror(argv[1]); return 1; }
-  const uint8_t *in = mmap(NULL, all + bytes / 2, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
+  const uint8_t *in = mmap(NULL, all + bytes / pixel, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
   if (in == MAP_FAILED) { perror("mmap"); return 1; }
   const uint8_t *const mask = in + all;
   uint8_t *const out = malloc(all);
   memcpy(out, in, all);
-  static uint32_t counts[BINS + 2];
-  uint8_t secret[192];
   for (size_t i = 0; i < sizeof secret; i++) secret[i] = (uint8_t)(i * 37 + 11);
 
-  double speed[2];
-  volatile uint64_t keep = 0;
-  for (int cold = 0; cold < 2; cold++) {
-    const size_t unit = cold ? bytes : HOT, units = cold ? count : 1, n = unit / 2, rows = n / width;
-    const size_t run = width * 3 / 4 * 2; /* of the region of interest, bytes */
-    size_t done = 0, i = 0;
-    double start = 0, now = 0;
-    for (int round = 0; start == 0 || now - start < wanted; round++) {
-      for (int step = 0; step < (cold ? 1 : 16); step++) {
-        const uint8_t *const from = in + i * unit;
-        uint8_t *const to = out + i * unit;
-        if (strcmp(what, "mask") == 0) apply_mask((uint16_t *)to, mask, n, 0xffff);
-        else if (strcmp(what, "bin2") == 0) bin2((uint32_t *)to, (const uint16_t *)from, width, rows);
-        else if (strcmp(what, "bin8") == 0) bin8((uint16_t *)to, (const uint16_t *)from, width, rows);
-        else if (strcmp(what, "statistics") == 0) keep += statistics((const uint16_t *)from, mask, n);
-        else if (strcmp(what, "histogram") == 0) histogram(counts, (const uint16_t *)from, mask, n);
-        else if (strcmp(what, "crop") == 0) crop(to, from + 2 * width * (rows / 8) + 256, rows * 3 / 4, run, 2 * width);
-        else keep += xxh3(from, unit, secret);
-        if (++i == units) i = 0;
-        if (start != 0) done += unit;
+  const char *comma = "{";
+  for (const char *what = strtok(argv[6], ","); what != NULL; what = strtok(NULL, ",")) {
+    for (int cold = 0; cold < 2; cold++) {
+      const size_t unit = cold ? bytes : HOT, units = cold ? count : 1;
+      size_t done = 0, i = 0;
+      double start = 0, now = 0;
+      for (int round = 0; start == 0 || now - start < wanted; round++) {
+        for (int step = 0; step < (cold ? 1 : 16); step++) {
+          TYPES[t].run(what, out + i * unit, in + i * unit, mask, width, unit / pixel);
+          if (++i == units) i = 0;
+          if (start != 0) done += unit;
+        }
+        now = seconds();
+        if (start == 0 && round >= 4) start = now, done = 0; /* warm from here on */
       }
-      now = seconds();
-      if (start == 0 && round >= 4) start = now, done = 0; /* warm from here on */
+      printf("%s\"%s %s\":%.4f", comma, what, cold ? "cold" : "hot", (double)done / 1e9 / (now - start));
+      comma = ",";
     }
-    speed[cold] = (double)done / 1e9 / (now - start);
   }
-  keep += counts[0];
-  printf("{\"hot\":%.4f,\"cold\":%.4f}\n", speed[0], speed[1]);
+  puts("}");
   return 0;
 }

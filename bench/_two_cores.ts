@@ -1,0 +1,61 @@
+/**
+ * Measurements of programs that say their speed as `gb_per_s`: in turns, on one core and on two at once.
+ *
+ * @module
+ */
+import { type Figure, type Floor, median, type RowName } from "./_figure.ts";
+import { MEASURED_CPU, type Program, run, SENDER_CPU } from "./_run.ts";
+
+/** Speeds of all rounds, GB/s of CPU time: on one core, and the sum of two at once. */
+export interface Speeds {
+  one: number[];
+  two: number[];
+}
+
+/** A program for the measured core, and one like it, with a memory of its own, for the other core. */
+export type Pair = readonly [measured: Program, other?: Program];
+
+/** Runs every side in each of `rounds` rounds: alone, and where there is a pair, with the other core at work. */
+export async function takeTurns<Side extends string>(
+  sides: Readonly<Record<Side, Pair>>,
+  rounds: number,
+): Promise<Record<Side, Speeds>> {
+  const all = Object.entries<Pair>(sides).map(([side, pair]) => {
+    const speeds: Speeds = { one: [], two: [] };
+    return { side, pair, speeds };
+  });
+  for (let i = 0; i < rounds; i++) {
+    for (const { pair: [measured, other], speeds } of all) {
+      speeds.one.push(await gigabytes(measured, MEASURED_CPU));
+      if (other === undefined) continue;
+      const both = [gigabytes(other, SENDER_CPU), gigabytes(measured, MEASURED_CPU)];
+      speeds.two.push((await Promise.all(both)).reduce((a, b) => a + b));
+    }
+  }
+  return Object.fromEntries(all.map(({ side, speeds }) => [side, speeds])) as Record<Side, Speeds>;
+}
+
+async function gigabytes(program: Program, cpu: number): Promise<number> {
+  return (await run(program, cpu)).gb_per_s!;
+}
+
+/** What is asked of two cores: so much more than one of them does. */
+const TWO_CORES: Floor = { of: "value", sense: "at least", limit: 1.7 };
+
+/**
+ * What two cores do together, by what one did in the same round. Nothing is asked where the yardstick
+ * gets no further: it is the memory.
+ */
+export function twoCores(row: RowName, name: string, ours: Speeds, theirs: Speeds): Figure {
+  const gain = ({ one, two }: Speeds): number => median(two.map((sum, i) => sum / one[i]!));
+  const bound = gain(theirs);
+  return {
+    row,
+    name: `${name}, two cores`,
+    unit: "× one",
+    ours: gain(ours),
+    theirs: bound,
+    note: `${median(ours.two).toFixed(1)} GB/s, C ${median(theirs.two).toFixed(1)}`,
+    ...(bound < TWO_CORES.limit ? {} : { floor: TWO_CORES }),
+  };
+}
