@@ -38,7 +38,7 @@ function service(
   tag: string,
   handler: BrokerServiceOptions<Request>["handler"],
   options: Partial<BrokerServiceOptions<Request>> = {},
-): Promise<PrimaryService<Request>> {
+): Promise<PrimaryService> {
   return PrimaryService.start({
     broker: resolveBroker({ url: rabbit.url }),
     serviceName: `${tag}.service`,

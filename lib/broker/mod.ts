@@ -10,6 +10,7 @@
 export * from "./broker_client.ts";
 export * from "./broker_error.ts";
 export * from "./broker_options.ts";
+export * from "./broker_service.ts";
 export * from "./postprocessing_service.ts";
 export * from "./primary_service.ts";
 export * from "./service_options.ts";

@@ -1,5 +1,6 @@
 import type { Settlement } from "./_subscription.ts";
 import { type Delivery, readStatus } from "./_messages.ts";
+import { BrokerService } from "./broker_service.ts";
 import { ServiceCore } from "./_service.ts";
 import type { BrokerServiceOptions, RequestTools } from "./service_options.ts";
 import type { Status } from "./status.ts";
@@ -23,13 +24,7 @@ type Core<Request> = ServiceCore<Request, PostprocessingTools>;
  * A service that goes on where another one has succeeded, with the same request and request id. Where the
  * other has failed, it fails, too, and passes the reason on.
  */
-export class PostprocessingService<Request> implements AsyncDisposable {
-  readonly #core: Core<Request>;
-
-  private constructor(core: Core<Request>) {
-    this.#core = core;
-  }
-
+export class PostprocessingService extends BrokerService {
   /**
    * Connects and listens to the primary service; resolves when what it says from now on will be seen.
    *
@@ -38,7 +33,7 @@ export class PostprocessingService<Request> implements AsyncDisposable {
    */
   static async start<Request>(
     options: PostprocessingServiceOptions<Request>,
-  ): Promise<PostprocessingService<Request>> {
+  ): Promise<PostprocessingService> {
     const { primary, serviceName, queue, onNote = () => {} } = options;
     if (primary === serviceName) {
       throw new RangeError(
@@ -56,26 +51,6 @@ export class PostprocessingService<Request> implements AsyncDisposable {
         }),
     );
     return new PostprocessingService(core);
-  }
-
-  /** Ids of the requests that are being carried out. */
-  get running(): string[] {
-    return this.#core.runner.running;
-  }
-
-  /** Whether the broker is there right now; a lost connection is tried again for ever. */
-  get isConnected(): boolean {
-    return this.#core.isConnected;
-  }
-
-  /** Aborts what runs, which ends as failed, and disconnects. */
-  async stop(): Promise<void> {
-    await this.#core.stop();
-  }
-
-  /** As {@link stop}. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop();
   }
 }
 

@@ -1,3 +1,4 @@
+import { BrokerService } from "./broker_service.ts";
 import { ServiceCore } from "./_service.ts";
 import type { BrokerServiceOptions, RequestTools } from "./service_options.ts";
 
@@ -29,13 +30,7 @@ import type { BrokerServiceOptions, RequestTools } from "./service_options.ts";
  * });
  * ```
  */
-export class PrimaryService<Request> implements AsyncDisposable {
-  readonly #core: ServiceCore<Request, RequestTools>;
-
-  private constructor(core: ServiceCore<Request, RequestTools>) {
-    this.#core = core;
-  }
-
+export class PrimaryService extends BrokerService {
   /**
    * Connects and takes requests; resolves when those sent from now on will be seen.
    *
@@ -43,7 +38,7 @@ export class PrimaryService<Request> implements AsyncDisposable {
    */
   static async start<Request>(
     options: BrokerServiceOptions<Request>,
-  ): Promise<PrimaryService<Request>> {
+  ): Promise<PrimaryService> {
     const core = await ServiceCore.start<Request, RequestTools>(
       options,
       (core, connection, tag) =>
@@ -53,25 +48,5 @@ export class PrimaryService<Request> implements AsyncDisposable {
         ),
     );
     return new PrimaryService(core);
-  }
-
-  /** Ids of the requests that are being carried out. */
-  get running(): string[] {
-    return this.#core.runner.running;
-  }
-
-  /** Whether the broker is there right now; a lost connection is tried again for ever. */
-  get isConnected(): boolean {
-    return this.#core.isConnected;
-  }
-
-  /** Aborts what runs, which ends as failed, and disconnects. */
-  async stop(): Promise<void> {
-    await this.#core.stop();
-  }
-
-  /** As {@link stop}. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop();
   }
 }

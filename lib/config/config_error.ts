@@ -10,12 +10,16 @@ export interface ConfigIssue {
 
 /** What a `ConfigError` may carry besides its issues. */
 export interface ConfigErrorOptions extends ErrorOptions {
+  /** What the config is of. Default `detector config`. */
+  readonly what?: string;
+  /** Where its fields are described. Default `docs/reference/configuration.md`. */
+  readonly described?: string;
   /** Warnings of the same parse; a misspelt field often explains a missing one. */
   readonly warnings?: readonly string[];
 }
 
 /**
- * A detector config that cannot be used. The message lists every wrong field on a line of its own
+ * A config, as a rule a detector's, that cannot be used. The message lists every wrong field on a line of its own
  * (path, value found, what is allowed) and ends with what to do.
  */
 export class ConfigError extends Error {
@@ -31,19 +35,24 @@ export class ConfigError extends Error {
    *
    * @param source Where the config came from, for the message; may be empty.
    * @param issues The wrong fields; at least one.
-   * @param options `cause`, when another error is behind it, and `warnings`, shown below the issues.
+   * @param options `cause`, when another error is behind it; `warnings`, shown below the issues; what it is of.
    */
   constructor(
     source: string,
     issues: readonly ConfigIssue[],
-    { warnings = [], ...options }: ConfigErrorOptions = {},
+    {
+      warnings = [],
+      what = "detector config",
+      described = "docs/reference/configuration.md",
+      ...options
+    }: ConfigErrorOptions = {},
   ) {
     const lines = [...issues.map(line), ...warnings.map((warning) => `note: ${warning}`)];
     const count = issues.length === 1 ? "1 problem" : `${issues.length} problems`;
     super(
-      `detector config${source === "" ? "" : ` ${source}`} is not valid (${count}):\n` +
+      `${what}${source === "" ? "" : ` ${source}`} is not valid (${count}):\n` +
         `${lines.map((text) => `  ${text}\n`).join("")}` +
-        "Correct these and start again; docs/reference/configuration.md describes every field.",
+        `Correct these and start again; ${described} describes every field.`,
       options,
     );
     this.issues = issues;

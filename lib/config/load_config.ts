@@ -1,5 +1,5 @@
 import { scanJson } from "./_scan_json.ts";
-import { ConfigError } from "./config_error.ts";
+import { ConfigError, type ConfigErrorOptions } from "./config_error.ts";
 import { parseConfig, type ParsedConfig } from "./parse_config.ts";
 
 /**
@@ -11,7 +11,7 @@ import { parseConfig, type ParsedConfig } from "./parse_config.ts";
  * or describes a config that is not valid.
  */
 export async function loadConfig(path: string): Promise<ParsedConfig> {
-  return parseConfigText(await readText(path), path);
+  return parseConfigText(await readConfigText(path), path);
 }
 
 /**
@@ -24,6 +24,22 @@ export async function loadConfig(path: string): Promise<ParsedConfig> {
  * is not valid.
  */
 export function parseConfigText(text: string, source: string): ParsedConfig {
+  return parseConfig(parseConfigJson(text, source), source);
+}
+
+/**
+ * Parses the text of a config of any kind as JSON, strictly.
+ *
+ * @param text JSON; a byte order mark is overlooked.
+ * @param source Where it came from, for the error's message.
+ * @param options What the error says besides.
+ * @throws {ConfigError} If it is not JSON (with line and column), or repeats a key.
+ */
+export function parseConfigJson(
+  text: string,
+  source: string,
+  options: ConfigErrorOptions = {},
+): unknown {
   const plain = text.replace(/^\uFEFF/, "");
   const problems = scanJson(plain);
   if (problems.length > 0) {
@@ -34,19 +50,29 @@ export function parseConfigText(text: string, source: string): ParsedConfig {
         value: found,
         expected,
       })),
+      options,
     );
   }
-  const json: unknown = JSON.parse(plain);
-  return parseConfig(json, source);
+  return JSON.parse(plain);
 }
 
-async function readText(path: string): Promise<string> {
+/**
+ * Reads the file of a config of any kind.
+ *
+ * @param options What the error says besides.
+ * @throws {ConfigError} If the file cannot be read, with the reason.
+ */
+export async function readConfigText(
+  path: string,
+  options: ConfigErrorOptions = {},
+): Promise<string> {
   try {
     return await Deno.readTextFile(path);
   } catch (cause) {
     const missing = cause instanceof Deno.errors.NotFound;
     const value = missing ? undefined : cause instanceof Error ? cause.message : String(cause);
     throw new ConfigError(path, [{ path: "the file", value, expected: "a readable JSON file" }], {
+      ...options,
       cause,
     });
   }

@@ -6,7 +6,7 @@
  */
 
 export { changedFields } from "./changed_fields.ts";
-export { loadConfig, parseConfigText } from "./load_config.ts";
+export { loadConfig, parseConfigJson, parseConfigText, readConfigText } from "./load_config.ts";
 export { parseConfig, type ParsedConfig } from "./parse_config.ts";
 export { ConfigError, type ConfigErrorOptions, type ConfigIssue } from "./config_error.ts";
 export {

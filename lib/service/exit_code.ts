@@ -8,7 +8,7 @@ export const ExitCode = {
   failure: 1,
   /** Wrong command line. */
   usage: 2,
-  /** Wrong detector config. */
+  /** Wrong config, or none. */
   config: 3,
   /** Something outside could not be had: a port, memory, a locked ring, a permission. */
   resource: 4,
@@ -48,7 +48,7 @@ export function exitCodeOf(error: unknown): ExitCode {
     const { name } = link;
     if (link instanceof ServiceStartError) return exitCodeOfChild(link.exitCode);
     if (name === "UsageError") return ExitCode.usage;
-    if (name === "ConfigError") return ExitCode.config;
+    if (name === "ConfigError" || name === "NoConfigError") return ExitCode.config;
     if (RESOURCE_ERRORS.has(name) || /^Ring\w*Error$/.test(name)) return ExitCode.resource;
     if (name === "DataWorkerError") inWorker = true;
   }

@@ -1,7 +1,7 @@
 import type { DetectorConfig } from "../config/mod.ts";
 // Not `os/mod.ts`: that would open libc, and a supervisor needs none.
 import { architecture, LIBC_PATHS } from "../os/platform.ts";
-import { parseStoreAddress } from "../store/store_address.ts";
+import { parseStoreAddress, redisHost, STORE_VARIABLES } from "../store/store_address.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** The services whose permissions are known. */
@@ -28,6 +28,8 @@ export interface PermissionOptions {
   store?: StorePermission | undefined;
   /** `--health-port` of the service, if it has one. */
   healthPort?: number;
+  /** Redis, if the service is to have its config or status there. */
+  redis?: StorePermission | undefined;
   /** Another libzmq, as STD_DAQ_LIBZMQ names it. */
   libzmq?: string | undefined;
 }
@@ -55,8 +57,8 @@ interface Needs {
   read: readonly string[];
   /** Files to write. */
   write?: readonly string[];
-  /** More of the environment; true: all of it. */
-  env?: readonly string[] | true;
+  /** More of the environment. */
+  env?: readonly string[];
   /** Addresses to listen on. */
   net: readonly string[];
 }
@@ -108,30 +110,41 @@ export function permissionsFor(
   config: DetectorConfig,
   options: PermissionOptions,
 ): string[] {
-  const { root, configPath, healthPort } = options;
+  const { root, configPath, healthPort, redis } = options;
   const needs = NEEDS[service](options, config);
   const code = ["lib", `services/${service}`, "wasm", "proto", "node_modules", "deno.json"];
   const read = [
     configPath,
     ...(needs.workers ? code.map((folder) => `${root}/${folder}`) : []),
     ...needs.read,
+    ...(redis?.files ?? []),
     ...(/\D/.test(String(config.shm_group ?? "")) ? ["/etc/group"] : []),
   ];
   const ffi = [
     ...(needs.libc ? LIBC_PATHS[architecture()] : []),
     ...(needs.zmq ? libzmqPaths(root, options.libzmq) : []),
   ];
-  const net = [...needs.net, ...(healthPort === undefined ? [] : [`127.0.0.1:${healthPort}`])];
+  const net = [
+    ...needs.net,
+    ...(healthPort === undefined ? [] : [`127.0.0.1:${healthPort}`]),
+    ...(redis === undefined ? [] : [redisHost(redis.address)]),
+  ];
+  const env = [
+    ...ENVIRONMENT,
+    ...(needs.env ?? []),
+    ...(redis === undefined ? [] : STORE_VARIABLES),
+  ];
   return [
-    flag("read", read),
+    flag("read", [...new Set(read)]),
     flag("write", needs.write ?? []),
-    needs.env === true ? "--allow-env" : flag("env", [...ENVIRONMENT, ...(needs.env ?? [])]),
+    flag("env", [...new Set(env)]),
     flag("ffi", ffi),
-    flag("net", net),
+    flag("net", [...new Set(net)]),
+    flag("sys", redis === undefined ? [] : ["hostname"]),
   ].filter((text) => text !== undefined);
 }
 
-/** What a store needs: Redis's client asks for all of the environment when it is loaded. */
+/** What a store needs. */
 function storeNeeds(
   store: StorePermission | undefined,
 ): Pick<Needs, "read" | "net"> & Partial<Needs> {
@@ -140,12 +153,7 @@ function storeNeeds(
   if (parsed.engine === "sqlite") {
     return { read: [parsed.path], write: [parsed.path], net: [], env: ["STD_DAQ_STORE"] };
   }
-  const { hostname, port } = parsed.url;
-  return {
-    read: store.files ?? [],
-    net: [`${hostname}:${port === "" ? 6379 : port}`],
-    env: true,
-  };
+  return { read: store.files ?? [], net: [redisHost(store.address)], env: STORE_VARIABLES };
 }
 
 /** The folders of the calibration's files: a new pedestal is put beside the former one, and loaded. */

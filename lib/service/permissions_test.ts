@@ -65,13 +65,20 @@ Deno.test("permissionsFor() gives writer_agent its store: a file of SQLite, or R
   });
   assert.ok(list.includes("--allow-net=127.0.0.1:5000,redis.psi:6379"));
   assert.ok(list.includes("--allow-read=/etc/JF.json,/etc/ca.pem"));
-  assert.ok(list.includes("--allow-env"));
+  assert.ok(list.some((flag) => /^--allow-env=.*,REDIS_PASSWORD,/.test(flag)));
   assert.ok(!list.join().includes("secret"));
   assert.deepEqual(flags("std_assembler", { store: { address: "sqlite:/s" } }).write, undefined);
 });
 
 Deno.test("permissionsFor() adds the health port", () => {
   assert.deepEqual(flags("std_assembler", { healthPort: 9 }).net, ["127.0.0.1:9"]);
+});
+
+Deno.test("permissionsFor() lets a service report to Redis where there is one, and read how", () => {
+  const { net, env, ...rest } = flags("std_udp_recv", { redis: { address: "redis://daq-1" } });
+  assert.deepEqual(net, ["daq-1:6379"]);
+  assert.ok(env?.includes("REDIS_PASSWORD_FILE"));
+  assert.deepEqual(rest.sys, ["hostname"]);
 });
 
 Deno.test("permissionsFor() keeps libzmq from the simulator", () => {

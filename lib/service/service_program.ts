@@ -22,6 +22,7 @@ export function serviceProgram(name: string, summary: string) {
     )
     .option("--service-name <name>", `name in logs (env: SERVICE_NAME; default: ${name})`)
     .option("--health-port <port>", "serve GET /health on 127.0.0.1 (needs --allow-net)", parsePort)
+    .option("--redis <url>", "config and status in Redis (env: REDIS_URL, REDIS_HOST, REDIS_PORT)")
     .option("--exit-with-parent", "stop when stdin is closed: a supervisor sets it")
     .exitOverride()
     .configureOutput({ getOutHasColors: () => false, getErrHasColors: () => false });
@@ -30,8 +31,11 @@ export function serviceProgram(name: string, summary: string) {
 /** The command line of a service without a detector config, before it adds its own. */
 export type ServiceProgram = ReturnType<typeof serviceProgram>;
 
-/** The same with `<config>` as first argument. */
+/** The same with `[config]` as first argument. */
 export type DetectorServiceProgram = ReturnType<typeof withConfigArgument>;
+
+/** The same with `--config`. */
+export type ConfiguredServiceProgram = ReturnType<typeof withConfigOption>;
 
 /**
  * The command line with the detector config as its first argument.
@@ -40,7 +44,46 @@ export type DetectorServiceProgram = ReturnType<typeof withConfigArgument>;
  */
 // deno-lint-ignore explicit-function-return-type
 export function withConfigArgument(program: ServiceProgram) {
-  return program.argument("<config>", "detector config, a JSON file");
+  return program.argument(
+    "[config]",
+    "detector config, a JSON file (default: config.json, else Redis's config.<service name>)",
+  );
+}
+
+/**
+ * The command line with a config of the service's own.
+ *
+ * @ignore Its type is the one commander infers.
+ */
+// deno-lint-ignore explicit-function-return-type
+export function withConfigOption(program: ServiceProgram) {
+  return program.option(
+    "--config <file>",
+    "config, a JSON file (default: config.json, else Redis's config.<service name>)",
+  );
+}
+
+/**
+ * The command line of a service that takes requests through RabbitMQ.
+ *
+ * @ignore Its type is the one commander infers.
+ */
+// deno-lint-ignore explicit-function-return-type
+export function withBrokerOptions(program: ServiceProgram) {
+  return program
+    .option("--broker <url>", "RabbitMQ, amqp[s]://… (env: BROKER_URL, BROKER_HOST, …)")
+    .option("--tag <pattern>", "which requests are for this service (default: #, all)")
+    .option("--queue <name>", "queue that all instances share (default: one of its own)");
+}
+
+/**
+ * The command line of a service that goes on where another one has succeeded.
+ *
+ * @ignore Its type is the one commander infers.
+ */
+// deno-lint-ignore explicit-function-return-type
+export function withPrimaryOption(program: ServiceProgram) {
+  return program.requiredOption("--primary <service>", "name of the service to follow");
 }
 
 /**

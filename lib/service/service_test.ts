@@ -3,6 +3,7 @@ import { type LogLine, parseLine } from "./logging.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 const SERVICE = new URL("./testdata/service.ts", import.meta.url).pathname;
+const CONFIGURED = new URL("./testdata/configured_service.ts", import.meta.url).pathname;
 const DETECTOR = new URL("./testdata/detector_service.ts", import.meta.url).pathname;
 
 /** A service as a child process, with only the permissions given. */
@@ -219,7 +220,7 @@ Deno.test("runService() gives the checked config, and takes the log level from i
       event: "ready",
       service: "std_detector_test",
       detector: "TEST",
-      configPath: path,
+      configSource: path,
       twice: 42,
     });
     child.kill("SIGTERM");
@@ -247,11 +248,53 @@ Deno.test("runService() exits with status 3 and names every wrong field of the c
   });
 });
 
-Deno.test("runService() exits with status 2 when <config> is missing", async () => {
+Deno.test("runService() exits with status 3 and lists where it looked for a config", async () => {
   await using child = new Child(DETECTOR, [], []);
-  const { code, stderr } = await child.end();
-  assert.equal(code, 2);
-  assert.match(stderr, /missing required argument 'config'/);
+  const { code, log } = await child.end();
+  assert.equal(code, 3);
+  assert.match(
+    last(log).message,
+    /command line: none given\s+config\.json in .*\s+Redis: none named/,
+  );
+});
+
+Deno.test("defaultServiceSetup() gives a service its own config, or the defaults", async () => {
+  await withConfig({ greeting: "grüezi" }, async (path) => {
+    const flags = [`--allow-read=${path}`];
+    await using child = new Child(CONFIGURED, ["--need", "--config", path, "a"], flags);
+    const { greeting, configSource } = await child.ready();
+    assert.deepEqual({ greeting, configSource }, { greeting: "grüezi", configSource: path });
+  });
+  await using child = new Child(CONFIGURED, [], []);
+  const { greeting, configSource } = await child.ready();
+  assert.deepEqual({ greeting, configSource }, {
+    greeting: "hello",
+    configSource: "none found: all defaults",
+  });
+  child.kill("SIGTERM");
+  const { code, log } = await child.end();
+  assert.equal(code, 0);
+  assert.deepEqual(log.map(({ message }) => message), [
+    "set up",
+    "ready",
+    "stopping: SIGTERM",
+    "stats",
+    "stopped",
+  ]);
+});
+
+Deno.test("defaultServiceSetup() names what is wrong in a config, and where that is described", async () => {
+  await withConfig({ greeting: 1 }, async (path) => {
+    const flags = [`--allow-read=${path}`];
+    await using child = new Child(CONFIGURED, ["--config", path], flags);
+    const { code, log } = await child.end();
+    assert.equal(code, 3);
+    assert.match(
+      last(log).message,
+      /^config of std_configured_test .*greeting is 1; expected .*string/s,
+    );
+    assert.match(last(log).message, /services\/std_configured_test\/README\.md describes/);
+  });
 });
 
 function freePort(): number {

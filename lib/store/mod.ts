@@ -3,12 +3,13 @@
  * rates and statuses. In Redis, with the keys of the original, or in a file of SQLite: {@link openStore}.
  * `docs/reference/store.md` has the keys and limits.
  *
- * Needs `net` to Redis and all of `env`, which its client asks for; or `read` and `write` of the file.
+ * Needs `net` to Redis; or `read` and `write` of the file.
  *
  * @module
  */
 export * from "./deployment_state.ts";
 export * from "./open_store.ts";
+export * from "./service_registry.ts";
 export * from "./store.ts";
 export * from "./store_address.ts";
 export * from "./store_error.ts";

@@ -40,7 +40,7 @@ export async function openStore(address: string, options: StoreOptions = {}): Pr
   const { namespace = "daq", limits = {}, now = Date.now, onNote = () => {} } = options;
   const parsed = parseStoreAddress(address);
   const settings = { namespace, limits, now };
-  // Redis's client reads all of the environment when it is loaded: SQLite does without that permission.
+  // Each engine is loaded only where it is asked for.
   if (parsed.engine === "sqlite") {
     const { SqliteEngine } = await import("./_sqlite_engine.ts");
     return new Store(new SqliteEngine(parsed.path, now), settings);
@@ -48,9 +48,11 @@ export async function openStore(address: string, options: StoreOptions = {}): Pr
   const { maxWaiting = 10_000, maxWaitingBytes = 64 * 2 ** 20, password, ca } = options;
   const { RedisEngine } = await import("./_redis_engine.ts");
   const engine = new RedisEngine({
-    url: parsed.url,
-    password,
-    ca,
+    address: {
+      address,
+      ...(password !== undefined && { password }),
+      ...(ca !== undefined && { ca }),
+    },
     limits: { maxEntries: maxWaiting, maxBytes: maxWaitingBytes },
     onNote,
   });

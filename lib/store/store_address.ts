@@ -58,6 +58,7 @@ export interface ResolvedStore {
 /** Variables that {@link resolveStore} reads: what passes them on must know them all. */
 export const STORE_VARIABLES = [
   "STD_DAQ_STORE",
+  "REDIS_SKIP",
   "REDIS_URL",
   "REDIS_HOST",
   "REDIS_PORT",
@@ -67,8 +68,8 @@ export const STORE_VARIABLES = [
 ] as const;
 
 /**
- * Finds out where the store is: the address given, else STD_DAQ_STORE, REDIS_URL, or REDIS_HOST and
- * REDIS_PORT. A password that Redis's address leaves open comes from REDIS_PASSWORD or
+ * Finds out where the store is: the address given, else STD_DAQ_STORE, else, unless REDIS_SKIP is set,
+ * REDIS_URL, or REDIS_HOST and REDIS_PORT. A password that Redis's address leaves open comes from REDIS_PASSWORD or
  * REDIS_PASSWORD_FILE, the authority of `rediss:` from REDIS_CA_FILE.
  *
  * @returns Undefined when nothing says where.
@@ -76,9 +77,7 @@ export const STORE_VARIABLES = [
  */
 export function resolveStore(sources: StoreSources = {}): ResolvedStore | undefined {
   const { env = () => undefined, readFile = Deno.readTextFileSync } = sources;
-  const host = env("REDIS_HOST");
-  const address = sources.address ?? env("STD_DAQ_STORE") ?? env("REDIS_URL") ??
-    (host === undefined ? undefined : `redis://${host}:${env("REDIS_PORT") ?? 6379}`);
+  const address = sources.address ?? env("STD_DAQ_STORE") ?? redisNamedBy(env);
   if (address === undefined) return undefined;
   const parsed = parseStoreAddress(address);
   if (parsed.engine === "sqlite") return { address };
@@ -99,4 +98,39 @@ export function resolveStore(sources: StoreSources = {}): ResolvedStore | undefi
     ...(password !== undefined && { password }),
     ...(ca !== undefined && { ca }),
   };
+}
+
+/**
+ * Finds out where Redis is, for what only Redis holds: the address given, else as {@link resolveStore}, but
+ * without STD_DAQ_STORE.
+ *
+ * @returns Undefined when nothing says where: whoever wants none is not made to have one.
+ * @throws {StoreError} If the address is none of Redis, or a file cannot be read.
+ */
+export function resolveRedis(sources: StoreSources = {}): ResolvedStore | undefined {
+  const { env = () => undefined } = sources;
+  const address = sources.address ?? redisNamedBy(env);
+  if (address === undefined) return undefined;
+  if (parseStoreAddress(address).engine === "redis") return resolveStore({ ...sources, address });
+  throw new StoreError(`${address} is not Redis; give redis://host:6379, or rediss://… for TLS`);
+}
+
+/**
+ * Host and port of Redis, as Deno's `net` permission names them.
+ *
+ * @throws {StoreError} If it is no address of a Redis.
+ */
+export function redisHost(address: string): string {
+  const parsed = parseStoreAddress(address);
+  if (parsed.engine !== "redis") throw new StoreError(`${address} is not Redis`);
+  const { hostname, port } = parsed.url;
+  return `${hostname}:${port === "" ? 6379 : port}`;
+}
+
+/** REDIS_URL, or REDIS_HOST with REDIS_PORT, unless REDIS_SKIP says that they do not count. */
+function redisNamedBy(env: (name: string) => string | undefined): string | undefined {
+  if (/^(1|true|yes|on)$/i.test(env("REDIS_SKIP") ?? "")) return undefined;
+  const host = env("REDIS_HOST");
+  return env("REDIS_URL") ??
+    (host === undefined ? undefined : `redis://${host}:${env("REDIS_PORT") ?? 6379}`);
 }

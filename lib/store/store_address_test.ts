@@ -1,5 +1,11 @@
 import { deepStrictEqual, strictEqual, throws } from "node:assert/strict";
-import { describeStore, parseStoreAddress, resolveStore } from "./store_address.ts";
+import {
+  describeStore,
+  parseStoreAddress,
+  redisHost,
+  resolveRedis,
+  resolveStore,
+} from "./store_address.ts";
 
 const resolve = (env: Record<string, string>, address?: string): unknown =>
   resolveStore({ address, env: (name) => env[name], readFile: (path) => `${path} content\n` });
@@ -43,4 +49,31 @@ Deno.test("a store's address is shown without user and password", () => {
   for (const address of ["http://u:se:cr@et@host", "redis://:sec@ret@:99999"]) {
     throws(() => parseStoreAddress(address), (error) => !/sec?|cr|ret/.test(String(error)));
   }
+});
+
+Deno.test("REDIS_SKIP: what the environment says of Redis does not count, an argument does", () => {
+  for (const skip of ["1", "true", "TRUE", "yes"]) {
+    const env = { REDIS_SKIP: skip, REDIS_URL: "redis://a", REDIS_HOST: "b" };
+    strictEqual(resolve(env), undefined);
+    deepStrictEqual(resolve(env, "redis://c"), { address: "redis://c" });
+    strictEqual(resolveRedis({ env: (name) => new Map(Object.entries(env)).get(name) }), undefined);
+  }
+  deepStrictEqual(resolve({ REDIS_SKIP: "false", REDIS_HOST: "b" }), { address: "redis://b:6379" });
+});
+
+Deno.test("resolveRedis() finds Redis, whatever the store is, with its password", () => {
+  const env = new Map([["STD_DAQ_STORE", "sqlite:/a"], ["REDIS_HOST", "b"], [
+    "REDIS_PASSWORD",
+    "p",
+  ]]);
+  const sources = { env: (name: string) => env.get(name) };
+  deepStrictEqual(resolveRedis(sources), { address: "redis://b:6379", password: "p" });
+  env.delete("REDIS_HOST");
+  strictEqual(resolveRedis(sources), undefined);
+  throws(() => resolveRedis({ address: "sqlite:/a" }), /sqlite:\/a is not Redis; give redis:/);
+});
+
+Deno.test("redisHost() is what a permission names", () => {
+  strictEqual(redisHost("redis://:secret@daq-1"), "daq-1:6379");
+  strictEqual(redisHost("rediss://daq-1:7/3"), "daq-1:7");
 });

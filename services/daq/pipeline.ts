@@ -15,6 +15,7 @@ import {
   type ServiceName,
   type StorePermission,
 } from "../../lib/service/mod.ts";
+import { parseStoreAddress } from "../../lib/store/mod.ts";
 import { PROJECT_ROOT, serviceMain } from "./project.ts";
 
 /** How a local pipeline is run. */
@@ -47,7 +48,8 @@ export function pipelineCommands(
   config: DetectorConfig,
   options: PipelineOptions,
 ): ServiceCommand[] {
-  const { configPath, apiPort, dataRoots, frameSlots, imageSlots, workers, logLevel } = options;
+  const { configPath, apiPort, dataRoots, frameSlots, imageSlots, workers, logLevel, store } =
+    options;
   const frames = ["--frame-slots", String(frameSlots)];
   const images = ["--image-slots", String(imageSlots)];
   const roots = ["--data-root", ...dataRoots];
@@ -61,23 +63,27 @@ export function pipelineCommands(
     }),
     ["writer_agent", ["--port", String(apiPort), ...images, ...frames, ...roots]],
   ];
+  // A store in Redis has the services' statuses, too.
+  const redis = store && parseStoreAddress(store.address).engine === "redis" ? store : undefined;
   const permissions: PermissionOptions = {
     root: PROJECT_ROOT,
     configPath,
     dataRoots,
     apiPort,
     libzmq: options.libzmq,
-    store: options.store,
+    store,
+    redis,
   };
-  // Its address may hold a password, which a command line would show to everybody.
-  const env = options.store && { STD_DAQ_STORE: options.store.address };
+  // Addresses may hold a password, which a command line would show to everybody.
+  const env: Record<string, string> = redis === undefined ? {} : { REDIS_URL: redis.address };
+  const agentEnv = { ...env, ...(store && { STD_DAQ_STORE: store.address }) };
   return args.map(([name, more]) => ({
     name,
     main: serviceMain(name),
     args: [configPath, ...more],
     permissions: permissionsFor(name, config, permissions),
     ...(logLevel !== undefined && { logLevel }),
-    ...(name === "writer_agent" && env !== undefined && { env }),
+    env: name === "writer_agent" ? agentEnv : env,
   }));
 }
 

@@ -38,19 +38,22 @@ Deno.test("pipelineCommands() passes on the assembler's threads and the log leve
   assert.ok(commands.every(({ logLevel }) => logLevel === "debug"));
 });
 
-Deno.test("pipelineCommands() gives the agent its store by its environment, which nobody else sees", () => {
-  const store = { address: "redis://:secret@redis.psi:7" };
-  const commands = pipelineCommands(config, { ...OPTIONS, store });
-  const agent = commands.at(-1);
-  assert.deepEqual(agent?.env, { STD_DAQ_STORE: store.address });
-  assert.ok(agent.permissions.includes("--allow-net=127.0.0.1:5123,redis.psi:7"));
-  const others = commands.slice(0, -1);
-  assert.ok(others.every(({ env }) => env === undefined));
-  assert.ok(
-    !JSON.stringify(commands.map(({ args, permissions }) => [args, permissions])).includes(
-      "secret",
-    ),
-  );
+Deno.test("pipelineCommands() tells the store by the environment: SQLite to the agent, Redis to all, for their statuses", () => {
+  const redis = { address: "redis://:secret@redis.psi:7" };
+  const commands = pipelineCommands(config, { ...OPTIONS, store: redis });
+  for (const { name, env, permissions } of commands) {
+    const agent = name === "writer_agent";
+    const status = { REDIS_URL: redis.address };
+    assert.deepEqual(env, agent ? { ...status, STD_DAQ_STORE: redis.address } : status);
+    assert.ok(permissions.some((flag) => /^--allow-net=.*redis\.psi:7$/.test(flag)));
+  }
+  const shown = commands.map(({ args, permissions }) => [args, permissions]);
+  assert.ok(!JSON.stringify(shown).includes("secret"));
+
+  const sqlite = { address: "sqlite:/var/lib/store" };
+  for (const { name, env } of pipelineCommands(config, { ...OPTIONS, store: sqlite })) {
+    assert.deepEqual(env, name === "writer_agent" ? { STD_DAQ_STORE: sqlite.address } : {});
+  }
 });
 
 Deno.test("pipelineCommands() gives the network to the agent alone, and nobody everything", () => {

@@ -6,8 +6,8 @@ await runService({
   summary: "Says what its config holds.",
   config: "detector",
   arguments: (program) => program.option("--twice <n>", "a number", parseInteger(1, 100), 1),
-  async run({ config, configPath, options, ready, stopped }): Promise<void> {
-    ready({ detector: config.detector_name, configPath, twice: 2 * options.twice });
+  async run({ config, configSource, options, ready, stopped }): Promise<void> {
+    ready({ detector: config.detector_name, configSource, twice: 2 * options.twice });
     await stopped;
   },
 });

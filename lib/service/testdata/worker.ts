@@ -12,6 +12,6 @@ runDataWorker<{ act: string }>(({ act }, control) => {
   while (act === "deaf" || !control.stopping) {
     control.counters[1]! += 2n;
     control.pause(1);
-    if (act === "deaf" && control.counters[1]! > 1_000_000n) return;
+    if (act === "deaf" && control.counters[1]! > 1_000_000_000n) return;
   }
 });

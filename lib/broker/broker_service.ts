@@ -1,0 +1,40 @@
+/** What does a service's work. */
+interface Core {
+  readonly runner: { readonly running: string[] };
+  readonly isConnected: boolean;
+  stop(): Promise<void>;
+}
+
+/** A service at RabbitMQ: what primary and post-processing services have in common once they run. */
+export abstract class BrokerService implements AsyncDisposable {
+  readonly #core: Core;
+
+  /**
+   * For the kinds of services.
+   *
+   * @ignore
+   */
+  protected constructor(core: Core) {
+    this.#core = core;
+  }
+
+  /** Ids of the requests that are being carried out. */
+  get running(): string[] {
+    return this.#core.runner.running;
+  }
+
+  /** Whether the broker is there right now; a lost connection is tried again for ever. */
+  get isConnected(): boolean {
+    return this.#core.isConnected;
+  }
+
+  /** Aborts what runs, which ends as failed, and disconnects. */
+  async stop(): Promise<void> {
+    await this.#core.stop();
+  }
+
+  /** As {@link stop}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}

@@ -1,0 +1,149 @@
+import type {
+  BrokerService,
+  BrokerServiceOptions,
+  PostprocessingTools,
+  RequestHandler,
+  RequestSchema,
+  RequestTools,
+} from "../broker/mod.ts";
+import type { Runnable } from "./default_service_setup.ts";
+import { limited } from "./limited.ts";
+import { logText } from "./logging.ts";
+import type { ServiceContext } from "./service.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** Below the time that a step of stopping has. */
+const GRACE_MS = 4_000;
+
+/** A service that was set up. */
+export type ServiceToRun = ServiceContext<unknown, unknown> & Runnable;
+
+/** What a service does with requests: a handler, and what a request must look like. */
+export interface RequestService<Request, Tools extends RequestTools = RequestTools>
+  extends RequestHandler<Request, Tools> {
+  /** What a request must look like; what does not fit fails with the reason. */
+  schema: RequestSchema<Request>;
+  /** Which requests are for this service where `--tag` does not say. Default `#`: all. */
+  tag?: string;
+  /** A request is aborted after so long, ms. Default: no limit. */
+  timeLimitMs?: number;
+}
+
+/**
+ * Carries out requests through RabbitMQ until the service is told to stop, then ends the process.
+ *
+ * @param service Set up as of kind `primary`.
+ * @param work What to do with requests.
+ * @returns Never: the process exits.
+ */
+export async function servePrimary<Request>(
+  service: ServiceToRun,
+  work: RequestService<Request>,
+): Promise<never> {
+  return await service.run(async () => {
+    const { PrimaryService } = await import("../broker/mod.ts");
+    const { options, requests } = requestOptions(service, work);
+    const running = await PrimaryService.start(options);
+    await serve(service, running, requests);
+  });
+}
+
+/**
+ * Goes on where the service named by `--primary` has succeeded, until the service is told to stop, then ends
+ * the process.
+ *
+ * @param service Set up as of kind `postprocessing`.
+ * @param work What to do; the primary's result is at hand as `result`.
+ * @returns Never: the process exits.
+ */
+export async function servePostprocessing<Request>(
+  service: ServiceToRun,
+  work: RequestService<Request, PostprocessingTools>,
+): Promise<never> {
+  return await service.run(async () => {
+    const { PostprocessingService } = await import("../broker/mod.ts");
+    const { primary } = service.broker;
+    if (primary === undefined) throw new UsageError("--primary: name the service to follow");
+    const { options, requests } = requestOptions(service, work);
+    const running = await PostprocessingService.start({ ...options, primary });
+    await serve(service, running, requests);
+  });
+}
+
+/** Requests since the start. */
+export interface RequestCounts {
+  /** So many ended well. */
+  done: number;
+  /** So many failed or were killed. */
+  failed: number;
+}
+
+/**
+ * The options of `PrimaryService` and its like for a service that was set up: its name, what the command line
+ * and environment say of RabbitMQ, its log, and counts of what it has done.
+ */
+export function requestOptions<Request, Tools extends RequestTools>(
+  service: ServiceContext<unknown, unknown>,
+  work: RequestService<Request, Tools>,
+): { options: BrokerServiceOptions<Request, Tools>; requests: RequestCounts } {
+  const { broker, serviceName, logger } = service;
+  const { schema, timeLimitMs } = work;
+  const tag = broker.tag ?? work.tag;
+  const requests = { done: 0, failed: 0 };
+  const notes = limited(logger, "requests", 5);
+  const handler: RequestHandler<Request, Tools> = {
+    async onRequest(requestId, request, tools): Promise<unknown> {
+      logger.info("request {request_id}", { request_id: requestId, request });
+      try {
+        const result = await work.onRequest(requestId, request, tools);
+        requests.done++;
+        return result;
+      } catch (error) {
+        requests.failed++;
+        const reason = error instanceof Error ? error.message : String(error);
+        logText(logger, "warning", `request ${requestId} failed: ${reason}`, { error });
+        throw error;
+      }
+    },
+  };
+  if (work.onKill !== undefined) handler.onKill = (requestId) => work.onKill?.(requestId);
+  return {
+    requests,
+    options: {
+      broker: broker.address(),
+      serviceName,
+      schema,
+      handler,
+      graceMs: GRACE_MS,
+      onNote: (note) => notes.log("warning", "{note}", { note }),
+      ...(tag !== undefined && { tag }),
+      ...(broker.queue !== undefined && { queue: broker.queue }),
+      ...(timeLimitMs !== undefined && { timeLimitMs }),
+    },
+  };
+}
+
+async function serve(
+  service: ServiceToRun,
+  running: BrokerService,
+  requests: RequestCounts,
+): Promise<void> {
+  followRequests(service, running, requests);
+  service.ready();
+  await service.stopped;
+}
+
+/** Adds a service at RabbitMQ to the health, stats and stop of its process. */
+export function followRequests(
+  service: ServiceContext<unknown, unknown>,
+  running: BrokerService,
+  requests: RequestCounts,
+): void {
+  service.onStop(() => running.stop(), "requests");
+  service.onHealth("broker", () => running.isConnected ? null : "no connection to RabbitMQ");
+  service.onStats(() => ({
+    requests_done: requests.done,
+    requests_failed: requests.failed,
+    requests_running: running.running.length,
+  }));
+}

@@ -1,0 +1,97 @@
+/**
+ * A connection to Redis that comes back by itself. With `_redis_client.ts`, the only file that knows ioredis.
+ *
+ * @module
+ */
+import type { Buffer } from "node:buffer";
+import type { Redis as RedisClient } from "ioredis";
+import { Redis } from "./_redis_client.ts";
+import { describeStore, type ResolvedStore } from "./store_address.ts";
+
+/** Longest answer time of Redis, ms. */
+export const ANSWER_MS = 5_000;
+/** First and longest pause between attempts, ms. */
+export const RETRY_FIRST_MS = 100;
+const RETRY_MOST_MS = 5_000;
+/** What Redis says when it will be able to, later. */
+const LATER = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|OOM|BUSY)\b/;
+
+/** A Redis that may be away. */
+export class RedisConnection implements Disposable {
+  /** Where, for messages. */
+  readonly where: string;
+  readonly #redis: RedisClient;
+  #problem = "no answer";
+
+  /**
+   * Begins to connect; nothing waits for it.
+   *
+   * @param answerMs Longest answer time, ms.
+   */
+  constructor(store: ResolvedStore, answerMs = ANSWER_MS) {
+    this.where = describeStore(store.address);
+    this.#redis = connect(store, answerMs);
+    this.#redis.on("error", (error: Error) => this.#problem = error.message);
+  }
+
+  /** Why the last attempt to connect failed. */
+  get problem(): string {
+    return this.#problem;
+  }
+
+  /** Calls back whenever Redis takes commands (again). */
+  onReady(callback: () => void): void {
+    this.#redis.on("ready", callback);
+  }
+
+  /** One command; texts come as bytes. Rejects at once while Redis is away. */
+  call(command: string, ...args: (string | number | Buffer)[]): Promise<unknown> {
+    return this.#redis.callBuffer(command, args);
+  }
+
+  /** Resolves when Redis takes commands, and at the latest when the signal aborts. */
+  async untilReady(signal: AbortSignal): Promise<void> {
+    if (this.#redis.status === "ready" || signal.aborted) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const done = (): void => resolve();
+    this.#redis.once("ready", done);
+    signal.addEventListener("abort", done);
+    try {
+      await promise;
+    } finally {
+      this.#redis.off("ready", done);
+      signal.removeEventListener("abort", done);
+    }
+  }
+
+  /** Hangs up. */
+  [Symbol.dispose](): void {
+    this.#redis.disconnect();
+  }
+}
+
+/** Whether Redis itself did not refuse: it is not there, or not yet able to. */
+export function isAway(error: unknown): boolean {
+  return !(error instanceof Error) || error.name !== "ReplyError" || LATER.test(error.message);
+}
+
+function connect({ address, password, ca }: ResolvedStore, commandTimeout: number): RedisClient {
+  const url = new URL(address);
+  const secret = decodeURIComponent(url.password) || password;
+  return new Redis({
+    host: url.hostname.replace(/^\[|\]$/g, ""),
+    port: url.port === "" ? 6379 : Number(url.port),
+    db: Number(url.pathname.slice(1) || 0),
+    ...(url.username !== "" && { username: decodeURIComponent(url.username) }),
+    ...(secret !== undefined && { password: secret }),
+    ...(url.protocol === "rediss:" && { tls: ca === undefined ? {} : { ca } }),
+    connectTimeout: 5_000,
+    commandTimeout,
+    retryStrategy: (attempt) =>
+      Math.min(RETRY_FIRST_MS * 2 ** Math.min(attempt, 10), RETRY_MOST_MS),
+    // What waits, waits in a queue of ours, which knows what may be dropped.
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+  });
+}
