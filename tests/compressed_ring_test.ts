@@ -3,18 +3,23 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import {
   decodeImageMetadata,
+  encodeImageMetadata,
   type ImageMetadata,
   imageRingName,
   imageStreamAddress,
 } from "../lib/protocol/mod.ts";
+import { indexMemoryBytes, RingWriter, SharedMemory } from "../lib/ring/mod.ts";
 import {
   jungfrauConfig,
   Pipeline,
+  readWithH5py,
   ringEntries,
   type RingEntryView,
+  sha256,
   simulate,
   StreamListener,
   until,
+  WriterDriver,
 } from "./harness/mod.ts";
 
 const IMAGES = 40;
@@ -84,6 +89,53 @@ Deno.test("std_data_compress that is killed goes on where it was, none twice, no
   await pipeline.start("std_data_compress");
   await until("twenty images", () => ids().length === 20);
   assert.deepEqual(ids(), Array.from({ length: 20 }, (_, i) => i + 1));
+});
+
+Deno.test("chunks of the ring are in the file as they are, noise without its filter: h5py reads the images", async () => {
+  const json = jungfrauConfig(1, { compression: "bitshuffle-lz4", compressed_ring: true });
+  const name = imageRingName(json.detector_name);
+  const image = { height: 512, width: 1024 };
+  const bytes = image.height * image.width * 2;
+  const services = ["std_data_compress", "std_h5_writer"] as const;
+  await using pipeline = await Pipeline.start(json, { services });
+  const spec = { name, slotBytes: bytes, slots: 64, dtype: 2, geometry: 0n, ...image };
+  using ring = RingWriter.create(new SharedMemory(indexMemoryBytes(64)), spec);
+  const images = [1, 2, 3].map((id) => {
+    const noise = id === 2;
+    let x = id;
+    const pixels = new Uint8Array(bytes).map((_, i) => {
+      x ^= x << 13, x ^= x >>> 17, x ^= x << 5;
+      return noise ? x >>> 8 : i % 2 === 0 ? x & 7 : 0;
+    });
+    ring.lockSlot(id);
+    ring.data.writeAt(pixels, id * bytes);
+    const facts = { imageId: BigInt(id), slot: id, status: 1, frameIndex: BigInt(id), epoch: 1 };
+    ring.publish({
+      ...{ ...facts, firstNs: 0n, completeNs: 0n, missingPackets: 0, damagedPackets: 0 },
+      ...{ maskLow: 1n, maskHigh: 0n, payloadBytes: bytes },
+      metadata: encodeImageMetadata({
+        ...{ imageId: BigInt(id), ...image, size: bytes, dtype: "uint16" },
+        ...{ status: "good_image", compression: "none" },
+      }),
+    });
+    return pixels;
+  });
+  const compressed = imageRingName(pipeline.name, "h5bitshuffle-lz4");
+  const entries = await until("three chunks", () => {
+    const found = ringEntries(compressed);
+    return found.length === 3 && found;
+  });
+  using driver = new WriterDriver(pipeline.name);
+  const path = pipeline.path("chunks.h5");
+  assert.equal((await driver.create(path)).reason, "");
+  for (const [entry, { message }] of entries.entries()) {
+    const action = "record_image";
+    const answer = await driver.ask({ action, entry: BigInt(entry), metadata: decode(message) });
+    assert.equal(answer.reason, "");
+  }
+  assert.equal((await driver.ask({ action: "close_file" })).reason, "");
+  const { data } = await readWithH5py(path);
+  assert.deepEqual(data.sha256, images.map(sha256));
 });
 
 Deno.test("std_data_compress says what is wrong with its arguments", async () => {

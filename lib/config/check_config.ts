@@ -38,6 +38,7 @@ const CHECKS: readonly Check[] = [
     checkInside,
   ),
   check(["detector_type", "module_positions"], checkOverlaps),
+  check(["compression", "compressed_ring"], checkCompressedRing),
   check(["detector_type", "image_id_source"], checkImageIdSource),
   check(["detector_type", "double_pixels"], checkDoublePixels),
   check(["detector_type", "double_pixels", "module_positions"], checkGapsToShare),
@@ -110,6 +111,14 @@ function checkImageIdSource(
   if (value !== "bunch_id" || detectorFacts(detector_type).hasBunchIds === true) return [];
   const expected = `frame_number for a ${detector_type}, whose packets carry no bunch id`;
   return [{ path: "image_id_source", value, expected }];
+}
+
+function checkCompressedRing(
+  { compression, compressed_ring }: Fields<"compression" | "compressed_ring">,
+): ConfigIssue[] {
+  if (!compressed_ring || compression === "bitshuffle-lz4") return [];
+  const expected = "bitshuffle-lz4 with compressed_ring, which has no other images";
+  return [{ path: "compression", value: compression, expected }];
 }
 
 function checkWindow(config: Fields<"frame_slots" | "frame_window">): ConfigIssue[] {

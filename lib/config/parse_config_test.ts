@@ -47,6 +47,7 @@ Deno.test("parseConfig() fills in the defaults of the reference", () => {
     module_rotations: {},
     compression: "none",
     compression_threads: 1,
+    compressed_ring: false,
     converted_pixel_type: "float32",
     high_gain: false,
     double_pixels: "keep",
@@ -528,4 +529,13 @@ Deno.test("parseConfig() throws ConfigError on any value that is not a config", 
   fc.assert(fc.property(fc.anything(), (json) => {
     assert.throws(() => parseConfig(json), ConfigError);
   }));
+});
+
+Deno.test("parseConfig() takes a ring of compressed images only for files of such", () => {
+  const compressed_ring = true;
+  parseConfig(jungfrau({ compressed_ring, compression: "bitshuffle-lz4" }));
+  assert.match(
+    errorOf(jungfrau({ compressed_ring })).message,
+    /compression is "none"; expected bitshuffle-lz4 with compressed_ring/,
+  );
 });

@@ -275,6 +275,12 @@ export const detectorConfigSchema = z.object({
       { origin: "addition", unit: "s" },
     ),
   ),
+  compressed_ring: boolean.default(false).meta(
+    notes(
+      "Images are compressed once, by std_data_compress with compression_threads, into a ring of their own, and written from there as they are; compression must be bitshuffle-lz4.",
+      { origin: "addition" },
+    ),
+  ),
   gpfs_block_size: integer(1, 1_073_741_824).default(16_777_216).meta(
     notes("Block size of the file system that files are aligned to.", {
       ...REFERENCE,

@@ -14,7 +14,8 @@
  * | 16 | u64 | address of the right sibling |
  * | 24 | | key 0, child 0, key 1, child 1, … child n−1, key n |
  *
- * A child is the u64 address of a node or a chunk. A key is u32 chunk bytes, u32 filter mask 0, then
+ * A child is the u64 address of a node or a chunk. A key is u32 chunk bytes, u32 filter mask (bit 0 set: the chunk
+ * was stored without its filter), then
  * one u64 per dimension (the chunk's first element) and one more for the element itself (0). Key n
  * is the upper bound of what lies below.
  *
@@ -28,6 +29,9 @@ export const FAN_OUT = 64;
 
 /** "No address" in HDF5. */
 export const UNDEFINED_ADDRESS = 0xffff_ffff_ffff_ffffn;
+
+/** Filter mask of a chunk that did not go through the dataset's one filter. */
+export const UNFILTERED = 1;
 
 const HEADER_BYTES = 24;
 const ENTRIES_AT = 6;
@@ -95,9 +99,10 @@ export class ChunkIndex {
    *
    * @param address Where the chunk is in the file.
    * @param bytes Its size there.
+   * @param filtered Whether it went through the dataset's filter, if it has one.
    */
-  append(address: number, bytes: number): void {
-    this.#add(0, address, this.#rows, bytes);
+  append(address: number, bytes: number, filtered = true): void {
+    this.#add(0, address, this.#rows, bytes, filtered ? 0 : UNFILTERED);
     this.#rows += this.#chunkShape[0]!;
     this.#chunks++;
   }
@@ -127,7 +132,7 @@ export class ChunkIndex {
     return root.address;
   }
 
-  #add(level: number, child: number, row: number, bytes: number): void {
+  #add(level: number, child: number, row: number, bytes: number, mask = 0): void {
     let node = this.#rightmost[level];
     if (!node) {
       const below = this.#rightmost[level - 1];
@@ -148,7 +153,7 @@ export class ChunkIndex {
       this.#add(level + 1, next.address, row, bytes);
       node = next;
     }
-    const at = this.#putKey(node, node.entries, row, bytes);
+    const at = this.#putKey(node, node.entries, row, bytes, mask);
     node.view.setBigUint64(at, BigInt(child), true);
     node.entries++;
     node.view.setUint16(ENTRIES_AT, node.entries, true);
@@ -163,10 +168,11 @@ export class ChunkIndex {
   }
 
   /** Writes key `index`; returns where the child behind it goes. */
-  #putKey(node: Node, index: number, row: number, bytes: number): number {
+  #putKey(node: Node, index: number, row: number, bytes: number, mask = 0): number {
     const at = HEADER_BYTES + index * (this.#keyBytes + 8);
     new Uint8Array(node.view.buffer, at, this.#keyBytes).fill(0);
     node.view.setUint32(at, bytes, true);
+    node.view.setUint32(at + 4, mask, true);
     node.view.setBigUint64(at + 8, BigInt(row), true);
     return at + this.#keyBytes;
   }

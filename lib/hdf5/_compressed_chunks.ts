@@ -14,7 +14,7 @@ import {
   type Region,
 } from "../kernels/mod.ts";
 import type { File } from "../os/mod.ts";
-import { UNDEFINED_ADDRESS } from "./_chunk_index.ts";
+import { UNDEFINED_ADDRESS, UNFILTERED } from "./_chunk_index.ts";
 import { MessageType, onlyMessage, readObjectHeader } from "./_object_header.ts";
 import { PAGE_BYTES } from "./_space.ts";
 
@@ -30,6 +30,8 @@ const HEADER_BYTES = 8192;
 interface Chunk {
   at: number;
   bytes: number;
+  /** Stored without its filter. */
+  plain: boolean;
 }
 
 /** The images of a dataset of three dimensions, one chunk each. */
@@ -60,6 +62,7 @@ export class CompressedChunks {
   read(row: number): Uint8Array<ArrayBuffer> {
     const chunk = this.#find(row);
     if (chunk === undefined) return new Uint8Array(this.#imageBytes);
+    if (chunk.plain) return this.#readAt(chunk.at, this.#imageBytes);
     const { blockBytes } = readChunkHeader(this.#readAt(chunk.at, Math.min(chunk.bytes, 12)));
     const elements = this.#imageBytes / this.#elementBytes;
     const block = blockBytes === 0 ? undefined : Math.ceil(blockBytes / this.#elementBytes);
@@ -90,7 +93,10 @@ export class CompressedChunks {
       const child = view.getBigUint64(at + KEY_BYTES, true);
       if (level > 0) node = child;
       else if (keyRow(entry) !== row) return undefined;
-      else return { at: Number(child), bytes: view.getUint32(at, true) };
+      else {
+        const plain = (view.getUint32(at + 4, true) & UNFILTERED) !== 0;
+        return { at: Number(child), bytes: view.getUint32(at, true), plain };
+      }
     }
     return undefined;
   }

@@ -67,6 +67,11 @@ export interface ImageToAppend extends ImageRecord {
   /** Its size, bytes: height × width × bytes per pixel, or that of the compressed chunk. */
   bytes: number;
   /**
+   * In a file of compressed images: whether it is a chunk, compressed; default yes. If not, it is stored
+   * as it is, and readers are told that its filter was left out.
+   */
+  compressed?: boolean;
+  /**
    * Asked after its bytes were written: whether they were whole all the time. If not, the image is not
    * taken.
    */
@@ -219,9 +224,9 @@ export class ImageFile {
    * @throws {ImageFileError} If the file is closed.
    */
   appendImage(image: ImageToAppend): boolean {
-    const { imageId, address, bytes, isIntact } = image;
+    const { imageId, address, bytes, compressed = true, isIntact } = image;
     this.#requireOpen();
-    this.#checkSize(imageId, bytes);
+    this.#checkSize(imageId, bytes, compressed);
     this.#infoEncoder.check(image.info ?? []);
     this.#reserve();
     const ahead = Math.max(1, this.#options.expectedImages - this.#rows);
@@ -232,7 +237,7 @@ export class ImageFile {
     // Nothing below can fail before the image counts.
     this.#addRecords(image);
     this.#space.commit(at, bytes);
-    this.#dataIndex.append(at, bytes);
+    this.#dataIndex.append(at, bytes, compressed);
     this.#rows++;
     this.#publishIfDue();
     return true;
@@ -317,9 +322,10 @@ export class ImageFile {
     this.#open = false;
   }
 
-  #checkSize(imageId: bigint, bytes: number): void {
+  #checkSize(imageId: bigint, bytes: number, compressed: boolean): void {
     const { compression = "none" } = this.#options;
-    if (compression === "none" ? bytes === this.#imageBytes : bytes <= MAX_CHUNK_BYTES) return;
+    const isChunk = compression !== "none" && compressed;
+    if (isChunk ? bytes <= MAX_CHUNK_BYTES : bytes === this.#imageBytes) return;
     throw new RangeError(
       `Image ${imageId} has ${bytes} bytes, ${this.#imageBytes} are needed: ` +
         "check bit depth and image size of the detector config.",

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { addressOf, OsError } from "../os/mod.ts";
 import {
   appendTestImages,
+  compressed,
   createFile,
   SMALL,
   TestFolder,
@@ -150,6 +151,28 @@ Deno.test("compressed images are chunks of filter 32008 in one row after the oth
   using reader = readImageFile(folder.file());
   assert.deepEqual(reader.shape, [70, 3, 5]);
   assert.equal(reader.compression, "bitshuffle-lz4");
+  for (let id = 0; id < 70; id++) {
+    assert.deepEqual(reader.image(id), testImage(id, 15), `image ${id}`);
+  }
+});
+
+Deno.test("a file of compressed images takes images that are not, one by one", () => {
+  using folder = new TestFolder();
+  using file = createFile(folder.file());
+  const images = ImageFile.create(file, { ...SMALL, compression: "bitshuffle-lz4" });
+  for (let id = 0; id < 70; id++) {
+    const isChunk = id % 3 !== 0;
+    const bytes = new Uint8Array(testImage(id, 15).buffer);
+    const stored = isChunk ? compressed(testImage(id, 15)) : bytes;
+    images.appendImage({
+      ...{ imageId: BigInt(id), status: 1, compressed: isChunk },
+      ...{ address: addressOf(stored), bytes: stored.length },
+    });
+  }
+  const wrong = { imageId: 70n, status: 1, address: 0n, bytes: 7, compressed: false };
+  assert.throws(() => images.appendImage(wrong), /Image 70 has 7 bytes, \d+ are needed/);
+  images.close();
+  using reader = readImageFile(folder.file());
   for (let id = 0; id < 70; id++) {
     assert.deepEqual(reader.image(id), testImage(id, 15), `image ${id}`);
   }

@@ -9,6 +9,12 @@ import { ProtocolError } from "./protocol_error.ts";
 /** Folder of the ipc sockets of std-daq. */
 export const DEFAULT_IPC_FOLDER = "/tmp";
 
+/** Suffix of the image ring and its stream. */
+export const IMAGE_SUFFIX = "image";
+
+/** Suffix of the ring of compressed images (HDF5 filter 32008) and its stream. */
+export const COMPRESSED_SUFFIX = "h5bitshuffle-lz4";
+
 /** Longest path of a Unix socket, bytes: `sun_path` without its final zero. */
 const MAX_SOCKET_PATH_BYTES = 107;
 
@@ -29,7 +35,7 @@ export function frameRingName(detector: string, module: number): string {
  *
  * @throws {ProtocolError} If the detector's name or the suffix cannot be in a file name.
  */
-export function imageRingName(detector: string, suffix = "image"): string {
+export function imageRingName(detector: string, suffix: string = IMAGE_SUFFIX): string {
   return ringName(detector, suffix);
 }
 
@@ -47,6 +53,15 @@ export function frameStreamAddress(
 }
 
 /**
+ * Suffix of the ring that files are written from.
+ *
+ * @param config A detector's config: whether images are compressed in a ring of their own.
+ */
+export function writtenSuffix(config: { readonly compressed_ring: boolean }): string {
+  return config.compressed_ring ? COMPRESSED_SUFFIX : IMAGE_SUFFIX;
+}
+
+/**
  * Where the metadata of images is published: `ipc:///tmp/<detector>-image` (PUB).
  *
  * @throws {ProtocolError} As {@link imageRingName}, or if the path is too long for a socket.
@@ -54,7 +69,7 @@ export function frameStreamAddress(
 export function imageStreamAddress(
   detector: string,
   folder: string = DEFAULT_IPC_FOLDER,
-  suffix = "image",
+  suffix: string = IMAGE_SUFFIX,
 ): string {
   return ipcAddress(folder, imageRingName(detector, suffix));
 }

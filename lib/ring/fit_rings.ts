@@ -18,6 +18,8 @@ export interface RingNeeds {
   frameBytes: number;
   /** Bytes of an image. */
   imageBytes: number;
+  /** Rings of images, of as many slots each; default 1. */
+  imageRings?: number;
   /** Most slots of a frame ring. */
   maxFrameSlots: number;
   /** Most slots of the image ring. */
@@ -47,11 +49,11 @@ export function fitRings(
   needs: RingNeeds,
   freeBytes = fileSystemSpace(SHM_FOLDER).availableBytes,
 ): RingFit {
-  const { modules, frameBytes, imageBytes, maxFrameSlots, maxImageSlots } = needs;
+  const { modules, frameBytes, imageBytes, imageRings = 1, maxFrameSlots, maxImageSlots } = needs;
   const budget = Math.min(needs.budgetBytes ?? freeBytes / 4, freeBytes);
-  const perImage = imageBytes + (modules * frameBytes) / 4;
+  const perImage = imageRings * imageBytes + (modules * frameBytes) / 4;
   const size = (frameSlots: number, imageSlots: number): number =>
-    modules * ringBytes(frameBytes, frameSlots) + ringBytes(imageBytes, imageSlots);
+    modules * ringBytes(frameBytes, frameSlots) + imageRings * ringBytes(imageBytes, imageSlots);
   let imageSlots = primeBelow(Math.min(maxImageSlots, Math.floor(budget / perImage)));
   let frameSlots = primeBelow(Math.min(maxFrameSlots, Math.ceil(imageSlots / 4)));
   while (size(frameSlots, imageSlots) > budget && imageSlots > FEWEST_SLOTS) {
@@ -65,7 +67,7 @@ export function fitRings(
       `The rings need at least ${
         gib(bytes)
       } (${modules} × ${frameSlots} frames of ${frameBytes} bytes, ` +
-        `${imageSlots} images of ${imageBytes} bytes); the budget is ${
+        `${imageRings} × ${imageSlots} images of ${imageBytes} bytes); the budget is ${
           gib(budget)
         } and ${SHM_FOLDER} ` +
         `has ${gib(freeBytes)} free. Give a larger --ram, or ${SHM_FOLDER} more room.`,

@@ -9,6 +9,7 @@ const needs: fc.Arbitrary<RingNeeds> = fc.record({
   modules: fc.integer({ min: 1, max: 72 }),
   frameBytes: fc.integer({ min: 64, max: 2 ** 21 }),
   imageBytes: fc.integer({ min: 64, max: 2 ** 26 }),
+  imageRings: fc.constantFrom(1, 2),
   maxFrameSlots: fc.integer({ min: 16, max: 2000 }),
   maxImageSlots: fc.integer({ min: 16, max: 20000 }),
   budgetBytes: fc.option(fc.integer({ min: 2 ** 20, max: 2 ** 37 }), { nil: undefined }),
@@ -16,7 +17,9 @@ const needs: fc.Arbitrary<RingNeeds> = fc.record({
 const free = fc.integer({ min: 2 ** 20, max: 2 ** 37 });
 
 function fewest(n: RingNeeds): number {
-  return n.modules * ringBytes(n.frameBytes, FEWEST_SLOTS) + ringBytes(n.imageBytes, FEWEST_SLOTS);
+  const { modules, frameBytes, imageBytes, imageRings = 1 } = n;
+  return modules * ringBytes(frameBytes, FEWEST_SLOTS) +
+    imageRings * ringBytes(imageBytes, FEWEST_SLOTS);
 }
 
 Deno.test("fitRings() keeps within budget and free memory, or throws when not even 16 slots fit", () => {
@@ -41,7 +44,7 @@ Deno.test("fitRings() keeps within budget and free memory, or throws when not ev
       assert.equal(
         fit.bytes,
         n.modules * ringBytes(n.frameBytes, fit.frameSlots) +
-          ringBytes(n.imageBytes, fit.imageSlots),
+          (n.imageRings ?? 1) * ringBytes(n.imageBytes, fit.imageSlots),
       );
       const quarter = n.budgetBytes === undefined && fewest(n) <= freeBytes / 4;
       if (quarter) assert.ok(fit.bytes <= freeBytes / 4);

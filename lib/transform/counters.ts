@@ -30,6 +30,12 @@ export const TRANSFORM_COUNTERS = [
 /** Name of one of them. */
 export type TransformCounter = typeof TRANSFORM_COUNTERS[number];
 
+/** Those of images that are in the source's ring, and never in this one. */
+export const TRANSFORM_LOSSES = [
+  "images_overwritten",
+  "images_damaged",
+] as const satisfies TransformCounter[];
+
 /** Place of a counter in the ring's header. */
 export function transformCounterIndex(name: TransformCounter): number {
   return TRANSFORM_COUNTERS.indexOf(name);

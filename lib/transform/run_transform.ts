@@ -19,9 +19,6 @@ import { ImageTransformer } from "./image_transformer.ts";
 import type { TransformOperation, TransformSetup } from "./slot_transformer.ts";
 import { type TransformQueue, WorkerHands } from "./transform_queue.ts";
 
-/** Ring and stream of the original's compressed images: `<detector>-h5bitshuffle-lz4`. */
-export const COMPRESSED_SUFFIX = "h5bitshuffle-lz4";
-
 /** What the service tells its thread; cloneable. */
 export interface TransformInit {
   detector: string;

@@ -22,6 +22,7 @@ import {
   type WriterResponse,
 } from "../protocol/mod.ts";
 import type { CompressedImage, Compressors } from "./compressors.ts";
+import { imageInRing } from "./image_in_ring.ts";
 import { imageInfoFields, imageInfoValues, NO_FACTS } from "./image_info.ts";
 import type { ImageLocator, LocatedImage } from "./image_locator.ts";
 import { type Counters, RunFiles } from "./run_files.ts";
@@ -50,6 +51,8 @@ export interface FileWriterOptions {
   width: number;
   pixelType: PixelType;
   images: ImageLocator;
+  /** The images come compressed, and are written as they are; default no. */
+  compressedImages?: boolean;
   /** Who compresses images, for files whose images are compressed. */
   compressors: Compressors;
   /** How images are compressed when the order does not say; default not at all. */
@@ -175,7 +178,13 @@ export class FileWriter implements Disposable {
   #create(action: CreateFileAction): void {
     if (this.#run !== undefined) throw new Error(`${REASON_FILE_OPEN}: ${this.#run.files.path}`);
     const { detector, height, width, pixelType, images, attributes, clock } = this.#options;
-    const compression = action.compression ?? this.#options.compression ?? "none";
+    const { compressedImages = false } = this.#options;
+    if (compressedImages && action.compression === "none") {
+      throw new Error("compression none: the images come compressed. Leave compression out.");
+    }
+    const compression = compressedImages
+      ? "bitshuffle-lz4"
+      : action.compression ?? this.#options.compression ?? "none";
     images.attach();
     this.#options.compressors.use(action.compressionThreads ?? 0);
     const atStart = this.#options.readAccounting();
@@ -208,7 +217,7 @@ export class FileWriter implements Disposable {
     if (run === undefined || run.failure !== undefined) {
       return this.#write({ metadata, image: undefined });
     }
-    if (run.compression === "none") {
+    if (run.compression === "none" || this.#options.compressedImages) {
       const image = images.locate(metadata.imageId, entry);
       return this.#write({ metadata, image });
     }
@@ -250,13 +259,19 @@ export class FileWriter implements Disposable {
     if (run.files.isFull) this.#beginNextFile(run);
     const { imageId } = metadata;
     const status = IMAGE_STATUS[metadata.status];
-    const bytes = chunk?.bytes ?? run.files.imageBytes;
+    const ring = {
+      compressed: this.#options.compressedImages ?? false,
+      imageBytes: run.files.imageBytes,
+    };
+    const inRing = image && imageInRing(image, metadata, ring);
+    const bytes = chunk?.bytes ?? inRing?.bytes ?? 0;
     const facts = image?.facts ?? NO_FACTS;
     const info = imageInfoValues(this.#options.detectorType, facts, metadata);
     const taken = image !== undefined &&
       run.files.appendImage({
         ...{ imageId, status, bytes, info },
         address: chunk?.address ?? image.address,
+        compressed: chunk !== undefined || inRing?.compressed === true,
         isIntact: image.isIntact,
       });
     if (!taken) {

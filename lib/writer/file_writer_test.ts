@@ -4,8 +4,14 @@ import { IMAGE_RING_COUNTERS } from "../assemble/mod.ts";
 import { readImageFile } from "../hdf5/mod.ts";
 import { buildStructure } from "../hdf5/_structure.ts";
 import { TestFolder } from "../hdf5/_testing.ts";
-import { Errno, File, OsError } from "../os/mod.ts";
-import type { ImageStatus, RunEnd, WriterAction, WriterResponse } from "../protocol/mod.ts";
+import { addressOf, copyFrom, Errno, File, OsError } from "../os/mod.ts";
+import type {
+  ImageMetadata,
+  ImageStatus,
+  RunEnd,
+  WriterAction,
+  WriterResponse,
+} from "../protocol/mod.ts";
 import {
   dataBytes,
   dataPath,
@@ -35,7 +41,7 @@ class Bench implements Disposable {
   readonly #pixels: Uint8Array;
   #memory: SharedMemory;
 
-  constructor() {
+  constructor(compressedImages = false) {
     const stack = this.#stack;
     this.folder = stack.use(new TestFolder());
     this.name = stack.use(new TestName()).name;
@@ -54,6 +60,7 @@ class Bench implements Disposable {
         width: 8,
         pixelType: "uint16",
         images: stack.use(new ImageLocator({ name: this.name, slotBytes: 64, slots: 16 })),
+        compressedImages,
         compressors: new InlineCompressors({ elementBytes: 2, imageBytes: 64 }),
         createFile: (path) => {
           const file = createBeneathRoots(path, [this.folder.path]);
@@ -75,6 +82,14 @@ class Bench implements Disposable {
     return this.ring.publish(entryOf(BigInt(id), 16, { missingPackets }));
   }
 
+  /** Publishes an image as a compressor does: its chunk, or what else is to be in its slot. */
+  publishChunk(id: number, chunk: Uint8Array = compressed(new Uint8Array(64).fill(id))): bigint {
+    const slot = id % 16;
+    this.ring.lockSlot(slot);
+    this.#pixels.set(chunk, slot * 64);
+    return this.ring.publish(entryOf(BigInt(id), 16, { payloadBytes: chunk.length }));
+  }
+
   create(changes: Partial<WriterAction & { action: "create_file" }> = {}): WriterResponse {
     return this.writer.handle({
       action: "create_file",
@@ -92,6 +107,7 @@ class Bench implements Disposable {
     id: number,
     entry?: bigint,
     status: ImageStatus = "good_image",
+    more: Partial<ImageMetadata> = {},
   ): WriterResponse | undefined {
     return this.writer.handle({
       action: "record_image",
@@ -104,6 +120,7 @@ class Bench implements Disposable {
         status,
         compression: "none",
         detector: { kind: "jf", daqRec: BigInt(id + 1000) },
+        ...more,
       },
       ...(entry === undefined ? {} : { entry }),
     });
@@ -386,6 +403,61 @@ Deno.test("compressed images are answered and written in order, with those that 
   assert.ok(bench.writer.bytesWritten < 128n, "bytes on disk count");
   using file = readImageFile(bench.folder.file());
   assert.equal(file.compression, "bitshuffle-lz4");
+});
+
+/** The chunk of an image. */
+function compressed(pixels: Uint8Array): Uint8Array {
+  const compressors = new InlineCompressors({ elementBytes: 2, imageBytes: 64 });
+  compressors.submit(addressOf(pixels));
+  const { address, bytes } = compressors.oldest()!;
+  const chunk = new Uint8Array(bytes);
+  copyFrom(address, chunk);
+  return chunk;
+}
+
+Deno.test("images that come compressed are written as they are, and those that did not get smaller", () => {
+  using bench = new Bench(true);
+  const chunk = { compression: "h5bitshuffle_lz4" } as const;
+  assert.equal(bench.create().code, "success");
+  assert.equal(bench.record(5, bench.publishChunk(5), "good_image", chunk)?.nWritten, 1);
+  assert.equal(bench.record(6, bench.publish(6))?.nWritten, 2);
+  const lost = bench.publishChunk(7);
+  bench.publishChunk(23); // the same slot
+  assert.match(bench.record(7, lost, "good_image", chunk)!.reason, /not on file yet/);
+  assert.equal(bench.record(23, undefined, "missing_packets", chunk)?.nWritten, 3);
+  assert.equal(bench.close().code, "success");
+  assert.deepEqual(bench.read().ids, [5, 6, 23]);
+  using file = readImageFile(bench.folder.file());
+  assert.equal(file.compression, "bitshuffle-lz4");
+  const chunks = [5, 23].map((id) => compressed(new Uint8Array(64).fill(id)).length);
+  const stored = chunks[0]! + chunks[1]! + 64;
+  assert.equal(bench.writer.bytesWritten, BigInt(stored));
+});
+
+Deno.test("images that are not as the ring's should be end the run, with the reason", () => {
+  const chunk = { compression: "h5bitshuffle_lz4" } as const;
+  for (
+    const [ringIsCompressed, bytes, more, reason] of [
+      [true, new Uint8Array(40), chunk, /its header says 0 bytes of pixels, expected 64/],
+      [true, new Uint8Array(5), chunk, /5 bytes, expected 12 to 64/],
+      [true, new Uint8Array(40), { compression: "blosc2" }, /comes compressed \(blosc2\)/],
+      [
+        false,
+        new Uint8Array(40),
+        chunk,
+        /comes compressed.*Start agent and writer with the suffix/,
+      ],
+    ] as const
+  ) {
+    using bench = new Bench(ringIsCompressed);
+    bench.create();
+    const answer = bench.record(1, bench.publishChunk(1, bytes), "good_image", more);
+    assert.match(answer!.reason, reason);
+    assert.equal(answer!.nWritten, 0);
+    assert.equal(bench.close().code, "success");
+  }
+  using bench = new Bench(true);
+  assert.match(bench.create({ compression: "none" }).reason, /the images come compressed/);
 });
 
 Deno.test("an image that is overwritten while it is compressed is not in the file", () => {

@@ -20,6 +20,8 @@ import { type ImageFacts, NO_FACTS } from "./image_info.ts";
 export interface LocatedImage {
   /** Address of its first byte. */
   address: bigint;
+  /** Bytes used in its slot; undefined where there is no index to tell. */
+  bytes: number | undefined;
   /** What the ring's index tells of it; nothing where there is no index. */
   facts: ImageFacts;
   /** Whether the pixels are still whole; to be asked after they were used. */
@@ -90,15 +92,16 @@ export class ImageLocator implements Disposable {
     if (this.#reader === undefined) {
       const slot = Number(imageId % BigInt(this.#ring.slots));
       const address = this.#unindexed!.address + BigInt(slot * this.#ring.slotBytes);
-      return { address, facts: NO_FACTS, isIntact: () => true };
+      return { address, bytes: undefined, facts: NO_FACTS, isIntact: () => true };
     }
     const reader = this.#reader;
     if (!this.#find(reader, imageId, entry)) return undefined;
-    const { slot, slotLock } = this.#record;
+    const { slot, slotLock, payloadBytes } = this.#record;
     const { missingPackets, firstNs, completeNs, publishedNs, frameIndex } = this.#record;
     const { maskLow, maskHigh, calibrationId } = this.#record;
     return {
       address: reader.addressOf({ slot }),
+      bytes: payloadBytes,
       facts: {
         ...{ missingPackets, firstNs, completeNs, publishedNs, frameIndex },
         ...{ maskLow, maskHigh, calibrationId },

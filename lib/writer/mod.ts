@@ -7,6 +7,7 @@ export * from "./compressor_queue.ts";
 export * from "./compressors.ts";
 export * from "./data_roots.ts";
 export * from "./file_writer.ts";
+export * from "./image_in_ring.ts";
 export * from "./image_info.ts";
 export * from "./image_locator.ts";
 export * from "./run_files.ts";

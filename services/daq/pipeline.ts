@@ -1,9 +1,11 @@
 import type { DetectorConfig } from "../../lib/config/mod.ts";
 import {
   calibrationAddress,
+  COMPRESSED_SUFFIX,
   driverAddress,
   frameRingName,
   frameStreamAddress,
+  IMAGE_SUFFIX,
   imageRingName,
   imageStreamAddress,
   writerAddress,
@@ -53,10 +55,12 @@ export function pipelineCommands(
   const frames = ["--frame-slots", String(frameSlots)];
   const images = ["--image-slots", String(imageSlots)];
   const roots = ["--data-root", ...dataRoots];
+  const compressor: [ServiceName, string[]] = ["std_data_compress", images];
   const threads = workers === undefined ? [] : ["--workers", String(workers)];
   const args: [ServiceName, string[]][] = [
     ["std_udp_recv", ["--modules", allModules(config), ...frames]],
     ["std_assembler", [...frames, ...images, ...threads]],
+    ...(config.compressed_ring ? [compressor] : []),
     ...writerIds(config).map((id, _, { length }): [ServiceName, string[]] => {
       const name = length === 1 ? [] : ["--service-name", `std_h5_writer_${id}`];
       return ["std_h5_writer", [id, ...images, ...roots, ...name]];
@@ -88,9 +92,13 @@ export function pipelineCommands(
 }
 
 /** Names of the rings of a detector. */
-export function ringNames({ detector_name, n_modules }: DetectorConfig): string[] {
+export function ringNames(config: DetectorConfig): string[] {
+  const { detector_name, n_modules } = config;
   const frames = Array.from({ length: n_modules }, (_, i) => frameRingName(detector_name, i));
-  return [...frames, imageRingName(detector_name)];
+  return [
+    ...frames,
+    ...imageSuffixes(config).map((suffix) => imageRingName(detector_name, suffix)),
+  ];
 }
 
 /**
@@ -103,13 +111,18 @@ export function socketPaths(config: DetectorConfig, folder: string): string[] {
   const frames = Array.from({ length: n_modules }, (_, i) => frameStreamAddress(name, i, folder));
   return [
     ...frames,
-    imageStreamAddress(name, folder),
+    ...imageSuffixes(config).map((suffix) => imageStreamAddress(name, folder, suffix)),
     ...writerIds(config).flatMap((id) => [
       driverAddress(name, Number(id), folder),
       writerAddress(name, Number(id), folder),
     ]),
     ...(detector_type === "jungfrau-converted" ? [calibrationAddress(name, folder)] : []),
   ].map((address) => address.replace(/^ipc:\/\//, ""));
+}
+
+/** Suffixes of the rings of images. */
+export function imageSuffixes({ compressed_ring }: DetectorConfig): string[] {
+  return compressed_ring ? [IMAGE_SUFFIX, COMPRESSED_SUFFIX] : [IMAGE_SUFFIX];
 }
 
 /** Numbers of the file writers, as arguments. */

@@ -81,6 +81,17 @@ Deno.test("pipelineCommands() starts every writer, each with a name of its own",
   ]);
 });
 
+Deno.test("pipelineCommands() runs the compressor where images are compressed in a ring of their own", () => {
+  const compressed = { ...config, compression: "bitshuffle-lz4", compressed_ring: true } as const;
+  const lines = pipelineCommands(compressed, OPTIONS).map(({ name, args }) =>
+    `${name} ${args.join(" ")}`
+  );
+  assert.equal(lines[2], "std_data_compress /etc/JF2.json --image-slots 67");
+  assert.equal(lines.length, pipelineCommands(config, OPTIONS).length + 1);
+  assert.deepEqual(ringNames(compressed).slice(-2), ["JF2-image", "JF2-h5bitshuffle-lz4"]);
+  assert.ok(socketPaths(compressed, "/run/x").includes("/run/x/JF2-h5bitshuffle-lz4"));
+});
+
 Deno.test("ringNames() and socketPaths() name all that a pipeline makes", () => {
   assert.deepEqual(ringNames(config), ["JF2-0", "JF2-1", "JF2-image"]);
   assert.deepEqual(socketPaths(config, "/run/x"), [

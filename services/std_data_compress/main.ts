@@ -5,7 +5,12 @@
  */
 import { RingCounters } from "../../lib/accounting/mod.ts";
 import { imageShape, imageSlots, pixelType } from "../../lib/config/mod.ts";
-import { DTYPE_BYTES, imageRingName } from "../../lib/protocol/mod.ts";
+import {
+  COMPRESSED_SUFFIX,
+  DTYPE_BYTES,
+  IMAGE_SUFFIX,
+  imageRingName,
+} from "../../lib/protocol/mod.ts";
 import {
   ipcFolder,
   parseInteger,
@@ -14,7 +19,6 @@ import {
   UsageError,
 } from "../../lib/service/mod.ts";
 import {
-  COMPRESSED_SUFFIX,
   makeTransformQueues,
   TRANSFORM_COUNTERS,
   type TransformInit,
@@ -47,7 +51,7 @@ await runService({
         "slots of both rings (default: the config's, or 1000)",
         parseInteger(1),
       )
-      .option("--from <suffix>", "images are those of the ring <detector>-<suffix>", "image")
+      .option("--from <suffix>", "images are those of the ring <detector>-<suffix>", IMAGE_SUFFIX)
       .option("--to <suffix>", "they go to the ring <detector>-<suffix>", COMPRESSED_SUFFIX),
   async run(
     { config, options, logger, ready, stopped, onStats, onStop, startWorker },

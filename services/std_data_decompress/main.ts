@@ -5,7 +5,7 @@
  */
 import { RingCounters } from "../../lib/accounting/mod.ts";
 import { imageShape, imageSlots, pixelType } from "../../lib/config/mod.ts";
-import { imageRingName } from "../../lib/protocol/mod.ts";
+import { COMPRESSED_SUFFIX, IMAGE_SUFFIX, imageRingName } from "../../lib/protocol/mod.ts";
 import {
   ipcFolder,
   parseInteger,
@@ -14,7 +14,6 @@ import {
   UsageError,
 } from "../../lib/service/mod.ts";
 import {
-  COMPRESSED_SUFFIX,
   makeTransformQueues,
   TRANSFORM_COUNTERS,
   type TransformInit,
@@ -43,7 +42,7 @@ await runService({
         "images are those of the ring <detector>-<suffix>",
         COMPRESSED_SUFFIX,
       )
-      .option("--to <suffix>", "they go to the ring <detector>-<suffix>", "image"),
+      .option("--to <suffix>", "they go to the ring <detector>-<suffix>", IMAGE_SUFFIX),
   async run(
     { config, options, logger, ready, stopped, onStats, onStop, startWorker },
   ): Promise<void> {

@@ -5,6 +5,7 @@
  */
 import { imageBytes, imageSlots, pixelType } from "../../lib/config/mod.ts";
 import { PIXEL_BYTES } from "../../lib/hdf5/mod.ts";
+import { writtenSuffix } from "../../lib/protocol/mod.ts";
 import {
   ipcFolder,
   parseInteger,
@@ -32,6 +33,10 @@ await runService({
         "slots of an image ring without an index (default: the config's, or 1000)",
         parseInteger(1),
       )
+      .option(
+        "-s, --suffix <suffix>",
+        "write the images of the ring <detector>-<suffix> (default: the config's: image, or h5bitshuffle-lz4 with compressed_ring)",
+      )
       .requiredOption("--data-root <folder...>", "folders that may be written to"),
   async run(
     { args, config, options, logger, ready, stopped, onStats, startWorker },
@@ -46,6 +51,7 @@ await runService({
     const queues = makeCompressorQueues(config.compression_threads);
     const init: WriterWorkerInit = {
       ...{ config, writerId, queues },
+      suffix: options.suffix ?? writtenSuffix(config),
       imageSlots: options.imageSlots ?? imageSlots(config),
       gid: await resolveGroup(config.shm_group),
       ipcFolder: ipcFolder(),
@@ -67,6 +73,7 @@ await runService({
     onStats(() => worker.counters);
     logger.info("waiting for orders", {
       writer_id: writerId,
+      suffix: init.suffix,
       data_roots: init.dataRoots.join(" "),
     });
     ready({ writer_id: writerId });

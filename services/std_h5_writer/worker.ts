@@ -8,6 +8,7 @@ import { type DetectorConfig, imageBytes, imageShape } from "../../lib/config/mo
 import { detectorFor } from "../../lib/detector/mod.ts";
 import { monotonicNs } from "../../lib/os/mod.ts";
 import {
+  COMPRESSED_SUFFIX,
   decodeWriterAction,
   driverAddress,
   encodeWriterResponse,
@@ -31,6 +32,8 @@ import { Socket } from "../../lib/zmq/mod.ts";
 /** What the service tells the writer's thread. */
 export interface WriterWorkerInit {
   config: DetectorConfig;
+  /** Images are those of the ring `<detector>-<suffix>`. */
+  suffix: string;
   writerId: number;
   imageSlots: number;
   /** To the compressors' threads. */
@@ -67,7 +70,7 @@ runDataWorker<WriterWorkerInit>((init, control) => {
   );
   const images = stack.use(
     new ImageLocator({
-      name: imageRingName(name),
+      name: imageRingName(name, init.suffix),
       slotBytes: imageBytes(config),
       slots: init.imageSlots,
     }),
@@ -80,6 +83,7 @@ runDataWorker<WriterWorkerInit>((init, control) => {
       width,
       pixelType: detector.pixelType(config),
       images,
+      compressedImages: init.suffix === COMPRESSED_SUFFIX,
       compressors: new WorkerCompressors(init.queues),
       compression: config.compression,
       createFile: (path) => createBeneathRoots(path, init.dataRoots),

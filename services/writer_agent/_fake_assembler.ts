@@ -10,6 +10,7 @@ import {
   imageStreamAddress,
 } from "../../lib/protocol/mod.ts";
 import { indexMemoryBytes, removeRings, RingWriter, SharedMemory } from "../../lib/ring/mod.ts";
+import { transformCounterIndex } from "../../lib/transform/counters.ts";
 import { Socket } from "../../lib/zmq/mod.ts";
 
 const HEIGHT = 4;
@@ -23,18 +24,27 @@ export interface Without {
   stream?: boolean;
 }
 
+/** A compressor's ring instead of an assembler's. */
+export const COMPRESSED = "h5bitshuffle-lz4";
+
 /** An assembler of very small images. */
 export class FakeAssembler implements Disposable {
-  readonly #detector: string;
+  readonly #name: string;
   readonly #ring: RingWriter | undefined;
   readonly #stream: Socket | undefined;
   #next = 100n;
 
-  constructor(detector: string, ipcFolder: string, slots: number, without: Without = {}) {
-    this.#detector = detector;
+  constructor(
+    detector: string,
+    ipcFolder: string,
+    slots: number,
+    without: Without = {},
+    suffix = "image",
+  ) {
+    this.#name = imageRingName(detector, suffix);
     if (!without.index) {
       this.#ring = RingWriter.create(new SharedMemory(indexMemoryBytes(slots)), {
-        name: imageRingName(detector),
+        name: this.#name,
         slotBytes: HEIGHT * WIDTH * 2,
         slots,
         dtype: 2,
@@ -45,7 +55,7 @@ export class FakeAssembler implements Disposable {
     }
     if (without.stream) return;
     this.#stream = new Socket("PUB");
-    this.#stream.bind(imageStreamAddress(detector, ipcFolder));
+    this.#stream.bind(imageStreamAddress(detector, ipcFolder, suffix));
   }
 
   /** Publishes the next image; returns its id. */
@@ -84,10 +94,16 @@ export class FakeAssembler implements Disposable {
     return imageId;
   }
 
+  /** Counts images that never get into the ring, as a compressor does. */
+  lose(images: number): void {
+    const counter = transformCounterIndex("images_overwritten");
+    this.#ring!.index.addCounter(counter, BigInt(images));
+  }
+
   [Symbol.dispose](): void {
     this.#stream?.close();
     this.#ring?.close();
-    removeRings([imageRingName(this.#detector)]);
+    removeRings([this.#name]);
   }
 }
 

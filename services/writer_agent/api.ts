@@ -50,6 +50,8 @@ export interface ApiOptions {
   readonly writers?: number;
   /** Threads of each writer that compress; default 1. */
   readonly compressionThreads?: number;
+  /** Images come compressed, from a ring of their own, and are written as they are; default no. */
+  readonly compressedImages?: boolean;
   /** A run of known length fails when no image comes for so long, s; 0, the default: it waits. */
   readonly noImagesTimeoutS?: number;
   /** Longest answer time of write_sync, ms; default 60 000. */
@@ -311,7 +313,8 @@ async function readRequest(c: Context, options: ApiOptions): Promise<StartReques
   const { n_images = 0, output_file, images_per_file, run_id = defaultRunId() } = parsed.data;
   const { compression, compression_threads } = parsed.data;
   const refused = refuseCount(parsed.data, options) ??
-    refuseThreads(compression_threads, options) ?? refuseRange(parsed.data);
+    refuseThreads(compression_threads, options) ?? refusePlain(compression, options) ??
+    refuseRange(parsed.data);
   if (refused !== undefined) return badRequest([refused]);
   const { start_image_id, stop_image_id } = parsed.data;
   const timeoutS = noImagesTimeoutS(parsed.data, options);
@@ -408,6 +411,17 @@ function refuseThreads(
     path: "compression_threads",
     message: `${threads} are more than the ${compressionThreads} that each writer has: ` +
       "ask for fewer, or raise compression_threads in the config.",
+  };
+}
+
+function refusePlain(
+  compression: string | undefined,
+  { compressedImages = false }: ApiOptions,
+): RequestIssue | undefined {
+  if (!compressedImages || compression !== "none") return undefined;
+  return {
+    path: "compression",
+    message: "none is not possible: the images come compressed (compressed_ring). Leave it out.",
   };
 }
 

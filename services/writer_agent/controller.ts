@@ -17,6 +17,7 @@ import {
   transition,
   type WriterStatus,
 } from "../../lib/acquisition/mod.ts";
+import { DTYPE_BYTES, type ImageMetadata } from "../../lib/protocol/mod.ts";
 import type { Clock, ImageSource, WriterPort } from "./ports.ts";
 import { SYSTEM_CLOCK } from "./ports.ts";
 
@@ -185,7 +186,7 @@ export class AcquisitionController {
           await new Promise<void>((resolve) => this.#capacity = resolve);
         }
         if (signal.aborted) return;
-        this.#imageBytes = image.metadata.size;
+        this.#imageBytes = pixelBytes(image.metadata);
         this.#dispatch({ kind: "image", image });
         if (++inTurn % IMAGES_PER_TURN === 0) await nextTurn();
       }
@@ -257,6 +258,11 @@ function isRunning({ run }: AcquisitionState): boolean {
 
 function isSettled(state: AcquisitionState): boolean {
   return !isRunning(state) && (state.phase === "idle" || state.phase === "lost");
+}
+
+/** Size of an image's pixels, compressed or not: bytes. */
+function pixelBytes({ height, width, dtype }: ImageMetadata): number {
+  return height * width * DTYPE_BYTES[dtype];
 }
 
 function nextTurn(): Promise<void> {

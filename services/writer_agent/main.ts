@@ -4,6 +4,7 @@
  * @module
  */
 import { statSync } from "node:fs";
+import { COMPRESSED_SUFFIX, writtenSuffix } from "../../lib/protocol/mod.ts";
 import {
   ipcFolder,
   limited,
@@ -37,6 +38,10 @@ await runService({
     program
       .option("--port <port>", `port of the REST interface on ${HOST}`, parsePort, 5000)
       .requiredOption("--data-root <dir...>", "folders that files may be written to, absolute")
+      .option(
+        "-s, --suffix <suffix>",
+        "follow the ring <detector>-<suffix>, as the writers do (default: the config's)",
+      )
       .option("--sync-timeout <s>", "longest answer time of write_sync, s", parseInteger(1), 60)
       .option("--writer-timeout <s>", "the writer is lost after so long, s", parseInteger(1), 5)
       .option("--allow-host <name...>", "further host names to answer to")
@@ -68,7 +73,8 @@ await runService({
     });
     const [first, ...more] = writers;
     const writer = first !== undefined && more.length === 0 ? first : new WriterFleet(writers);
-    const images = new RingImageSource({ detector, ipcFolder: ipcFolder() });
+    const suffix = options.suffix ?? writtenSuffix(config);
+    const images = new RingImageSource({ detector, ipcFolder: ipcFolder(), suffix });
     onStop(() => images.close(), "images");
     let recorder: Recorder | undefined;
     const controller = new AcquisitionController({
@@ -113,6 +119,7 @@ await runService({
       dataRoots,
       writers: config.number_of_writers,
       compressionThreads: config.compression_threads,
+      compressedImages: suffix === COMPRESSED_SUFFIX,
       noImagesTimeoutS: config.no_images_timeout,
       syncTimeoutMs: options.syncTimeout * 1000,
       readRates: () => statistics.rates(),

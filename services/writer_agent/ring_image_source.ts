@@ -6,7 +6,13 @@
  */
 import type { RingImage } from "../../lib/acquisition/mod.ts";
 import { Errno, File, OsError } from "../../lib/os/mod.ts";
-import { decodeImageMetadata, imageRingName, imageStreamAddress } from "../../lib/protocol/mod.ts";
+import {
+  COMPRESSED_SUFFIX,
+  decodeImageMetadata,
+  IMAGE_SUFFIX,
+  imageRingName,
+  imageStreamAddress,
+} from "../../lib/protocol/mod.ts";
 import {
   indexMemoryBytes,
   indexPath,
@@ -15,6 +21,11 @@ import {
   RingReader,
   SharedMemory,
 } from "../../lib/ring/mod.ts";
+import {
+  TRANSFORM_LOSSES,
+  type TransformCounter,
+  transformCounterIndex,
+} from "../../lib/transform/counters.ts";
 import { Socket } from "../../lib/zmq/mod.ts";
 import type { ImageSource } from "./ports.ts";
 
@@ -30,21 +41,26 @@ export interface RingImageSourceOptions {
   readonly detector: string;
   /** Folder of the ipc sockets; default /tmp. */
   readonly ipcFolder?: string | undefined;
+  /** Images are those of the ring `<detector>-<suffix>`; default image. */
+  readonly suffix?: string;
 }
 
 /** The images of a detector. Only one sequence is followed at a time. */
 export class RingImageSource implements ImageSource, Disposable {
   readonly #ringName: string;
+  /** What the ring's writer counts of images that never get into it. */
+  readonly #losses: readonly TransformCounter[];
   readonly #bell: Socket;
   #reader: RingReader | undefined;
   /** Room for an index, kept over attempts to attach. */
   #memory: SharedMemory | undefined;
 
   /** @throws {ZmqError} If the stream's address is not usable. */
-  constructor({ detector, ipcFolder }: RingImageSourceOptions) {
-    this.#ringName = imageRingName(detector);
+  constructor({ detector, ipcFolder, suffix = IMAGE_SUFFIX }: RingImageSourceOptions) {
+    this.#ringName = imageRingName(detector, suffix);
+    this.#losses = suffix === COMPRESSED_SUFFIX ? TRANSFORM_LOSSES : [];
     this.#bell = new Socket("SUB", { subscribe: "", receiveHighWaterMark: HIGH_WATER_MARK });
-    this.#bell.connect(imageStreamAddress(detector, ipcFolder));
+    this.#bell.connect(imageStreamAddress(detector, ipcFolder, suffix));
     this.#attach();
   }
 
@@ -55,8 +71,10 @@ export class RingImageSource implements ImageSource, Disposable {
   follow(signal: AbortSignal): AsyncIterable<RingImage> {
     while (this.#bell.tryReceive() !== undefined); // images of before
     this.#attach();
-    const follower = this.#reader === undefined ? undefined : new RingFollower(this.#reader);
-    return this.#images(signal, follower);
+    const entries = this.#reader === undefined
+      ? undefined
+      : new Entries(new RingFollower(this.#reader), this.#losses, "from now on");
+    return this.#images(signal, entries);
   }
 
   /** Detaches. */
@@ -72,21 +90,23 @@ export class RingImageSource implements ImageSource, Disposable {
 
   async *#images(
     signal: AbortSignal,
-    start: RingFollower | undefined,
+    start: Entries | undefined,
   ): AsyncGenerator<RingImage, void, void> {
-    let follower = start;
+    let entries = start;
     while (!signal.aborted) {
-      if (follower !== undefined) {
-        yield* newEntries(follower, signal);
-        if (follower.reader.ended) {
+      if (entries !== undefined) {
+        yield* entries.published(signal);
+        if (entries.ended) {
           // Its last entries may have come between the look and its end.
-          yield* newEntries(follower, signal);
-          follower = undefined;
+          yield* entries.published(signal);
+          entries = undefined;
         }
       }
       // A ring that appears later is all of this sequence: it did not exist when it began.
-      if (follower === undefined && this.#attach()) follower = new RingFollower(this.#open(), 0n);
-      if (follower === undefined) yield* this.#announced(signal);
+      if (entries === undefined && this.#attach()) {
+        entries = new Entries(new RingFollower(this.#open(), 0n), this.#losses, "all");
+      }
+      if (entries === undefined) yield* this.#announced(signal);
       else this.#silenceBell();
       await this.#waitForBell(signal);
     }
@@ -162,19 +182,50 @@ function exists(path: string): boolean {
   }
 }
 
-/** What was published since the last look. */
-function* newEntries(
-  follower: RingFollower,
-  signal: AbortSignal,
-): Generator<RingImage, void, void> {
-  while (!signal.aborted) {
-    const before = follower.overruns;
-    const record = follower.next();
-    if (record === undefined) return;
-    yield {
-      entry: record.entry,
-      metadata: decodeImageMetadata(record.metadata),
-      skipped: Number(follower.overruns - before),
-    };
+/** A ring's entries from some place on, and what was lost on the way into the ring. */
+class Entries {
+  readonly #follower: RingFollower;
+  readonly #losses: readonly TransformCounter[];
+  /** Losses that were told of. */
+  #lost: bigint;
+
+  /**
+   * @param losses Counters of the ring whose images are missing in it.
+   * @param since Whose losses to tell.
+   */
+  constructor(
+    follower: RingFollower,
+    losses: readonly TransformCounter[],
+    since: "all" | "from now on",
+  ) {
+    this.#follower = follower;
+    this.#losses = losses;
+    this.#lost = since === "all" ? 0n : this.#countLost();
+  }
+
+  get ended(): boolean {
+    return this.#follower.reader.ended;
+  }
+
+  /** What was published since the last look. */
+  *published(signal: AbortSignal): Generator<RingImage, void, void> {
+    while (!signal.aborted) {
+      const before = this.#follower.overruns;
+      const record = this.#follower.next();
+      if (record === undefined) return;
+      const lost = this.#countLost();
+      const skipped = this.#follower.overruns - before + lost - this.#lost;
+      this.#lost = lost;
+      yield {
+        entry: record.entry,
+        metadata: decodeImageMetadata(record.metadata),
+        skipped: Number(skipped),
+      };
+    }
+  }
+
+  #countLost(): bigint {
+    const { index } = this.#follower.reader;
+    return this.#losses.reduce((sum, name) => sum + index.counter(transformCounterIndex(name)), 0n);
   }
 }

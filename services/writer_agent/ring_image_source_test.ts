@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { RingImage } from "../../lib/acquisition/mod.ts";
-import { FakeAssembler, uniqueDetector, type Without } from "./_fake_assembler.ts";
+import { COMPRESSED, FakeAssembler, uniqueDetector, type Without } from "./_fake_assembler.ts";
 import { until } from "./_fakes.ts";
 import { RingImageSource } from "./ring_image_source.ts";
 
@@ -14,17 +14,21 @@ interface World {
   follow: () => RingImage[];
 }
 
-async function withSource(body: (world: World) => Promise<void>): Promise<void> {
+async function withSource(
+  body: (world: World) => Promise<void>,
+  suffix = "image",
+): Promise<void> {
   const detector = uniqueDetector();
   const ipcFolder = await Deno.makeTempDir({ prefix: "agt_" });
   const controller = new AbortController();
   const sequences: Promise<void>[] = [];
   const cleanup = new DisposableStack();
-  const source = cleanup.use(new RingImageSource({ detector, ipcFolder }));
+  const source = cleanup.use(new RingImageSource({ detector, ipcFolder, suffix }));
   try {
     await body({
       source,
-      assembler: (without) => cleanup.use(new FakeAssembler(detector, ipcFolder, SLOTS, without)),
+      assembler: (without) =>
+        cleanup.use(new FakeAssembler(detector, ipcFolder, SLOTS, without, suffix)),
       follow: () => {
         const images: RingImage[] = [];
         const sequence = source.follow(controller.signal);
@@ -124,4 +128,27 @@ Deno.test("RingImageSource takes the stream's word where there is no index", asy
     assert.deepEqual(ids(images).slice(-5), published);
     assert.ok(images.every(({ entry }) => entry === undefined));
   });
+});
+
+Deno.test("RingImageSource tells of the images that a compressor lost", async () => {
+  await withSource(async ({ source, assembler, follow }) => {
+    const first = assembler();
+    first.publish();
+    first.lose(5); // before
+    source.follow(new AbortController().signal);
+    const images = follow();
+    first.publish();
+    first.lose(2);
+    await until("one image", () => images.length === 1);
+    first.publish();
+    await until("two images", () => images.length === 2);
+    first[Symbol.dispose]();
+    const second = assembler();
+    second.lose(3);
+    second.publish();
+    await until("three images", () => images.length === 3);
+    const skipped = images.map((image) => image.skipped);
+    assert.equal(skipped[0]! + skipped[1]!, 2);
+    assert.equal(skipped[2], 3);
+  }, COMPRESSED);
 });

@@ -27,7 +27,7 @@ import type { DaqContext } from "../context.ts";
 import { DrawnLine } from "../drawn_line.ts";
 import { statusLine } from "../format.ts";
 import { resolveStoreFor, storeOption } from "../store.ts";
-import { pipelineCommands, ringNames, socketPaths } from "../pipeline.ts";
+import { imageSuffixes, pipelineCommands, ringNames, socketPaths } from "../pipeline.ts";
 
 const DRAW_PERIOD_MS = 1_000;
 const DEFAULT_DATA_ROOT = "data";
@@ -110,6 +110,7 @@ export async function runPipeline(
     modules: config.n_modules,
     frameBytes: frameBytes(detectorFor(config).packetFormat(config)),
     imageBytes: imageBytes(config),
+    imageRings: imageSuffixes(config).length,
     maxFrameSlots: frameSlots(config),
     maxImageSlots: imageSlots(config),
     budgetBytes: options.ramBytes,
