@@ -24,6 +24,7 @@ export const LAYERS: readonly (readonly string[])[] = [
     "lib/simulate",
     "lib/acquisition",
     "lib/calibration",
+    "lib/nexus",
     "lib/transfer",
     "lib/transform",
   ],

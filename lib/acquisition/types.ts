@@ -3,7 +3,13 @@
  *
  * @module
  */
-import type { FileCompression, ImageMetadata, RunEnd, WriterActionName } from "../protocol/mod.ts";
+import type {
+  FileCompression,
+  ImageMetadata,
+  RunEnd,
+  WriterActionName,
+  WriterFileFormat,
+} from "../protocol/mod.ts";
 import type { ImageIdRange, SeenImages } from "./missing_images.ts";
 
 /** A moment, read once per event so that the machine needs no clock of its own. */
@@ -28,6 +34,10 @@ export interface StartRequest extends ImageIdRange {
   readonly compression?: FileCompression;
   /** Threads of each writer to compress on; left out: all. */
   readonly compressionThreads?: number;
+  /** Format of the file; left out: as the writer's config says. */
+  readonly fileFormat?: WriterFileFormat;
+  /** What a NeXus file tells of the experiment, checked, JSON; left out: what the config says. */
+  readonly nexus?: string;
   /** The user's number for this acquisition; fits an unsigned 64-bit integer. */
   readonly runId: bigint;
   /** The whole request as the user sent it, JSON; stored in the file. */

@@ -49,4 +49,12 @@ export {
   type ModuleRotation,
   type Submodule,
 } from "./schema.ts";
+export {
+  FILE_FORMATS,
+  type FileFormat,
+  type NexusConfig,
+  type NexusRequest,
+  nexusRequestSchema,
+  nexusSchema,
+} from "./nexus_schema.ts";
 export { configFieldTable, configJsonSchema, FIELD_TABLE_MARKS } from "./reference.ts";

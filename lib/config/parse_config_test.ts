@@ -48,6 +48,7 @@ Deno.test("parseConfig() fills in the defaults of the reference", () => {
     compression: "none",
     compression_threads: 1,
     compressed_ring: false,
+    file_format: "std-daq",
     converted_pixel_type: "float32",
     high_gain: false,
     double_pixels: "keep",

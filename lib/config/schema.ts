@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { DETECTOR_TYPES, DOUBLE_PIXELS } from "./detector_facts.ts";
+import { FILE_FORMATS, nexusSchema } from "./nexus_schema.ts";
 
 /**
  * The detector config of std-daq as one zod schema: types, ranges, defaults and descriptions.
@@ -278,6 +279,18 @@ export const detectorConfigSchema = z.object({
   compressed_ring: boolean.default(false).meta(
     notes(
       "Images are compressed once, by std_data_compress with compression_threads, into a ring of their own, and written from there as they are; compression must be bitshuffle-lz4.",
+      { origin: "addition" },
+    ),
+  ),
+  file_format: z.enum(FILE_FORMATS, oneOf(FILE_FORMATS)).default("std-daq").meta(
+    notes(
+      "Format of files when a request does not say: std-daq's own, NeXus (NXmx), or both in one file.",
+      { origin: "addition" },
+    ),
+  ),
+  nexus: nexusSchema.optional().meta(
+    notes(
+      "What NeXus files tell of the experiment: {title, instrument, source, sample, beam, detector}, see docs/reference/file-format.md. What is left out is not in the file.",
       { origin: "addition" },
     ),
   ),

@@ -24,7 +24,7 @@ const NODE_HEADER_BYTES = 24;
 const KEY_BYTES = 40;
 const ENTRY_BYTES = KEY_BYTES + 8;
 /** An object header of ours is within so many bytes of its start. */
-const HEADER_BYTES = 8192;
+const HEADER_BYTES = 65536;
 
 /** Where a chunk is in a file. */
 interface Chunk {

@@ -13,6 +13,25 @@ export function checkGroupName(name: string): void {
   }
 }
 
+/**
+ * Path of the group with the datasets.
+ *
+ * @throws {RangeError} If it is not absolute or does not end with the group's name.
+ */
+export function groupPath(
+  { detector, group = `/${detector}` }: { detector: string; group?: string | undefined },
+): string {
+  if (!group.startsWith("/") || !group.endsWith(`/${detector}`)) {
+    throw new RangeError(
+      `${
+        JSON.stringify(group)
+      } cannot be the group of ${detector}: give an absolute path that ends ` +
+        "with the detector's name.",
+    );
+  }
+  return group;
+}
+
 /** @throws {RangeError} If the value is not a whole number within the limits. */
 export function checkWhole(name: string, value: number, least: number, most: number): void {
   if (!Number.isInteger(value) || value < least || value > most) {

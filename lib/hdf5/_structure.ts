@@ -4,7 +4,8 @@
  *
  * @module
  */
-import type { Group } from "h5wasm";
+import type { Dataset, File, Group } from "h5wasm";
+import type { File as OsFile } from "../os/mod.ts";
 import { buildInMemory, objectAddress } from "./_h5wasm.ts";
 import {
   MESSAGE_HEADER_BYTES,
@@ -15,8 +16,10 @@ import {
 } from "./_object_header.ts";
 import { BITSHUFFLE_FILTER } from "../kernels/bitshuffle.ts";
 import type { ImageCompression } from "./compression.ts";
+import type { FileTree, TreeAttributes } from "./file_tree.ts";
 import { PIXEL_BYTES, type PixelType } from "./pixel_type.ts";
 import type { RecordFields, RecordType } from "./record_type.ts";
+import { groupAt, setAttributes, type UnfinishedFields, writeTree } from "./_write_tree.ts";
 
 /** Where a chunked dataset keeps what grows. */
 export interface DatasetFields {
@@ -32,13 +35,13 @@ export interface DatasetFields {
 export interface Structure {
   /** The whole file. */
   bytes: Uint8Array<ArrayBuffer>;
-  /** `/<detector>/data`. */
+  /** `<group>/data`. */
   data: DatasetFields;
-  /** `/<detector>/metadata`. */
+  /** `<group>/metadata`. */
   metadata: DatasetFields;
-  /** `/<detector>/image_info`, if there is one. */
+  /** `<group>/image_info`, if there is one. */
   info?: DatasetFields;
-  /** The detector group's object header. */
+  /** The group's object header. */
   group: {
     /** u16: number of messages. */
     messageCountAt: number;
@@ -47,12 +50,36 @@ export interface Structure {
     /** The group's own message, to be kept at the start of any such block. */
     symbolTable: Uint8Array<ArrayBuffer>;
   };
+  /** Texts that are set later, by path. */
+  later: ReadonlyMap<string, LaterText>;
+  /** Deflated arrays, whose one chunk is not in the file yet. */
+  deflated: readonly DeflatedArray[];
+}
+
+/** Where a text is that is set later. */
+export interface LaterText {
+  /** Its first byte. */
+  at: number;
+  /** Bytes for it. */
+  bytes: number;
+}
+
+/** A deflated array. */
+export interface DeflatedArray extends DatasetFields {
+  /** Its one chunk. */
+  deflated: Uint8Array;
+  /** Rows and columns of it. */
+  shape: readonly [rows: number, columns: number];
 }
 
 /** Superblock version 0: u64 end-of-file address (specification, II.A). */
 export const END_OF_FILE_AT = 40;
 
 const PAGE_BYTES = 4096;
+
+/** The file is made larger in such steps, and at most by so much, until no field crosses a page. */
+const SHIFT_BYTES = 64;
+const MAX_SHIFT_BYTES = 1024;
 
 /** What is patched of a layout message: version, class, dimensions, address; or a virtual one. */
 const LAYOUT_BYTES = 14;
@@ -68,8 +95,8 @@ const PIXEL_DTYPE: Readonly<Record<PixelType, { dtype: string; empty: Uint8Array
 
 /** What {@link buildStructure} needs to know. */
 export interface StructureOptions {
-  /** Name of the group. */
-  detector: string;
+  /** Path of the group, absolute. */
+  group: string;
   /** Rows of an image, px. */
   height: number;
   /** Columns of an image, px. */
@@ -82,7 +109,16 @@ export interface StructureOptions {
   compression: ImageCompression;
   /** Fields of `image_info`; none, and there is no such dataset. */
   info: RecordFields;
+  /** What is in the file besides. */
+  tree?: FileTree | undefined;
+  /** Attributes of the datasets. */
+  datasetAttributes?: DatasetAttributes | undefined;
 }
+
+/** Attributes of an image file's datasets. */
+export type DatasetAttributes = Readonly<
+  Partial<Record<"data" | "metadata" | "image_info", TreeAttributes>>
+>;
 
 /** Empty columns: h5wasm takes a field's type from them. */
 const EMPTY_COLUMN: Readonly<
@@ -106,18 +142,34 @@ const TEMPLATE_FILTER = 1;
  *
  * | path | type | shape | chunk |
  * |---|---|---|---|
- * | `/<detector>/data` | pixel | (0…∞, height, width) | (1, height, width) |
- * | `/<detector>/metadata` | {u64 image_id, u64 status} | (0…∞) | (metadataChunk) |
- * | `/<detector>/image_info` | `info` | (0…∞) | (metadataChunk) |
+ * | `<group>/data` | pixel | (0…∞, height, width) | (1, height, width) |
+ * | `<group>/metadata` | {u64 image_id, u64 status} | (0…∞) | (metadataChunk) |
+ * | `<group>/image_info` | `info` | (0…∞) | (metadataChunk) |
+ *
+ * and the tree of the options.
  *
  * @throws {UnexpectedStructureError} If the library's layout cannot be patched safely.
+ * @throws {RangeError} If the tree has a link that leads nowhere.
  */
 export function buildStructure(options: StructureOptions): Structure {
-  const { detector, height, width, pixelType, compression, info } = options;
+  // A field that happens to cross a page in one file does not in another one, a little larger.
+  for (let shift = 0;; shift += SHIFT_BYTES) {
+    try {
+      return buildShifted(options, shift);
+    } catch (error) {
+      if (!(error instanceof CrossesPageError) || shift > MAX_SHIFT_BYTES) throw error;
+    }
+  }
+}
+
+function buildShifted(options: StructureOptions, shift: number): Structure {
+  const { group: path, height, width, pixelType, compression, info } = options;
+  const { tree = {}, datasetAttributes = {} } = options;
   const hasInfo = Object.keys(info).length > 0;
-  const { bytes, result: address } = buildInMemory((file) => {
-    const group = file.create_group(detector);
-    group.create_dataset({
+  const { bytes, result } = buildInMemory((file) => {
+    if (shift > 0) file.create_attribute("placeholder", new Uint8Array(shift));
+    const group = groupAt(file, path);
+    const data = group.create_dataset({
       name: "data",
       data: PIXEL_DTYPE[pixelType].empty,
       dtype: PIXEL_DTYPE[pixelType].dtype,
@@ -129,17 +181,20 @@ export function buildStructure(options: StructureOptions): Structure {
         compression_opts: bitshuffleParameters(PIXEL_BYTES[pixelType]),
       }),
     });
-    createRecords(group, "metadata", METADATA, options.metadataChunk);
-    if (hasInfo) createRecords(group, "image_info", info, options.metadataChunk);
+    setAttributes(data, datasetAttributes.data);
+    const records = createRecords(group, "metadata", METADATA, options.metadataChunk);
+    setAttributes(records, datasetAttributes.metadata);
+    if (hasInfo) {
+      const records = createRecords(group, "image_info", info, options.metadataChunk);
+      setAttributes(records, datasetAttributes.image_info);
+    }
     // Any attribute makes the library put the group's messages into a continuation block.
     group.create_attribute("placeholder", new Uint8Array(8));
-    return {
-      group: objectAddress(file, detector),
-      data: objectAddress(file, `${detector}/data`),
-      metadata: objectAddress(file, `${detector}/metadata`),
-      info: hasInfo ? objectAddress(file, `${detector}/image_info`) : undefined,
-    };
+    const unfinished = writeTree(file, tree);
+    if (shift > 0) file.delete_attribute("placeholder");
+    return { address: addressesOf(file, path, hasInfo, unfinished), unfinished };
   });
+  const { address, unfinished } = result;
   if (compression === "bitshuffle-lz4") patchFilter(bytes, address.data);
   return {
     bytes,
@@ -147,7 +202,58 @@ export function buildStructure(options: StructureOptions): Structure {
     metadata: datasetFields(bytes, address.metadata),
     ...(address.info !== undefined && { info: datasetFields(bytes, address.info) }),
     group: groupFields(bytes, address.group),
+    later: new Map(
+      [...unfinished.later].map((
+        [path, room],
+      ) => [path, laterText(bytes, address.of.get(path)!, room)]),
+    ),
+    deflated: [...unfinished.deflated].map(([path, { shape, deflated }]) => {
+      const fields = datasetFields(bytes, address.of.get(path)!);
+      giveRows(bytes, fields.lengthAt, shape[0]);
+      return { ...fields, shape, deflated };
+    }),
   };
+}
+
+/** Addresses of the object headers that are patched. */
+function addressesOf(
+  file: File,
+  path: string,
+  hasInfo: boolean,
+  { later, deflated }: UnfinishedFields,
+): {
+  group: number;
+  data: number;
+  metadata: number;
+  info: number | undefined;
+  of: Map<string, number>;
+} {
+  return {
+    group: objectAddress(file, path),
+    data: objectAddress(file, `${path}/data`),
+    metadata: objectAddress(file, `${path}/metadata`),
+    info: hasInfo ? objectAddress(file, `${path}/image_info`) : undefined,
+    of: new Map(
+      [...later.keys(), ...deflated.keys()].map((path) => [path, objectAddress(file, path)]),
+    ),
+  };
+}
+
+/** Gives an array of two dimensions so many rows, now and at most. */
+function giveRows(file: Uint8Array, lengthAt: number, rows: number): void {
+  const view = new DataView(file.buffer, file.byteOffset);
+  view.setBigUint64(lengthAt, BigInt(rows), true);
+  view.setBigUint64(lengthAt + 16, BigInt(rows), true);
+}
+
+/**
+ * Writes the structure into an empty file: its first page, which makes it an HDF5 file, last and at once.
+ *
+ * @throws {OsError} ENOSPC, EIO, …
+ */
+export function writeStructure(file: OsFile, { bytes }: Structure): void {
+  if (bytes.byteLength > PAGE_BYTES) file.writeAt(bytes.subarray(PAGE_BYTES), PAGE_BYTES);
+  file.writeAt(bytes.subarray(0, PAGE_BYTES), 0);
 }
 
 function createRecords(
@@ -155,11 +261,11 @@ function createRecords(
   name: string,
   fields: RecordFields,
   chunk: number,
-): void {
+): Dataset {
   const data = new Map(
     Object.entries(fields).map(([field, type]) => [field, EMPTY_COLUMN[type]] as const),
   );
-  group.create_dataset({ name, data, shape: [0], maxshape: [null], chunks: [chunk] });
+  return group.create_dataset({ name, data, shape: [0], maxshape: [null], chunks: [chunk] });
 }
 
 /**
@@ -208,6 +314,21 @@ function datasetFields(file: Uint8Array, address: number): DatasetFields {
   return fields;
 }
 
+/** The bytes of a scalar text, which are in one place (class 1, contiguous: u64 address, u64 bytes). */
+function laterText(file: Uint8Array, address: number, bytes: number): LaterText {
+  const { bodyAt } = onlyMessage(readObjectHeader(file, address), MessageType.layout);
+  const view = new DataView(file.buffer, file.byteOffset + bodyAt, 18);
+  const [version, kind] = [view.getUint8(0), view.getUint8(1)];
+  const [at, stored] = [Number(view.getBigUint64(2, true)), Number(view.getBigUint64(10, true))];
+  if (version !== 3 || kind !== 1 || stored !== bytes) {
+    throw new UnexpectedStructureError(
+      `layout version ${version} class ${kind} of ${stored} bytes instead of 3, 1 and ${bytes}`,
+    );
+  }
+  requireInOnePage(at, bytes);
+  return { at, bytes };
+}
+
 function groupFields(file: Uint8Array<ArrayBuffer>, address: number): Structure["group"] {
   const messages = readObjectHeader(file, address);
   const continuation = onlyMessage(messages, MessageType.continuation);
@@ -230,6 +351,9 @@ function groupFields(file: Uint8Array<ArrayBuffer>, address: number): Structure[
 /** A kill cannot tear a write within one page of the page cache. */
 function requireInOnePage(at: number, bytes: number): void {
   if (Math.floor(at / PAGE_BYTES) !== Math.floor((at + bytes - 1) / PAGE_BYTES)) {
-    throw new UnexpectedStructureError(`a field at ${at} crosses a page`);
+    throw new CrossesPageError(`a field at ${at} crosses a page`);
   }
 }
+
+/** Thrown when a field lies badly, which another layout may cure. */
+class CrossesPageError extends UnexpectedStructureError {}

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import * as h5wasm from "h5wasm";
 import type { AttributeValue } from "./_attributes.ts";
 import { buildInMemory } from "./_h5wasm.ts";
+import { groupAt, setAttributes } from "./_write_tree.ts";
 
 /** Numbers of a dataset, in row order. */
 export type ArrayData = Float32Array | Float64Array | Uint8Array | Uint32Array | BigUint64Array;
@@ -66,32 +66,6 @@ export function encodeArrayFile(
       setAttributes(dataset, attributes);
     }
   }).bytes;
-}
-
-/** A group, made with all above it if it is not there. */
-function groupAt(file: h5wasm.File, path: string): h5wasm.Group {
-  let group: h5wasm.Group = file;
-  for (const name of path.split("/").filter((part) => part !== "")) {
-    const there = group.keys().includes(name) ? group.get(name) : group.create_group(name);
-    if (!(there instanceof h5wasm.Group)) {
-      throw new RangeError(`${path} leads through ${name}, which is no group`);
-    }
-    group = there;
-  }
-  return group;
-}
-
-function setAttributes(owner: h5wasm.Group | h5wasm.Dataset, attributes: Attributes): void {
-  for (const [name, value] of Object.entries(attributes)) {
-    if (typeof value === "string") {
-      const length = Math.max(1, new TextEncoder().encode(value).byteLength);
-      owner.create_attribute(name, value, [], `S${length}`);
-    } else if (typeof value === "number") {
-      owner.create_attribute(name, new Float64Array([value]), [], "<d");
-    } else {
-      owner.create_attribute(name, new BigInt64Array([value]), [], "<q");
-    }
-  }
 }
 
 function typeOf(data: ArrayData): string {

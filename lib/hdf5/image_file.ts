@@ -8,21 +8,45 @@ import type { File } from "../os/mod.ts";
 import type { AttributeValue } from "./_attributes.ts";
 import { ChunkIndex } from "./_chunk_index.ts";
 import { GroupAttributes } from "./_group_attributes.ts";
-import { checkCounterNames, checkGroupName, checkWhole } from "./_options.ts";
+import { LateParts, type LateTexts } from "./_late_parts.ts";
+import { checkCounterNames, checkGroupName, checkWhole, groupPath } from "./_options.ts";
 import { recordBytes, RecordEncoder } from "./_record_encoder.ts";
 import { Records } from "./_records.ts";
 import { FileSpace } from "./_space.ts";
-import { buildStructure, END_OF_FILE_AT, type Structure } from "./_structure.ts";
+import {
+  buildStructure,
+  type DatasetAttributes,
+  END_OF_FILE_AT,
+  type Structure,
+  writeStructure,
+} from "./_structure.ts";
 import type { ImageCompression } from "./compression.ts";
+import type { FileTree } from "./file_tree.ts";
 import { PIXEL_BYTES, type PixelType } from "./pixel_type.ts";
 import type { RecordFields, RecordValues } from "./record_type.ts";
 
 export type { AttributeValue } from "./_attributes.ts";
+export type { DatasetAttributes } from "./_structure.ts";
+export type { LateTexts } from "./_late_parts.ts";
+
+/** What a file is closed with. */
+export interface LastOfFile {
+  /** Attributes of the group to add to, or to replace among, those that the file was made with. */
+  attributes?: Readonly<Record<string, AttributeValue>>;
+  /** Texts of fields of the tree that are set later, by path. */
+  texts?: LateTexts;
+}
 
 /** What to write. */
 export interface ImageFileOptions {
   /** Name of the group that holds the datasets. */
   detector: string;
+  /** Absolute path of that group, which ends with its name; default `/<detector>`. */
+  group?: string;
+  /** What is in the file besides; links in it may lead to the group and its datasets. */
+  tree?: FileTree;
+  /** Attributes of the datasets, such as `units`. */
+  datasetAttributes?: DatasetAttributes;
   /** Rows of an image, px. */
   height: number;
   /** Columns of an image, px. */
@@ -116,6 +140,7 @@ export class ImageFile {
   readonly #info: Records | undefined;
   readonly #infoEncoder: RecordEncoder;
   readonly #attributes: GroupAttributes;
+  readonly #late: LateParts;
   readonly #imageBytes: number;
   readonly #alignBytes: number;
   readonly #publishEvery: number;
@@ -150,7 +175,7 @@ export class ImageFile {
   }
 
   private constructor(file: File, options: ImageFileOptions) {
-    const { detector, height, width, pixelType, expectedImages } = options;
+    const { height, width, pixelType, expectedImages } = options;
     const { compression = "none", info = {}, publishEvery = 32 } = options;
     this.#file = file;
     this.#options = options;
@@ -163,17 +188,24 @@ export class ImageFile {
       publishEvery,
       Math.min(METADATA_CHUNK, expectedImages || METADATA_CHUNK),
     );
-    const shape = { detector, height, width, pixelType };
-    this.#structure = buildStructure({ ...shape, metadataChunk, compression, info });
+    const shape = { height, width, pixelType };
+    this.#structure = buildStructure({
+      ...{ ...shape, metadataChunk, compression, info },
+      group: groupPath(options),
+      tree: options.tree,
+      datasetAttributes: options.datasetAttributes,
+    });
     const { attributes, counters = [] } = options;
     this.#attributes = new GroupAttributes(file, this.#structure, attributes, counters);
+    this.#late = new LateParts(file, this.#structure);
 
     // Valid from the first write on: the structure alone is an empty image file.
     const { bytes, metadata, info: infoFields } = this.#structure;
-    file.writeAt(bytes, 0);
+    writeStructure(file, this.#structure);
     const preallocate = options.preallocate ?? !file.path.startsWith("/dev/shm/");
     this.#space = new FileSpace(file, bytes.byteLength, preallocate);
     this.#attributes.start(this.#space, () => this.#putEnd());
+    this.#late.start(this.#space, () => this.#putEnd());
     this.#dataIndex = new ChunkIndex([1, height, width], PIXEL_BYTES[pixelType], this.#space);
     const records = { chunk: metadataChunk, mostPending: publishEvery };
     this.#metadata = new Records(file, this.#space, {
@@ -304,19 +336,21 @@ export class ImageFile {
   }
 
   /**
-   * Publishes what was appended, adds the last attributes, gives back reserved space. Needs no new
-   * space, so that it works on a full disk. The descriptor stays open, it is the caller's.
+   * Publishes what was appended, adds the last attributes and texts, gives back reserved space. Needs no
+   * new space, so that it works on a full disk. The descriptor stays open, it is the caller's.
    *
-   * @param last Attributes to add to, or to replace among, those of {@link ImageFile.create}.
-   * @throws {RangeError} If the attributes do not fit or name a counter; nothing was changed then.
+   * @throws {RangeError} If the attributes do not fit or name a counter, or there is no such text;
+   * nothing was changed then.
    * @throws {OsError} EIO, …
    * @throws {ImageFileError} If the file is closed already.
    */
-  close(last: { attributes?: Readonly<Record<string, AttributeValue>> } = {}): void {
+  close({ attributes, texts = {} }: LastOfFile = {}): void {
     this.#requireOpen();
-    const putLast = last.attributes && this.#attributes.prepareLast(last.attributes);
+    const putTexts = this.#late.prepareTexts(texts);
+    const putLast = attributes && this.#attributes.prepareLast(attributes);
     this.publish();
     putLast?.(() => this.#putEnd());
+    putTexts();
     this.#putEnd();
     this.#file.truncate(this.#space.end);
     this.#open = false;
@@ -377,6 +411,7 @@ function checkOptions(options: ImageFileOptions): void {
   const { detector, height, width, pixelType, expectedImages, counters = [] } = options;
   const { alignBytes = 4096, publishEvery = 32 } = options;
   checkGroupName(detector);
+  groupPath(options);
   checkCounterNames(counters);
   checkWhole("height", height, 1, 2 ** 31);
   checkWhole("width", width, 1, 2 ** 31);

@@ -3,6 +3,7 @@
  * at page boundaries within a write, must open and show only complete images.
  */
 import assert from "node:assert/strict";
+import { deflateSync } from "node:zlib";
 import * as h5wasm from "h5wasm";
 import { copyFrom, type File } from "../os/mod.ts";
 import { h5Module, memoryPath, objectAddress } from "./_h5wasm.ts";
@@ -176,6 +177,28 @@ function visibleImages(
 const KINDS: [what: string, options: Partial<ImageFileOptions>][] = [
   ["a file", {}],
   ["a compressed file", { compression: "bitshuffle-lz4" }],
+  ["a file with a tree of its own", {
+    group: "/entry/collection/DET",
+    datasetAttributes: { data: { units: "counts" } },
+    tree: {
+      links: { DET: "/entry/collection/DET" },
+      groups: {
+        entry: {
+          fields: { end_time: { textBytes: 24 } },
+          groups: {
+            data: { links: { data: "/entry/collection/DET/data" } },
+            detector: {
+              fields: {
+                pixel_mask: { shape: [3, 5], deflated: deflateSync(new Uint8Array(60).fill(1)) },
+              },
+              // So many that the structure is longer than a page.
+              groups: Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`group_${i}`, {}])),
+            },
+          },
+        },
+      },
+    },
+  }],
   ["a file with image_info", { info: { missing_packets: "uint32", complete_ns: "uint64" } }],
 ];
 for (const [what, change] of KINDS) {
@@ -197,11 +220,17 @@ for (const [what, change] of KINDS) {
       images.publish();
       images.setCounters({ good: BigInt(n + 20) });
     }
-    images.close({ attributes: { end: "then" } });
+    images.close({
+      attributes: { end: "then" },
+      ...(change.tree && { texts: { "/entry/end_time": "2026-01-02T03:04:05.678Z" } }),
+    });
     const replay = new Replay();
     let visible = 0;
-    for (const step of steps) {
+    // Its first page makes it an HDF5 file.
+    const first = steps.findIndex((step) => step.kind === "write" && step.at === 0);
+    for (const [i, step] of steps.entries()) {
       replay.apply(step);
+      if (i < first) continue;
       const now = visibleImages(replay.content, options, 0);
       assert.ok(now >= visible, "images never disappear");
       visible = now;

@@ -7,9 +7,16 @@
 import type { File } from "../os/mod.ts";
 import type { AttributeValue } from "./_attributes.ts";
 import { GroupAttributes } from "./_group_attributes.ts";
-import { checkCounterNames, checkGroupName, checkWhole } from "./_options.ts";
+import { LateParts } from "./_late_parts.ts";
+import { checkCounterNames, checkGroupName, checkWhole, groupPath } from "./_options.ts";
 import { FileSpace } from "./_space.ts";
-import { buildStructure, type DatasetFields, END_OF_FILE_AT } from "./_structure.ts";
+import {
+  buildStructure,
+  type DatasetAttributes,
+  type DatasetFields,
+  END_OF_FILE_AT,
+  writeStructure,
+} from "./_structure.ts";
 import {
   encodeGlobalHeap,
   encodeMappings,
@@ -18,7 +25,8 @@ import {
   VIRTUAL_LAYOUT_CLASS,
   VIRTUAL_LAYOUT_VERSION,
 } from "./_virtual.ts";
-import { ImageFileError } from "./image_file.ts";
+import type { FileTree } from "./file_tree.ts";
+import { ImageFileError, type LastOfFile } from "./image_file.ts";
 import type { PixelType } from "./pixel_type.ts";
 import type { RecordFields } from "./record_type.ts";
 
@@ -36,6 +44,12 @@ export interface MasterPart {
 export interface MasterFileOptions {
   /** Name of the group that holds the datasets, here and in all parts. */
   detector: string;
+  /** Absolute path of that group, here and in all parts; default `/<detector>`. */
+  group?: string;
+  /** What is in the file besides; links in it may lead to the group and its datasets. */
+  tree?: FileTree;
+  /** Attributes of the datasets, as of an image file's. */
+  datasetAttributes?: DatasetAttributes;
   /** Rows of an image, px. */
   height: number;
   /** Columns of an image, px. */
@@ -61,6 +75,7 @@ export class MasterFile {
   readonly #file: File;
   readonly #space: FileSpace;
   readonly #attributes: GroupAttributes;
+  readonly #late: LateParts;
   readonly #word = new DataView(new ArrayBuffer(8));
   #open = true;
 
@@ -85,28 +100,33 @@ export class MasterFile {
   }
 
   private constructor(file: File, options: MasterFileOptions) {
-    const { detector, height, width, pixelType, parts, attributes, info = {} } = options;
+    const { height, width, pixelType, parts, attributes, info = {} } = options;
+    const group = groupPath(options);
     this.#file = file;
     // Chunked datasets without rows, for the time until their mappings are in the file.
     const structure = buildStructure({
-      ...{ detector, height, width, pixelType, info },
+      ...{ group, height, width, pixelType, info },
+      tree: options.tree,
+      datasetAttributes: options.datasetAttributes,
       metadataChunk: 1,
       compression: "none",
     });
     this.#attributes = new GroupAttributes(file, structure, attributes, options.counters ?? []);
+    this.#late = new LateParts(file, structure);
     const datasets: [name: string, rowShape: number[], fields: DatasetFields][] = [
       ["data", [height, width], structure.data],
       ["metadata", [], structure.metadata],
     ];
     if (structure.info !== undefined) datasets.push(["image_info", [], structure.info]);
     const heap = encodeGlobalHeap(
-      datasets.map(([name, rowShape]) => encodeMappings(mappings(parts, detector, name), rowShape)),
+      datasets.map(([name, rowShape]) => encodeMappings(mappings(parts, group, name), rowShape)),
     );
-    file.writeAt(structure.bytes, 0);
+    writeStructure(file, structure);
     this.#space = new FileSpace(file, structure.bytes.byteLength, false);
     const heapAt = this.#space.reserve(heap.byteLength);
     file.writeAt(heap, heapAt);
     this.#attributes.start(this.#space, () => this.#putEnd());
+    this.#late.start(this.#space, () => this.#putEnd());
     datasets.forEach(([, , { layoutAt }], i) => {
       this.#file.writeAt(encodeLayout(heapAt, i + 1), layoutAt);
     });
@@ -125,18 +145,20 @@ export class MasterFile {
   }
 
   /**
-   * Adds the last attributes. The descriptor stays open, it is the caller's.
+   * Adds the last attributes and texts. The descriptor stays open, it is the caller's.
    *
-   * @param last Attributes to add to, or to replace among, those of {@link MasterFile.create}.
-   * @throws {RangeError} If the attributes do not fit or name a counter; nothing was changed then.
+   * @throws {RangeError} If the attributes do not fit or name a counter, or there is no such text;
+   * nothing was changed then.
    * @throws {OsError} EIO, …
    * @throws {ImageFileError} If the file is closed already.
    */
-  close(last: { attributes?: Readonly<Record<string, AttributeValue>> } = {}): void {
+  close({ attributes, texts = {} }: LastOfFile = {}): void {
     this.#requireOpen();
-    if (last.attributes !== undefined) {
-      this.#attributes.prepareLast(last.attributes)(() => this.#putEnd());
+    const putTexts = this.#late.prepareTexts(texts);
+    if (attributes !== undefined) {
+      this.#attributes.prepareLast(attributes)(() => this.#putEnd());
     }
+    putTexts();
     this.#open = false;
   }
 
@@ -152,10 +174,10 @@ export class MasterFile {
   }
 }
 
-function mappings(parts: readonly MasterPart[], detector: string, name: string): RowMapping[] {
+function mappings(parts: readonly MasterPart[], group: string, name: string): RowMapping[] {
   return parts.map(({ file, firstImage, step }) => ({
     file,
-    dataset: `/${detector}/${name}`,
+    dataset: `${group}/${name}`,
     first: firstImage,
     step,
   }));
@@ -173,6 +195,7 @@ function encodeLayout(heapAt: number, object: number): Uint8Array<ArrayBuffer> {
 function checkOptions(options: MasterFileOptions): void {
   const { detector, height, width, parts, counters = [] } = options;
   checkGroupName(detector);
+  groupPath(options);
   checkCounterNames(counters);
   checkWhole("height", height, 1, 2 ** 31);
   checkWhole("width", width, 1, 2 ** 31);

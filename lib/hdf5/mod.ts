@@ -47,6 +47,7 @@
 export { File, type OpenOptions } from "../os/mod.ts";
 export * from "./array_file.ts";
 export * from "./compression.ts";
+export * from "./file_tree.ts";
 export * from "./image_file.ts";
 export * from "./master_file.ts";
 export * from "./pixel_type.ts";

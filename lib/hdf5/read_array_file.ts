@@ -98,13 +98,38 @@ export class ArrayFile implements Disposable {
     if (values instanceof BigInt64Array || values instanceof BigUint64Array) {
       return Float64Array.from(values, Number);
     }
+    if (typeof values === "number" || typeof values === "bigint") {
+      return Float64Array.of(Number(values));
+    }
     if (isNumbers(values)) return new Float64Array(values);
     throw new ArrayFileError(`${this.path}: ${dataset} is not made of numbers`);
   }
 
+  /** Names of what is in a group; none if it is no group. */
+  names(group: string): readonly string[] {
+    const found = this.#get(group);
+    return found instanceof h5wasm.Group ? found.keys() : [];
+  }
+
+  /** A dataset that is one text; undefined if it is none. */
+  text(dataset: string): string | undefined {
+    const found = this.#get(dataset);
+    const value: unknown = found instanceof h5wasm.Dataset && (found.shape ?? []).length === 0
+      ? found.value
+      : undefined;
+    return typeof value === "string" ? value : undefined;
+  }
+
+  /** Names of all attributes of a group or dataset; none if it is not there. */
+  attributeNames(path: string): readonly string[] {
+    const owner = this.#get(path);
+    const has = owner instanceof h5wasm.Group || owner instanceof h5wasm.Dataset;
+    return has ? Object.keys(owner.attrs) : [];
+  }
+
   /** Scalar attributes of a group or dataset; none if it is not there. */
   attributes(path: string): Record<string, AttributeValue> {
-    const owner = path === "/" ? this.#h5 : this.#get(path);
+    const owner = this.#get(path);
     const values: Record<string, AttributeValue> = {};
     if (!(owner instanceof h5wasm.Group || owner instanceof h5wasm.Dataset)) return values;
     for (const [name, attribute] of Object.entries(owner.attrs)) {
@@ -132,8 +157,12 @@ export class ArrayFile implements Disposable {
 
   /** What is at a path; the library throws where it leads nowhere. */
   #get(path: string): unknown {
-    const name = path.replace(/^\/+/, "");
-    return this.#h5.paths().includes(name) ? this.#h5.get(name) : undefined;
+    let found: unknown = this.#h5;
+    for (const name of path.split("/").filter((part) => part !== "")) {
+      if (!(found instanceof h5wasm.Group) || !found.keys().includes(name)) return undefined;
+      found = found.get(name);
+    }
+    return found;
   }
 }
 

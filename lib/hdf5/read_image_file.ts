@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { basename } from "node:path";
 import * as h5wasm from "h5wasm";
 import { BITSHUFFLE_FILTER } from "../kernels/bitshuffle.ts";
 import { CompressedChunks } from "./_compressed_chunks.ts";
@@ -56,6 +57,14 @@ function partNames(h5: h5wasm.File): string[] {
   return [...new Set(names)];
 }
 
+/** Path of the group with `data` and `metadata`, at the root or in NeXus's collection. */
+function imageGroup(datasets: readonly string[]): string | undefined {
+  return datasets.filter((path) => path.endsWith("/metadata"))
+    .map((path) => path.slice(0, -"/metadata".length))
+    .filter((group) => datasets.includes(`${group}/data`))
+    .sort((a, b) => a.length - b.length)[0];
+}
+
 /** An open image file. */
 export class ImageFileReader implements Disposable {
   /** Where it is. */
@@ -72,6 +81,7 @@ export class ImageFileReader implements Disposable {
   readonly compression: ImageCompression;
   readonly #mounts: Mounts;
   readonly #h5: h5wasm.File;
+  readonly #group: string;
   readonly #data: h5wasm.Dataset;
   readonly #metadata: h5wasm.Dataset;
   readonly #chunks: CompressedChunks | undefined;
@@ -83,11 +93,11 @@ export class ImageFileReader implements Disposable {
     this.#mounts = mounts;
     this.#h5 = h5;
     this.datasets = h5.paths().filter((name) => h5.get(name) instanceof h5wasm.Dataset);
-    const detector = h5.keys().find((name) => h5.get(`${name}/data`) instanceof h5wasm.Dataset);
-    const data = h5.get(`${detector}/data`);
-    const metadata = h5.get(`${detector}/metadata`);
+    const group = imageGroup(this.datasets);
+    const data = h5.get(`${group}/data`);
+    const metadata = h5.get(`${group}/metadata`);
     if (
-      detector === undefined || !(data instanceof h5wasm.Dataset) ||
+      group === undefined || !(data instanceof h5wasm.Dataset) ||
       !(metadata instanceof h5wasm.Dataset)
     ) {
       throw new NotAnImageFileError(
@@ -100,7 +110,8 @@ export class ImageFileReader implements Disposable {
     ) {
       throw new NotAnImageFileError(`${path}: data has the shape (${data.shape}), not (n, h, w)`);
     }
-    this.detector = detector;
+    this.#group = group;
+    this.detector = basename(group);
     this.shape = [images, height, width];
     this.pixelType = pixelTypeOf(data, path);
     this.#data = data;
@@ -111,7 +122,7 @@ export class ImageFileReader implements Disposable {
       const elementBytes = PIXEL_BYTES[this.pixelType];
       this.#chunks = new CompressedChunks(
         mounts.file,
-        objectAddress(h5, `${detector}/data`),
+        objectAddress(h5, `${group}/data`),
         elementBytes,
         height * width * elementBytes,
       );
@@ -130,7 +141,7 @@ export class ImageFileReader implements Disposable {
 
   /** The records of `image_info`, by the names of its fields; none where it is not there. */
   imageInfo(): Record<string, number | bigint>[] {
-    const info = this.#h5.get(`${this.detector}/image_info`);
+    const info = this.#h5.get(`${this.#group}/image_info`);
     if (!(info instanceof h5wasm.Dataset)) return [];
     const names = info.metadata.compound_type?.members.map(({ name }) => name) ?? [];
     const rows = info.slice([[0, info.shape?.[0] ?? 0]]);
@@ -146,7 +157,7 @@ export class ImageFileReader implements Disposable {
 
   /** The group's scalar attributes. */
   attributes(): Record<string, AttributeValue> {
-    const group = this.#h5.get(this.detector);
+    const group = this.#h5.get(this.#group);
     if (!(group instanceof h5wasm.Group)) return {};
     const values: Record<string, AttributeValue> = {};
     for (const [name, attribute] of Object.entries(group.attrs)) {

@@ -7,6 +7,12 @@
  * @module
  */
 import { z } from "zod";
+import {
+  FILE_FORMATS,
+  type FileFormat,
+  type NexusRequest,
+  nexusRequestSchema,
+} from "../config/mod.ts";
 
 const LARGEST_UINT64 = 2n ** 64n - 1n;
 
@@ -61,6 +67,16 @@ export const writeRequestSchema = z.looseObject({
   no_images_timeout: z.number().min(0).max(86_400).optional().meta({
     description: "Ours: the acquisition fails when no image comes for so long, s; 0: it waits. " +
       "Default: the config's no_images_timeout; until stopped, none.",
+  }),
+  file_format: z.enum(FILE_FORMATS).optional().meta({
+    description: "Ours: format of the file: std-daq's, NeXus (NXmx), or both in one. " +
+      "Default: the config's file_format.",
+  }),
+  nexus: nexusRequestSchema.optional().meta({
+    description:
+      "Ours: what a NeXus file tells of the experiment, in place of the config's nexus, " +
+      "member by member.",
+    example: { sample: { name: "lysozyme 7" }, detector: { distance: 0.25 } },
   }),
   run_id: uint64.optional().meta({
     type: "integer",
@@ -216,6 +232,10 @@ export interface WriteRequest {
   stop_image_id?: number | bigint;
   /** The acquisition fails when no image comes for so long, s; 0: it waits. */
   no_images_timeout?: number;
+  /** Format of the file; default: the config's `file_format`. */
+  file_format?: FileFormat;
+  /** What a NeXus file tells of the experiment, in place of the config's `nexus`, member by member. */
+  nexus?: NexusRequest;
   /** Your number for this run, an unsigned 64-bit integer. */
   run_id?: number | bigint;
   /** Kept and stored in the file. */

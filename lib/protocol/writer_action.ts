@@ -22,6 +22,9 @@ export type WriterActionName = WriterAction["action"];
 /** How images can be compressed in a file; `bitshuffle-lz4` is HDF5 filter 32008. */
 export type FileCompression = "none" | "bitshuffle-lz4";
 
+/** Format of a file: std-daq's, NeXus, or both in one. */
+export type WriterFileFormat = "std-daq" | "nexus" | "both";
+
 /** Open a file and get ready to record. */
 export interface CreateFileAction {
   /** Which action this is. */
@@ -51,6 +54,10 @@ export interface CreateFileAction {
   readonly compression?: FileCompression;
   /** Ours: threads to compress on; left out: all that the writer has. */
   readonly compressionThreads?: number;
+  /** Ours: format of the file; left out: as the writer's config says. */
+  readonly fileFormat?: WriterFileFormat;
+  /** Ours: `nexus` of the request, JSON; left out: the config's alone. */
+  readonly nexus?: string;
 }
 
 /** Write one image of the ring to the file. */
@@ -110,7 +117,7 @@ export function encodeWriterAction(action: WriterAction): Uint8Array<ArrayBuffer
  * The action in a received message.
  *
  * @throws {ProtocolError} If the bytes are no such message, hold no action this version knows, a
- * create_file without path or with an unknown compression, or a record_image without usable metadata.
+ * create_file without path or with an unknown compression or format, or a record_image without usable metadata.
  */
 export function decodeWriterAction(bytes: Uint8Array): WriterAction {
   return fromMessage(decodeMessage(WriterActionSchema, bytes).action);
@@ -133,6 +140,8 @@ function toMessage(action: WriterAction): ActionMessageInit {
           request: action.request,
           compression: action.compression ?? "",
           compressionThreads: action.compressionThreads ?? 0,
+          fileFormat: action.fileFormat ?? "",
+          nexus: action.nexus ?? "",
           ...(action.split !== undefined && {
             outputFile: checkedPath(action.split.outputFile),
             nWriters: action.split.writers,
@@ -175,7 +184,7 @@ function fromMessage(message: ActionMessage): WriterAction {
     case "createFile": {
       const { path, writerId, nImages, acknowledgeImages, runId, request } = message.value;
       const { outputFile, nWriters, imagesPerFile } = message.value;
-      const { compression, compressionThreads } = message.value;
+      const { compression, compressionThreads, fileFormat, nexus } = message.value;
       return {
         action: "create_file",
         path: checkedPath(path),
@@ -186,6 +195,8 @@ function fromMessage(message: ActionMessage): WriterAction {
         request,
         ...(compression !== "" && { compression: checkedCompression(compression) }),
         ...(compressionThreads !== 0 && { compressionThreads }),
+        ...(fileFormat !== "" && { fileFormat: checkedFormat(fileFormat) }),
+        ...(nexus !== "" && { nexus }),
         ...(outputFile !== "" && {
           split: {
             outputFile,
@@ -231,6 +242,13 @@ function checkedCompression(text: string): FileCompression {
   if (text === "none" || text === "bitshuffle-lz4") return text;
   throw new ProtocolError(
     `CreateFileCommand.compression is ${JSON.stringify(text)}, expected none or bitshuffle-lz4`,
+  );
+}
+
+function checkedFormat(text: string): WriterFileFormat {
+  if (text === "std-daq" || text === "nexus" || text === "both") return text;
+  throw new ProtocolError(
+    `CreateFileCommand.file_format is ${JSON.stringify(text)}, expected std-daq, nexus or both`,
   );
 }
 

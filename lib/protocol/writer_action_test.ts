@@ -56,6 +56,8 @@ const action: fc.Arbitrary<WriterAction> = fc.oneof(
   fc.record({
     compression: fc.constantFrom("none" as const, "bitshuffle-lz4" as const),
     compressionThreads: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
+    fileFormat: fc.constantFrom("std-daq" as const, "nexus" as const, "both" as const),
+    nexus: fc.string({ minLength: 1 }),
   }, PLAIN).map((how): CreateFileAction => ({ ...CREATE, ...how })),
   fc.record({ action: fc.constant("record_image" as const), metadata }, PLAIN),
   fc.record({ action: fc.constant("record_image" as const), metadata, entry: uint64 }, PLAIN),

@@ -9,8 +9,9 @@ import {
   REASON_NO_FILE,
   REASON_OVERWRITTEN,
 } from "../acquisition/writer_reasons.ts";
-import type { DetectorType } from "../config/mod.ts";
+import type { DetectorType, FileFormat } from "../config/mod.ts";
 import type { AttributeValue, ImageCompression, PixelType } from "../hdf5/mod.ts";
+import { END_TIME, END_TIME_ESTIMATED, isoTime, type NexusLayouts } from "../nexus/mod.ts";
 import type { File } from "../os/mod.ts";
 import {
   type CreateFileAction,
@@ -25,7 +26,7 @@ import type { CompressedImage, Compressors } from "./compressors.ts";
 import { imageInRing } from "./image_in_ring.ts";
 import { imageInfoFields, imageInfoValues, NO_FACTS } from "./image_info.ts";
 import type { ImageLocator, LocatedImage } from "./image_locator.ts";
-import { type Counters, RunFiles } from "./run_files.ts";
+import { type Counters, type FileLayout, type LastOfRunFile, RunFiles } from "./run_files.ts";
 
 /** Attributes of a file that tell of its images, set by {@link FileWriter}. */
 const FILE_COUNTERS = [
@@ -57,6 +58,10 @@ export interface FileWriterOptions {
   compressors: Compressors;
   /** How images are compressed when the order does not say; default not at all. */
   compression?: ImageCompression;
+  /** Format of files when the order does not say; default std-daq's. */
+  fileFormat?: FileFormat;
+  /** What NeXus files hold beside the images; without it they are refused. */
+  nexus?: NexusLayouts;
   /** Creates the file; throws when the path is not allowed, or taken. */
   createFile(path: string): File;
   /** The account now; its change since the start of the run becomes attributes of the file. */
@@ -70,6 +75,7 @@ export interface FileWriterOptions {
 /** The run being written and what happened to it; the counts are those of the current file. */
 interface Run {
   files: RunFiles;
+  format: FileFormat;
   compression: ImageCompression;
   acknowledge: boolean;
   atStart: Accounting;
@@ -185,6 +191,9 @@ export class FileWriter implements Disposable {
     const compression = compressedImages
       ? "bitshuffle-lz4"
       : action.compression ?? this.#options.compression ?? "none";
+    const format = action.fileFormat ?? this.#options.fileFormat ?? "std-daq";
+    const startTime = clock();
+    const layout = this.#layout(action, format, startTime);
     images.attach();
     this.#options.compressors.use(action.compressionThreads ?? 0);
     const atStart = this.#options.readAccounting();
@@ -199,15 +208,17 @@ export class FileWriter implements Disposable {
           run_id: action.runId,
           request: action.request,
           images_requested: BigInt(action.nImages),
-          start_time: clock(),
+          start_time: startTime,
+          ...(format !== "std-daq" && { NX_class: "NXcollection" }),
         },
       },
+      layout,
       fileCounters: FILE_COUNTERS,
       runCounters: Object.keys(atStart),
     });
     const nothing = { incomplete: 0n, missing: 0n, overwritten: 0n };
     const acknowledge = action.acknowledgeImages;
-    this.#run = { files, compression, acknowledge, atStart, ...nothing };
+    this.#run = { files, format, compression, acknowledge, atStart, ...nothing };
   }
 
   /** Writes an image, or has it compressed first. */
@@ -288,7 +299,7 @@ export class FileWriter implements Disposable {
   }
 
   #beginNextFile(run: Run): void {
-    run.files.beginNext({ counters: this.#counters(run), attributes: this.#lastAttributes() });
+    run.files.beginNext(this.#last(run));
     run.incomplete = run.missing = run.overwritten = 0n;
   }
 
@@ -303,12 +314,33 @@ export class FileWriter implements Disposable {
     const run = this.#run;
     if (run === undefined) throw new Error(REASON_NO_FILE);
     this.#run = undefined;
-    const attributes = { ...this.#lastAttributes(), ...(end && endAttributes(end)) };
-    run.files.close({ counters: this.#counters(run), attributes }, discardEmpty);
+    const last = this.#last(run);
+    const attributes = { ...last.attributes, ...(end && endAttributes(end)) };
+    run.files.close({ ...last, attributes }, discardEmpty);
   }
 
-  #lastAttributes(): Record<string, number> {
-    return { end_time: this.#options.clock() };
+  /** What a file is closed with. */
+  #last(run: Run): LastOfRunFile {
+    const end = this.#options.clock();
+    const time = isoTime(end);
+    return {
+      counters: this.#counters(run),
+      attributes: { end_time: end },
+      texts: run.format === "std-daq" ? {} : { [END_TIME]: time, [END_TIME_ESTIMATED]: time },
+    };
+  }
+
+  /** What files of a format hold beside the images, by the file's name. */
+  #layout(
+    { runId, nImages, nexus }: CreateFileAction,
+    format: FileFormat,
+    startTime: number,
+  ): ((fileName: string) => FileLayout) | undefined {
+    if (format === "std-daq") return undefined;
+    const { nexus: layouts } = this.#options;
+    if (layouts === undefined) throw new Error(`This writer makes no files of format ${format}.`);
+    const run = { format, runId, startTime, images: nImages };
+    return layouts.of({ ...run, ...(nexus !== undefined && { request: nexus }) });
   }
 
   /** The current file's own counts, and the change of the account since it began. */

@@ -252,7 +252,7 @@ Deno.test("files can be made for every kind of detector, name, pixel type and co
         for (let length = 1; length <= 64; length += 7) {
           const shape = { height: 2, width: 3, pixelType, metadataChunk: 1024 };
           const detector = "x".repeat(length), info = imageInfoFields(type);
-          const { bytes } = buildStructure({ ...shape, detector, compression, info });
+          const { bytes } = buildStructure({ ...shape, group: `/${detector}`, compression, info });
           // All of it in one page: its first write cannot be torn by a kill.
           assert.ok(bytes.byteLength <= 4096);
         }

@@ -11,6 +11,7 @@ import {
   type ImageFileOptions,
   type ImageRecord,
   type ImageToAppend,
+  type LastOfFile,
   MasterFile,
 } from "../hdf5/mod.ts";
 import { type File, unlink } from "../os/mod.ts";
@@ -24,6 +25,8 @@ export interface RunFilesOptions {
   createFile(path: string): File;
   /** What all files have in common. */
   common: Omit<ImageFileOptions, "expectedImages" | "counters">;
+  /** What a file of this name holds beside the images; left out: nothing. */
+  layout?: ((fileName: string) => FileLayout) | undefined;
   /** Counters that tell of the file's own images. */
   fileCounters: readonly string[];
   /** Counters that tell of the whole run; the master file has only these. */
@@ -32,6 +35,15 @@ export interface RunFilesOptions {
 
 /** Counters by name, u64. */
 export type Counters = Readonly<Record<string, bigint>>;
+
+/** Where a file's images are, and what is beside them. */
+export type FileLayout = Pick<ImageFileOptions, "group" | "tree" | "datasetAttributes">;
+
+/** What a file is closed with. */
+export interface LastOfRunFile extends LastOfFile {
+  /** Last values of the counters. */
+  counters: Counters;
+}
 
 /** A file on disk and what writes it. */
 interface Output<Writer> {
@@ -109,7 +121,7 @@ export class RunFiles {
    * @param last What the full one is closed with.
    * @throws {OsError} EEXIST, ENOSPC, …; the full one stays open then.
    */
-  beginNext(last: { counters: Counters; attributes: Record<string, AttributeValue> }): void {
+  beginNext({ counters, ...last }: LastOfRunFile): void {
     const next = this.#createPart(this.#earlierFiles + 1);
     const full = this.#current;
     this.#earlierFiles++;
@@ -117,8 +129,8 @@ export class RunFiles {
     this.#current = next;
     try {
       full.writer.publish();
-      full.writer.setCounters(last.counters);
-      full.writer.close({ attributes: last.attributes });
+      full.writer.setCounters(counters);
+      full.writer.close(last);
     } finally {
       full.file.close();
     }
@@ -150,17 +162,14 @@ export class RunFiles {
    * @param discardEmpty Remove the file if there is no image in it and it is the first, and the master
    * file with it.
    */
-  close(
-    last: { counters: Counters; attributes: Record<string, AttributeValue> },
-    discardEmpty = false,
-  ): void {
+  close({ counters, ...last }: LastOfRunFile, discardEmpty = false): void {
     const { file, writer } = this.#current;
     const discard = discardEmpty && this.#earlierFiles === 0 && writer.rows === 0;
     try {
       if (!discard) {
-        this.publish(last.counters);
-        writer.close({ attributes: last.attributes });
-        this.#master?.writer.close({ attributes: last.attributes });
+        this.publish(counters);
+        writer.close(last);
+        this.#master?.writer.close(last);
       }
     } finally {
       for (const each of [this.#master?.file, file]) {
@@ -184,7 +193,7 @@ export class RunFiles {
     const path = part === 0 ? action.path : partPath(split?.outputFile ?? action.path, number);
     return this.#create(path, (file) =>
       ImageFile.create(file, {
-        ...common,
+        ...{ ...common, ...this.#layout(path) },
         attributes: { ...common.attributes, ...place },
         expectedImages: nImages === 0 ? 0 : Math.max(1, Math.min(limit, share)),
         counters: [...fileCounters, ...runCounters],
@@ -202,9 +211,14 @@ export class RunFiles {
     return this.#create(split.outputFile, (file) =>
       MasterFile.create(file, {
         ...{ detector, height, width, pixelType, parts, attributes },
+        ...this.#layout(split.outputFile),
         ...(info !== undefined && { info }),
         counters: runCounters,
       }));
+  }
+
+  #layout(path: string): FileLayout {
+    return this.#options.layout?.(basename(path)) ?? {};
   }
 
   #create<Writer>(path: string, make: (file: File) => Writer): Output<Writer> {

@@ -6,6 +6,7 @@
 import { AccountingReader } from "../../lib/accounting/mod.ts";
 import { type DetectorConfig, imageBytes, imageShape } from "../../lib/config/mod.ts";
 import { detectorFor } from "../../lib/detector/mod.ts";
+import { NexusLayouts } from "../../lib/nexus/mod.ts";
 import { monotonicNs } from "../../lib/os/mod.ts";
 import {
   COMPRESSED_SUFFIX,
@@ -86,6 +87,8 @@ runDataWorker<WriterWorkerInit>((init, control) => {
       compressedImages: init.suffix === COMPRESSED_SUFFIX,
       compressors: new WorkerCompressors(init.queues),
       compression: config.compression,
+      fileFormat: config.file_format,
+      nexus: new NexusLayouts(config, init.attributes["software"] ?? ""),
       createFile: (path) => createBeneathRoots(path, init.dataRoots),
       readAccounting: () => accounting.read(),
       attributes: init.attributes,

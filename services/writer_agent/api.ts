@@ -311,7 +311,7 @@ async function readRequest(c: Context, options: ApiOptions): Promise<StartReques
     });
   }
   const { n_images = 0, output_file, images_per_file, run_id = defaultRunId() } = parsed.data;
-  const { compression, compression_threads } = parsed.data;
+  const { compression, compression_threads, file_format, nexus } = parsed.data;
   const refused = refuseCount(parsed.data, options) ??
     refuseThreads(compression_threads, options) ?? refusePlain(compression, options) ??
     refuseRange(parsed.data);
@@ -327,6 +327,8 @@ async function readRequest(c: Context, options: ApiOptions): Promise<StartReques
     ...(images_per_file !== undefined && { imagesPerFile: images_per_file }),
     ...(compression !== undefined && { compression }),
     ...(compression_threads !== undefined && { compressionThreads: compression_threads }),
+    ...(file_format !== undefined && { fileFormat: file_format }),
+    ...(nexus !== undefined && { nexus: stringifyJson(nexus) }),
     runId: run_id,
     json: stringifyJson({ ...parsed.data, run_id }),
   };

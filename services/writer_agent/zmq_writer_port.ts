@@ -148,7 +148,7 @@ export class ZmqWriterPort implements WriterPort, Disposable {
     switch (command.action) {
       case "create_file": {
         const { outputFile, nImages, imagesPerFile = 0, runId, json } = command.request;
-        const { compression, compressionThreads } = command.request;
+        const { compression, compressionThreads, fileFormat, nexus } = command.request;
         const { writerId, writers = 1 } = this.#options;
         const split = { outputFile, writers, imagesPerFile };
         return {
@@ -162,6 +162,8 @@ export class ZmqWriterPort implements WriterPort, Disposable {
           ...(isSplit(split) && { split }),
           ...(compression !== undefined && { compression }),
           ...(compressionThreads !== undefined && { compressionThreads }),
+          ...(fileFormat !== undefined && { fileFormat }),
+          ...(nexus !== undefined && { nexus }),
         };
       }
       case "record_image": {

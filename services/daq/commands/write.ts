@@ -1,5 +1,12 @@
-import { Command, type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
+import {
+  Command,
+  type CommandUnknownOpts,
+  InvalidArgumentError,
+  Option,
+} from "@commander-js/extra-typings";
 import { resolve } from "node:path";
+import { z } from "zod";
+import { FILE_FORMATS, type NexusRequest, nexusRequestSchema } from "../../../lib/config/mod.ts";
 import {
   type DaqClient,
   stringifyJson,
@@ -35,6 +42,15 @@ export function writeCommand(context: DaqContext): CommandUnknownOpts {
       new Option("--compression <how>", "how images are compressed (default: the config's)")
         .choices(["none", "bitshuffle-lz4"]),
     )
+    .addOption(
+      new Option("--format <format>", "format of the file (default: the config's)")
+        .choices(FILE_FORMATS),
+    )
+    .option(
+      "--nexus <json>",
+      "what a NeXus file tells of the experiment, besides the config",
+      nexusOption,
+    )
     .option("--run-id <number>", "your number for this run (default: ns since 1970)")
     .option("--wait", "wait for the end, with a progress bar; Ctrl-C ends the waiting only")
     .addOption(apiOption())
@@ -55,6 +71,8 @@ export function writeCommand(context: DaqContext): CommandUnknownOpts {
       if (timeout !== undefined) request.no_images_timeout = timeout;
       if (imagesPerFile !== undefined) request.images_per_file = imagesPerFile;
       if (compression !== undefined) request.compression = compression;
+      if (options.format !== undefined) request.file_format = options.format;
+      if (options.nexus !== undefined) request.nexus = options.nexus;
       if (runId !== undefined) request.run_id = parseUint64("--run-id", runId);
       const started = await client.writeAsync(request, context.signal);
       const writer = wait ? await follow(client, context) : started;
@@ -82,6 +100,19 @@ function progress(writer: Writer, width: number): string {
   if (info.n_images === 0) return words;
   const columns = Math.min(40, width - words.length - 2);
   return `${bar(stats.n_write_completed, info.n_images, columns)} ${words}`;
+}
+
+function nexusOption(text: string): NexusRequest {
+  try {
+    return nexusRequestSchema.parse(JSON.parse(text));
+  } catch (error) {
+    const issues = error instanceof z.ZodError
+      ? error.issues.map(({ path, message }) => `${path.join(".") || "it"}: expected ${message}`)
+      : [String(error)];
+    throw new InvalidArgumentError(
+      `expected JSON such as '{"sample": {"name": "lysozyme"}}'; ${issues.join("; ")}.`,
+    );
+  }
 }
 
 function parseUint64(option: string, text: string): bigint {

@@ -1,0 +1,171 @@
+/**
+ * Checks that a file is what NXmx asks for.
+ *
+ * @module
+ */
+import type { ArrayFile } from "../hdf5/mod.ts";
+import { type FieldRule, type GroupRule, NXMX, UNITS } from "./nxmx_rules.ts";
+
+/** One thing that is missing in a file, or wrong. */
+export interface NxmxFinding {
+  /** `required`: the file is not valid; `recommended`: tools may miss it. */
+  readonly level: "required" | "recommended";
+  /** Where it is, or should be. */
+  readonly path: string;
+  /** What is wrong, as a sentence without the path. */
+  readonly problem: string;
+}
+
+/**
+ * Compares a file with the application definition NXmx: groups by their class, fields by their names,
+ * times, units, chains of `depends_on`, and the default plot.
+ *
+ * @returns What is missing or wrong, in the order of the definition; nothing for a file as it should be.
+ */
+export function checkNxmx(file: ArrayFile): NxmxFinding[] {
+  const entries = childrenOf(file, "/", NXMX.nxClass);
+  if (entries.length === 0) {
+    return [{ level: "required", path: "/", problem: "has no group of class NXentry" }];
+  }
+  return entries.flatMap((entry) => [
+    ...checkGroup(file, entry, NXMX),
+    ...checkPlot(file, entry),
+    ...checkMask(file, entry),
+  ]);
+}
+
+/** Whether a file says that it is an NXmx file. */
+export function saysNxmx(file: ArrayFile): boolean {
+  return childrenOf(file, "/", NXMX.nxClass)
+    .some((entry) => file.text(`${entry}/definition`)?.trim() === "NXmx");
+}
+
+function checkGroup(file: ArrayFile, path: string, rule: GroupRule): NxmxFinding[] {
+  const fields = rule.fields.flatMap((field) => checkField(file, path, field));
+  const groups = (rule.groups ?? []).flatMap((below) => {
+    const found = childrenOf(file, path, below.nxClass);
+    if (found.length > 0) return found.flatMap((child) => checkGroup(file, child, below));
+    if (below.level === "optional") return [];
+    return [{ level: below.level, path, problem: `has no group of class ${below.nxClass}` }];
+  });
+  return [...fields, ...groups];
+}
+
+function checkField(file: ArrayFile, group: string, rule: FieldRule): NxmxFinding[] {
+  const path = `${group}/${rule.name}`;
+  const level = rule.level === "required" ? "required" : "recommended";
+  if (file.shape(path) === undefined) {
+    return rule.level === "optional" ? [] : [{ level, path, problem: "is missing" }];
+  }
+  const problems = [...checkValue(file, path, rule), ...checkUnits(file, path, rule)];
+  // What is there has to be right, however much it is wanted.
+  return problems.map((problem) => ({ level: "required", path, problem }));
+}
+
+const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
+
+function checkValue(file: ArrayFile, path: string, { is, oneOf, level }: FieldRule): string[] {
+  switch (is) {
+    case "text":
+    case "time":
+    case "depends_on": {
+      const text = file.text(path)?.trim();
+      if (text === undefined) return ["is not a text"];
+      // Not known yet, as the time of the end while images are being written.
+      if (text === "") return level === "optional" ? [] : ["is empty"];
+      if (oneOf !== undefined && !oneOf.includes(text)) {
+        return [`is ${JSON.stringify(text)}, not ${oneOf.join(" or ")}`];
+      }
+      if (is === "time" && !ISO_TIME.test(text)) {
+        return [`is ${JSON.stringify(text)}, not a time such as 2026-01-02T03:04:05.678Z`];
+      }
+      return is === "depends_on" ? checkChain(file, path, text) : [];
+    }
+    case "axis":
+      return [...checkAxis(file, path), ...checkChain(file, path, dependsOnOf(file, path))];
+    case "numbers":
+      return file.text(path) === undefined ? [] : ["is a text, not a number"];
+    default:
+      return [];
+  }
+}
+
+function checkUnits(file: ArrayFile, path: string, { quantity }: FieldRule): string[] {
+  if (quantity === undefined) return [];
+  const { units } = file.attributes(path);
+  const taken = UNITS[quantity];
+  if (units === undefined) return [`has no attribute units, such as ${taken[0]}`];
+  return taken.includes(String(units)) ? [] : [`has units ${units}, not of ${quantity}`];
+}
+
+/** What a transformation has to say of itself. */
+function checkAxis(file: ArrayFile, path: string): string[] {
+  const names = file.attributeNames(path);
+  return ["transformation_type", "vector", "depends_on"]
+    .filter((name) => !names.includes(name))
+    .map((name) => `has no attribute ${name}`);
+}
+
+function dependsOnOf(file: ArrayFile, path: string): string {
+  const { depends_on: text = "." } = file.attributes(path);
+  return String(text).trim();
+}
+
+/** Follows a chain of axes to its end, ".". */
+function checkChain(file: ArrayFile, from: string, first: string): string[] {
+  const seen: string[] = [from];
+  for (let text = first; text !== ".";) {
+    const path = resolveAxis(seen.at(-1)!, text);
+    if (file.shape(path) === undefined) return [`depends on ${path}, which is not there`];
+    if (seen.includes(path)) return [`depends on itself, through ${path}`];
+    const [problem] = checkAxis(file, path);
+    if (problem !== undefined) return [`depends on ${path}, which ${problem}`];
+    seen.push(path);
+    text = dependsOnOf(file, path);
+  }
+  return [];
+}
+
+/** A path as it stands in `depends_on`: absolute, or relative to the group of who says it. */
+function resolveAxis(from: string, text: string): string {
+  if (text.startsWith("/")) return text;
+  return `${from.slice(0, from.lastIndexOf("/"))}/${text.replace(/^\.\//, "")}`;
+}
+
+/** What opens first: the entry's default group of data, and its signal. */
+function checkPlot(file: ArrayFile, entry: string): NxmxFinding[] {
+  return childrenOf(file, entry, "NXdata").flatMap((path): NxmxFinding[] => {
+    const { signal } = file.attributes(path);
+    const field = `${path}/${signal}`;
+    if (signal === undefined) {
+      return [{ level: "required", path, problem: "has no attribute signal" }];
+    }
+    const shape = file.shape(field);
+    if (shape === undefined) {
+      return [{ level: "required", path, problem: `has the signal ${signal}, which is not there` }];
+    }
+    if (shape.length >= 3) return [];
+    return [{ level: "required", path: field, problem: `has ${shape.length} dimensions, not 3` }];
+  });
+}
+
+/** A mask has the size of an image. */
+function checkMask(file: ArrayFile, entry: string): NxmxFinding[] {
+  return childrenOf(file, entry, "NXinstrument")
+    .flatMap((instrument) => childrenOf(file, instrument, "NXdetector"))
+    .flatMap((detector): NxmxFinding[] => {
+      const path = `${detector}/pixel_mask`;
+      const mask = file.shape(path), image = file.shape(`${detector}/data`)?.slice(-2);
+      if (mask === undefined || image === undefined) return [];
+      if (mask.slice(-2).join() === image.join()) return [];
+      const problem = `has the shape (${mask.join(", ")}), an image (${image.join(", ")})`;
+      return [{ level: "required", path, problem }];
+    });
+}
+
+/** Paths of the groups of a class in a group. */
+function childrenOf(file: ArrayFile, group: string, nxClass: string): string[] {
+  const prefix = group === "/" ? "" : group;
+  return file.names(group).map((name) => `${prefix}/${name}`)
+    .filter((path) => file.attributes(path)["NX_class"] === nxClass);
+}

@@ -1,0 +1,55 @@
+/**
+ * The NeXus part of the files of one detector.
+ *
+ * @module
+ */
+import { type DetectorConfig, type NexusRequest, nexusRequestSchema } from "../config/mod.ts";
+import { type NexusLayout, type NexusRun, nxmxTree } from "./nxmx_tree.ts";
+import { type DeflatedMask, pixelMask } from "./pixel_mask.ts";
+
+/** What a run's NeXus files are made of; `request` as JSON. */
+export type NexusOrder = Omit<NexusRun, "fileName" | "software" | "mask" | "request"> & {
+  /** `nexus` of the request. */
+  readonly request?: string;
+};
+
+/** Makes the NeXus part of files; the pixel mask is made once. */
+export class NexusLayouts {
+  readonly #config: DetectorConfig;
+  readonly #software: string;
+  #mask: DeflatedMask | undefined;
+
+  /**
+   * Reads nothing yet.
+   *
+   * @param software `std-daq <version>`.
+   */
+  constructor(config: DetectorConfig, software: string) {
+    this.#config = config;
+    this.#software = software;
+  }
+
+  /**
+   * What the files of a run hold beside the images, by the file's name.
+   *
+   * @throws {TypeError} If the request's part is not what it should be.
+   * @throws {OsError} If the mask's file cannot be opened.
+   * @throws {ArrayFileError} If it has no mask of the image's size.
+   */
+  of({ request, ...run }: NexusOrder): (fileName: string) => NexusLayout {
+    const software = this.#software;
+    const mask = this.#mask ??= pixelMask(this.#config);
+    const values = request === undefined ? undefined : parseRequest(request);
+    return (fileName) =>
+      nxmxTree(this.#config, { ...run, request: values, fileName, software, mask });
+  }
+}
+
+function parseRequest(text: string): NexusRequest {
+  const { data, error } = nexusRequestSchema.safeParse(JSON.parse(text));
+  if (data !== undefined) return data;
+  const issues = error?.issues.map(({ path, message }) =>
+    `nexus${path.map((key) => `.${String(key)}`).join("")}: expected ${message}`
+  );
+  throw new TypeError(`${issues?.join("; ")}. Correct the request.`);
+}

@@ -1,0 +1,349 @@
+/**
+ * The NeXus tree of an image file: application definition NXmx, from what the config, the request and the
+ * run tell. Nothing is made up: what nobody said is not in it.
+ *
+ * Source: NXmx of the NeXus definitions (https://manual.nexusformat.org/classes/applications/NXmx.html).
+ *
+ * @module
+ */
+import {
+  type DetectorConfig,
+  type DetectorType,
+  type FileFormat,
+  imageShape,
+  type NexusConfig,
+  type NexusRequest,
+} from "../config/mod.ts";
+import type { DatasetAttributes, FileTree, TreeField } from "../hdf5/mod.ts";
+import type { DeflatedMask } from "./pixel_mask.ts";
+
+/** What a run adds to the config. */
+export interface NexusRun {
+  /** Format of its files; std-daq's alone has no tree. */
+  readonly format: Exclude<FileFormat, "std-daq">;
+  /** `nexus` of the request: in place of the config's, member by member. */
+  readonly request?: NexusRequest | undefined;
+  /** Name of the file, without folders. */
+  readonly fileName: string;
+  /** Number of the run. */
+  readonly runId: bigint;
+  /** When it began, seconds since 1970. */
+  readonly startTime: number;
+  /** Images asked for; 0: until stopped. */
+  readonly images: number;
+  /** `std-daq <version>`. */
+  readonly software: string;
+  /** The detector's mask; left out: no `pixel_mask`. */
+  readonly mask?: DeflatedMask;
+}
+
+/** What makes an image file a NeXus file. */
+export interface NexusLayout {
+  /** Where the group with the images is. */
+  readonly group: string;
+  /** All else. */
+  readonly tree: FileTree;
+  /** Units and the like of the images' datasets. */
+  readonly datasetAttributes: DatasetAttributes;
+}
+
+/** Planck's constant times the speed of light, keV Å (CODATA 2018). */
+const KEV_ANGSTROM = 12.398419843320026;
+
+/** Fields of the tree that are set when the file is closed, by path. */
+export const END_TIME = "/entry/end_time";
+/** See {@link END_TIME}. */
+export const END_TIME_ESTIMATED = "/entry/end_time_estimated";
+
+/** Bytes of a time as {@link isoTime} writes it. */
+const TIME_BYTES = 24;
+
+const DETECTOR = "/entry/instrument/detector";
+const MODULE = `${DETECTOR}/detector_module`;
+const DISTANCE_AXIS = `${DETECTOR}/transformations/detector_z`;
+
+/** Pixel pitch, m, of detectors that have but one. */
+const PITCH: Partial<Record<DetectorType, number>> = {
+  "eiger": 75e-6,
+  "jungfrau-raw": 75e-6,
+  "jungfrau-converted": 75e-6,
+  "moench": 25e-6,
+};
+
+/** What a pixel is in: of hybrid detectors that count, and of all that are read out. */
+const COUNTING: readonly DetectorType[] = ["eiger", "mythen3"];
+
+/** NXmx's kinds of detectors, of those that are clear. */
+const KIND: Partial<Record<DetectorType, string>> = {
+  "eiger": "pixel",
+  "jungfrau-raw": "pixel",
+  "jungfrau-converted": "pixel",
+  "moench": "pixel",
+  "gotthard2": "strip",
+  "mythen3": "strip",
+};
+
+/** Where a NeXus file has the group with the images; without a path of its own at the root. */
+export function nexusGroup(detectorName: string): string {
+  return `/entry/collection/${detectorName}`;
+}
+
+/** A time of NeXus: ISO 8601, UTC, with milliseconds. */
+export function isoTime(epochS: number): string {
+  return new Date(epochS * 1000).toISOString();
+}
+
+/** Makes the tree. */
+export function nxmxTree(config: DetectorConfig, run: NexusRun): NexusLayout {
+  const { detector_name: name } = config;
+  const nexus = mergeNexus(config.nexus, run.request);
+  const group = nexusGroup(name);
+  const data = { data: `${group}/data` };
+  const { frame_time: frameTime } = nexus.detector ?? {};
+  const estimate = run.images > 0 && frameTime !== undefined
+    ? isoTime(run.startTime + run.images * frameTime)
+    : "";
+  const tree: FileTree = {
+    attributes: {
+      ...{ NX_class: "NXroot", default: "entry", file_name: run.fileName },
+      ...{ file_time: isoTime(run.startTime), creator: run.software },
+    },
+    // With both formats, std-daq's group is at the root, too.
+    ...(run.format === "both" && { links: { [name]: group } }),
+    groups: {
+      entry: {
+        attributes: { NX_class: "NXentry", default: "data" },
+        fields: {
+          definition: { value: "NXmx" },
+          ...texts({ title: nexus.title }),
+          entry_identifier: { value: String(run.runId) },
+          program_name: { value: run.software },
+          start_time: { value: isoTime(run.startTime) },
+          end_time: { textBytes: TIME_BYTES },
+          end_time_estimated: { textBytes: TIME_BYTES, text: estimate },
+        },
+        groups: {
+          data: { attributes: { NX_class: "NXdata", signal: "data" }, links: data },
+          collection: { attributes: { NX_class: "NXcollection" } },
+          sample: sampleGroup(nexus),
+          source: named("NXsource", nexus.source, texts({ type: nexus.source?.type })),
+          instrument: {
+            ...named(
+              "NXinstrument",
+              nexus.instrument,
+              texts({ time_zone: nexus.instrument?.time_zone }),
+            ),
+            groups: {
+              beam: beamGroup(config, nexus),
+              detector: { ...detectorGroup(config, nexus, run.mask), links: data },
+            },
+          },
+        },
+      },
+    },
+  };
+  return { group, tree, datasetAttributes: datasetAttributes(config) };
+}
+
+/** The config's values, and the request's in their place, member by member. */
+export function mergeNexus(
+  config: NexusConfig = {},
+  request: NexusRequest = {},
+): NexusConfig {
+  const { instrument, source, sample, beam, detector } = config;
+  return {
+    ...{ ...config, ...request },
+    instrument: { ...instrument, ...request.instrument },
+    source: { ...source, ...request.source },
+    sample: { ...sample, ...request.sample },
+    beam: { ...beam, ...request.beam },
+    detector: { pixel_mask_dataset: "", ...detector, ...request.detector },
+  };
+}
+
+function sampleGroup({ sample }: NexusConfig): FileTree {
+  return {
+    attributes: { NX_class: "NXsample" },
+    fields: {
+      ...texts({ name: sample?.name }),
+      depends_on: { value: "." }, // no goniometer is known of
+      ...numbers({ temperature: [sample?.temperature, "K"] }),
+    },
+  };
+}
+
+function beamGroup(config: DetectorConfig, { beam = {} }: NexusConfig): FileTree {
+  const { photon_energy_kev: energy } = config;
+  const wavelength = beam.incident_wavelength ?? (energy && KEV_ANGSTROM / energy);
+  return {
+    attributes: { NX_class: "NXbeam" },
+    fields: {
+      ...numbers({
+        incident_wavelength: [wavelength, "angstrom"],
+        incident_wavelength_spread: [beam.incident_wavelength_spread, "angstrom"],
+        total_flux: [beam.total_flux, "Hz"],
+      }),
+      ...(beam.incident_beam_size !== undefined && {
+        incident_beam_size: { value: beam.incident_beam_size, attributes: { units: "m" } },
+      }),
+      ...texts({ profile: beam.profile }),
+    },
+  };
+}
+
+function detectorGroup(
+  config: DetectorConfig,
+  nexus: NexusConfig,
+  mask: DeflatedMask | undefined,
+): FileTree {
+  const { detector } = nexus;
+  const pitch = PITCH[config.detector_type];
+  return {
+    attributes: { NX_class: "NXdetector" },
+    fields: {
+      ...texts({
+        description: detector?.description ?? `${config.detector_type} ${config.detector_name}`,
+        type: detector?.type ?? KIND[config.detector_type],
+        sensor_material: detector?.sensor_material,
+        gain_setting: detector?.gain_setting,
+      }),
+      ...numbers({
+        sensor_thickness: [detector?.sensor_thickness, "m"],
+        x_pixel_size: [detector?.x_pixel_size ?? pitch, "m"],
+        y_pixel_size: [detector?.y_pixel_size ?? pitch, "m"],
+        distance: [detector?.distance, "m"],
+        beam_center_x: [detector?.beam_center_x, "pixel"],
+        beam_center_y: [detector?.beam_center_y, "pixel"],
+        count_time: [detector?.count_time, "s"],
+        frame_time: [detector?.frame_time, "s"],
+        detector_readout_time: [detector?.detector_readout_time, "s"],
+        dead_time: [detector?.dead_time, "s"],
+        threshold_energy: [detector?.threshold_energy, "eV"],
+      }),
+      ...wholes({
+        bit_depth_readout: config.bit_depth,
+        saturation_value: detector?.saturation_value,
+        underload_value: detector?.underload_value,
+      }),
+      ...(mask !== undefined && { pixel_mask: mask }),
+      depends_on: { value: detector?.distance === undefined ? "." : DISTANCE_AXIS },
+    },
+    groups: {
+      detector_module: moduleGroup(config, nexus),
+      ...(detector?.distance !== undefined && {
+        transformations: {
+          attributes: { NX_class: "NXtransformations" },
+          fields: {
+            detector_z: axis(detector.distance, [0, 0, 1], { dependsOn: "." }),
+          },
+        },
+      }),
+    },
+  };
+}
+
+/** The whole image as one module: all modules are in one plane, and gaps are in the mask. */
+function moduleGroup(config: DetectorConfig, { detector }: NexusConfig): FileTree {
+  const [rows, columns] = imageShape(config);
+  const pitch = PITCH[config.detector_type];
+  const { x_pixel_size: dx = pitch, y_pixel_size: dy = pitch } = detector ?? {};
+  const { beam_center_x: x, beam_center_y: y, distance } = detector ?? {};
+  // NeXus looks along the beam: z is along it, y upwards, and so x to the left.
+  const { fast_axis: fast = [-1, 0, 0], slow_axis: slow = [0, -1, 0] } = detector ?? {};
+  const base = distance === undefined ? "." : DISTANCE_AXIS;
+  const hasOffset = x !== undefined && y !== undefined && dx !== undefined && dy !== undefined;
+  const dependsOn = hasOffset ? `${MODULE}/module_offset` : base;
+  return {
+    attributes: { NX_class: "NXdetector_module" },
+    fields: {
+      data_origin: { value: [0n, 0n] },
+      data_size: { value: [BigInt(rows), BigInt(columns)] },
+      ...(hasOffset && {
+        module_offset: axis(0, [1, 0, 0], {
+          dependsOn: base,
+          // From the beam to the corner of the first pixel.
+          offset: fast.map((f, i) => -f * x * dx - slow[i]! * y * dy),
+        }),
+      }),
+      ...(dx !== undefined && { fast_pixel_direction: axis(dx, fast, { dependsOn }) }),
+      ...(dy !== undefined && { slow_pixel_direction: axis(dy, slow, { dependsOn }) }),
+    },
+  };
+}
+
+/** A translation, m. */
+function axis(
+  value: number,
+  vector: readonly number[],
+  { dependsOn, offset = [0, 0, 0] }: { dependsOn: string; offset?: readonly number[] },
+): TreeField {
+  return {
+    value,
+    attributes: {
+      ...{ units: "m", transformation_type: "translation", vector },
+      ...{ offset, offset_units: "m", depends_on: dependsOn },
+    },
+  };
+}
+
+/** Something with a name, if it is known. */
+function named(
+  nexusClass: string,
+  { name, short_name: shortName }: { name?: string | undefined; short_name?: string | undefined } =
+    {},
+  fields: Record<string, TreeField> = {},
+): FileTree {
+  const attributes = shortName === undefined ? {} : { short_name: shortName };
+  return {
+    attributes: { NX_class: nexusClass },
+    fields: { ...(name !== undefined && { name: { value: name, attributes } }), ...fields },
+  };
+}
+
+/** The fields of those texts that are known. */
+function texts(values: Record<string, string | undefined>): Record<string, TreeField> {
+  return Object.fromEntries(
+    Object.entries(values).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, { value }]]
+    ),
+  );
+}
+
+/** The fields of those numbers that are known, with their units. */
+function numbers(
+  values: Record<string, [value: number | undefined, units: string]>,
+): Record<string, TreeField> {
+  return Object.fromEntries(
+    Object.entries(values).flatMap(([name, [value, units]]) =>
+      value === undefined ? [] : [[name, { value, attributes: { units } }]]
+    ),
+  );
+}
+
+/** The fields of those whole numbers that are known. */
+function wholes(values: Record<string, number | undefined>): Record<string, TreeField> {
+  return Object.fromEntries(
+    Object.entries(values).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, { value: BigInt(value) }]]
+    ),
+  );
+}
+
+function datasetAttributes(
+  { detector_type: type, converted_pixel_type: converted }: DetectorConfig,
+): DatasetAttributes {
+  const isConverted = type === "jungfrau-converted";
+  const counts = COUNTING.includes(type) || (isConverted && converted !== "float32");
+  return {
+    data: {
+      units: isConverted && converted === "float32" ? "keV" : counts ? "counts" : "ADU",
+      long_name: "images",
+      interpretation: "image",
+    },
+    // A field of a record can have no attribute of its own.
+    image_info: {
+      ...{ first_packet_ns_units: "ns", complete_ns_units: "ns", published_ns_units: "ns" },
+      ...(type === "eiger" && { exptime_units: "100 ns" }),
+    },
+  };
+}

@@ -1,0 +1,122 @@
+/**
+ * NeXus files of the services in other hands: h5py, h5dump, the HDF5 library that h5web reads with, and
+ * our own checker.
+ */
+import assert from "node:assert/strict";
+import * as h5wasm from "h5wasm";
+import { ArrayFile, readImageFile } from "../../lib/hdf5/mod.ts";
+import { checkNxmx } from "../../lib/nexus/mod.ts";
+import { COMPLETE } from "../../lib/nexus/_testing.ts";
+import { jungfrauConfig, Pipeline, simulate } from "../harness/mod.ts";
+
+const PYTHON = "/usr/bin/python3";
+const SCRIPT = new URL("h5_nexus.py", import.meta.url).pathname;
+
+interface Looked {
+  shape: number[];
+  units: string;
+  firsts: number[];
+  same: boolean;
+  mask: [set: number, shape: number[]];
+  definition: string;
+  end_time: string;
+  sample: string;
+  chain: [path: string, value: number, vector: number[], units: string][];
+  classes: Record<string, string>;
+  root: string[];
+  without_units: string[];
+}
+
+async function output(command: string, ...args: string[]): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(command, { args }).output();
+  const text = new TextDecoder();
+  assert.ok(success, `${command}: ${text.decode(stderr)}`);
+  assert.equal(text.decode(stderr), "", `${command} warns`);
+  return text.decode(stdout);
+}
+
+async function lookWithH5py(path: string): Promise<Looked> {
+  return JSON.parse(await output(PYTHON, SCRIPT, path));
+}
+
+/** Follows `default` and `signal` as h5web does, with the library that it reads files with. */
+async function lookWithH5wasm(path: string): Promise<number[] | null> {
+  const { FS } = await h5wasm.ready;
+  FS.writeFile("/nexus_test.h5", await Deno.readFile(path));
+  const file = new h5wasm.File("/nexus_test.h5", "r");
+  try {
+    const next = (group: unknown, attribute: string): unknown => {
+      assert.ok(group instanceof h5wasm.Group);
+      return group.get(String(group.attrs[attribute]?.value));
+    };
+    const plot = next(next(file, "default"), "default");
+    assert.ok(plot instanceof h5wasm.Group);
+    assert.equal(plot.attrs["NX_class"]?.value, "NXdata");
+    const signal = next(plot, "signal");
+    assert.ok(signal instanceof h5wasm.Dataset);
+    return signal.shape;
+  } finally {
+    file.close();
+    FS.unlink("/nexus_test.h5");
+  }
+}
+
+Deno.test("NeXus files open in h5py, h5dump and h5wasm without a warning, and have all that NXmx requires", async (t) => {
+  await using pipeline = await Pipeline.start(
+    jungfrauConfig(1, { file_format: "both", nexus: COMPLETE, number_of_writers: 1 }),
+  );
+  const runs = [
+    ["both formats, by the config", {}, [pipeline.name, "entry"].sort()],
+    ["NeXus, compressed, by the request", {
+      file_format: "nexus",
+      compression: "bitshuffle-lz4",
+      nexus: { sample: { name: "insulin" } },
+    }, ["entry"]],
+    ["NeXus, in several files", { file_format: "nexus", images_per_file: 3 }, ["entry"]],
+    ["std-daq's alone", { file_format: "std-daq" }, [pipeline.name]],
+  ] as const;
+  for (const [i, [what, more, root]] of runs.entries()) {
+    await t.step(what, async () => {
+      const { path } = await pipeline.write(`run${i}_x.h5`, 5, more);
+      const sending = ["--images", "5", "--rate", "50", "--start-id", String(100 * i + 1)];
+      await simulate(pipeline, "--pattern", "ramp", ...sending);
+      const { acquisition } = await pipeline.finished();
+      assert.equal(acquisition.message, "Completed.");
+      if (what === "std-daq's alone") {
+        using file = new ArrayFile(path);
+        assert.deepEqual(file.names("/"), root);
+        return;
+      }
+      const looked = await lookWithH5py(path);
+      assert.deepEqual(looked.shape, [5, 512, 1024]);
+      assert.deepEqual(looked.root, root);
+      assert.equal(looked.definition, "NXmx");
+      assert.equal(looked.units, "ADU");
+      assert.ok(looked.same, "one dataset of two names");
+      assert.deepEqual(looked.mask, [0, [512, 1024]]);
+      assert.match(looked.end_time, /^2\d{3}-\d\d-\d\dT[\d:.]+Z$/);
+      assert.equal(looked.sample, i === 1 ? "insulin" : "lysozyme");
+      assert.deepEqual(looked.chain.map(([path, value, , units]) => [path, value, units]), [
+        ["/entry/instrument/detector/detector_module/fast_pixel_direction", 75e-6, "m"],
+        ["/entry/instrument/detector/detector_module/module_offset", 0, "m"],
+        ["/entry/instrument/detector/transformations/detector_z", 0.25, "m"],
+      ]);
+      assert.equal(looked.classes["entry/instrument/detector"], "NXdetector");
+      assert.deepEqual(looked.without_units, []);
+      const dump = await output("h5dump", "-A", path);
+      assert.ok(dump.includes("NXmx") || dump.includes("definition"));
+      assert.deepEqual((await lookWithH5wasm(path))?.slice(1), [512, 1024]);
+      using file = new ArrayFile(path);
+      assert.deepEqual(checkNxmx(file), []);
+      using reader = readImageFile(path);
+      assert.equal(reader.detector, pipeline.name);
+      assert.deepEqual([...reader.statuses()], [1n, 1n, 1n, 1n, 1n]);
+    });
+  }
+  await t.step("a request that says nonsense is refused, with what is wrong", async () => {
+    await assert.rejects(
+      pipeline.write("refused.h5", 1, { nexus: { detector: { distance: -1 } } }),
+      /nexus\.detector\.distance: a number above 0, m/,
+    );
+  });
+});
