@@ -41,6 +41,7 @@ const BINARIES = {
     include: ["services/std_h5_writer/worker.ts", "services/std_h5_writer/compress_worker.ts"],
   },
   writer_agent: { include: [] },
+  config_deployer: { include: [] },
   udp_simulator: { include: [] },
   daq: { include: [] },
 } as const satisfies Record<string, Binary>;
@@ -56,6 +57,7 @@ export const BINARY_NAMES: readonly BinaryName[] = [
   "std_data_decompress",
   "std_h5_writer",
   "writer_agent",
+  "config_deployer",
   "udp_simulator",
   "daq",
 ];

@@ -52,6 +52,7 @@ const ALLOWED: Record<keyof typeof denoJson.permissions, readonly Attempt[]> = {
   std_h5_writer: [],
   udp_simulator: [],
   writer_agent: ["read a system file", "list a home folder", "listen on another port"],
+  config_deployer: ["listen on another port"],
   daq: [
     "read a system file",
     "list a home folder",
@@ -86,6 +87,7 @@ const SERVICES = [
   "std_data_decompress",
   "std_h5_writer",
   "writer_agent",
+  "config_deployer",
   "udp_simulator",
 ] as const satisfies readonly ServiceName[];
 

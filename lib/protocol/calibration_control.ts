@@ -5,7 +5,7 @@
  * @module
  */
 import { z } from "zod";
-import { ProtocolError } from "./protocol_error.ts";
+import { decodeJson, encodeJson } from "./_json_message.ts";
 
 /** A question: what is in force, or have the next images made with another pedestal. */
 export type CalibrationRequest =
@@ -77,7 +77,7 @@ const answerSchema = z.discriminatedUnion("status", [
  * @throws {ProtocolError} If it is none; the message says what is wrong.
  */
 export function decodeCalibrationRequest(bytes: Uint8Array): CalibrationRequest {
-  return decode("calibration request", requestSchema, bytes);
+  return decodeJson("calibration request", requestSchema, bytes);
 }
 
 /**
@@ -86,30 +86,12 @@ export function decodeCalibrationRequest(bytes: Uint8Array): CalibrationRequest 
  * @throws {ProtocolError} If it is none.
  */
 export function decodeCalibrationAnswer(bytes: Uint8Array): CalibrationAnswer {
-  return decode("calibration answer", answerSchema, bytes);
+  return decodeJson("calibration answer", answerSchema, bytes);
 }
 
 /** A question or an answer as it is sent. */
 export function encodeCalibrationMessage(
   message: CalibrationRequest | CalibrationAnswer,
 ): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(JSON.stringify(message));
-}
-
-function decode<Schema extends z.ZodType>(
-  what: string,
-  schema: Schema,
-  bytes: Uint8Array,
-): z.output<Schema> {
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch (cause) {
-    throw new ProtocolError(`${what}: ${bytes.byteLength} bytes that are no JSON`, { cause });
-  }
-  const { data, error } = schema.safeParse(json);
-  if (error === undefined) return data;
-  const [issue] = error.issues;
-  const at = issue?.path.join(".") ?? "";
-  throw new ProtocolError(`${what}: ${at === "" ? "" : `${at}: `}${issue?.message ?? "not valid"}`);
+  return encodeJson(message);
 }

@@ -27,6 +27,7 @@ export * from "./json.ts";
 export * from "./names.ts";
 export * from "./pcap.ts";
 export * from "./protocol_error.ts";
+export * from "./run_control.ts";
 export * from "./sls_header.ts";
 export * from "./wire_struct.ts";
 export * from "./writer_action.ts";

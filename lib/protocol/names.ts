@@ -112,6 +112,15 @@ export function calibrationAddress(
   return ipcAddress(folder, ringName(detector, "calibration"));
 }
 
+/**
+ * Where `daq run` is asked to go over to another config: `ipc:///tmp/<detector>-run`.
+ *
+ * @throws {ProtocolError} If a part cannot be in a file name, or the path is too long for a socket.
+ */
+export function runAddress(detector: string, folder: string = DEFAULT_IPC_FOLDER): string {
+  return ipcAddress(folder, ringName(detector, "run"));
+}
+
 function ringName(detector: string, suffix: string): string {
   const name = `${namePart("detector name", detector)}-${namePart("ring suffix", suffix)}`;
   const bytes = new TextEncoder().encode(name).byteLength;

@@ -8,6 +8,7 @@
  */
 export * from "./backoff.ts";
 export * from "./arguments.ts";
+export * from "./config_owners.ts";
 export * from "./data_worker_error.ts";
 export * from "./default_service_setup.ts";
 export * from "./describe_error.ts";

@@ -12,6 +12,7 @@ export type ServiceName =
   | "std_data_decompress"
   | "std_h5_writer"
   | "writer_agent"
+  | "config_deployer"
   | "udp_simulator";
 
 /** What permissions depend on besides the detector. */
@@ -93,6 +94,12 @@ const NEEDS: Record<
       net: [`127.0.0.1:${apiPort}`, ...kept.net],
     };
   },
+  config_deployer: ({ store }) => ({
+    ...storeNeeds(store),
+    libc: true,
+    zmq: true,
+    workers: false,
+  }),
   udp_simulator: () => ({ libc: true, zmq: false, workers: true, read: [], net: [] }),
 };
 

@@ -20,6 +20,7 @@ const SERVICES = [
   "std_data_decompress",
   "std_h5_writer",
   "writer_agent",
+  "config_deployer",
   "udp_simulator",
 ] as const;
 

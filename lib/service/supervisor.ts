@@ -60,7 +60,7 @@ export class Supervisor implements AsyncDisposable {
   /** Never resolves; rejects with a {@link ServiceStartError} when a child that was ready has to be given up. */
   readonly failed: Promise<never>;
   readonly #options: SupervisorOptions;
-  readonly #children: Child[] = [];
+  #children: Child[] = [];
   readonly #giveUp: (error: ServiceStartError) => void;
   #stopping: Promise<void> | undefined;
 
@@ -86,6 +86,51 @@ export class Supervisor implements AsyncDisposable {
     const child = new Child(command, this.#options, this.#giveUp);
     this.#children.push(child);
     return await child.firstReady;
+  }
+
+  /**
+   * Makes the services those of a list: what is not in it is stopped, what is new is started, and so is again
+   * what does not run any more or is named. All are started at the same time.
+   *
+   * @param commands All services, in the order in which they would start.
+   * @param changed Names of those to start again though they run.
+   * @param onStopped Called when all that has to stop has, before anything starts.
+   * @returns Names of those that were started.
+   * @throws {ServiceStartError} If one ends before it is ready; the others run.
+   */
+  async update(
+    commands: readonly ServiceCommand[],
+    changed: ReadonlySet<string>,
+    onStopped: () => void = () => {},
+  ): Promise<string[]> {
+    const names = new Set(commands.map(({ name }) => name));
+    const stays = (child: Child): boolean => {
+      const { name, state } = child.status();
+      return names.has(name) && !changed.has(name) && state !== "failed" && state !== "stopped";
+    };
+    const leaving = this.#children.filter((child) => !stays(child));
+    for (const child of leaving) child.retire();
+    for (const child of leaving.toReversed()) await child.stop();
+    if (this.#stopping !== undefined) {
+      throw new ServiceStartError(leaving[0]?.status().name ?? "", undefined, "it is to stop");
+    }
+    onStopped();
+    const kept = new Map(
+      this.#children.filter((child) => !leaving.includes(child))
+        .map((child) => [child.status().name, child]),
+    );
+    const started: Child[] = [];
+    this.#children = commands.map((command) => {
+      const known = kept.get(command.name);
+      if (known !== undefined) return known;
+      const child = new Child(command, this.#options, this.#giveUp);
+      started.push(child);
+      return child;
+    });
+    const outcomes = await Promise.allSettled(started.map(({ firstReady }) => firstReady));
+    const failure = outcomes.find((outcome) => outcome.status === "rejected");
+    if (failure !== undefined) throw failure.reason;
+    return started.map((child) => child.status().name);
   }
 
   /** Every child, in the order of their starts. */

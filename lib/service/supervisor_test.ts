@@ -214,3 +214,46 @@ Deno.test("Supervisor's children stop when it is killed with SIGKILL", async () 
     if (child > 0 && isAlive(child)) Deno.kill(child, "SIGKILL");
   }
 });
+
+Deno.test("Supervisor.update() starts again what is named, stops what is gone, and leaves the rest", async () => {
+  await using supervisor = new Watched();
+  for (const name of ["recv", "writer", "agent"]) await supervisor.start(service(name));
+  const pids = (): Record<string, number | undefined> =>
+    Object.fromEntries(supervisor.status().map(({ name, pid }) => [name, pid]));
+  const before = pids();
+  let aliveBetween: boolean[] = [];
+  const commands = [service("recv"), service("compress"), service("agent")];
+  const started = await supervisor.update(commands, new Set(["recv"]), () => {
+    aliveBetween = ["recv", "writer", "agent"].map((name) => isAlive(before[name]!));
+  });
+  assert.deepEqual(started, ["recv", "compress"]);
+  assert.deepEqual(aliveBetween, [false, false, true]);
+  const after = pids();
+  assert.deepEqual(Object.keys(after), ["recv", "compress", "agent"]);
+  assert.equal(after["agent"], before["agent"]);
+  assert.notEqual(after["recv"], before["recv"]);
+  assert.deepEqual(await supervisor.update(commands, new Set()), []);
+});
+
+Deno.test("Supervisor.update() tells which service does not start, and starts it the next time", async () => {
+  await using supervisor = new Watched();
+  await supervisor.start(service("recv"));
+  const broken = [service("recv"), service("agent", "--act", "os"), service("other")];
+  await assert.rejects(
+    supervisor.update(broken, new Set()),
+    (error) =>
+      error instanceof ServiceStartError && /agent did not start .*EADDRINUSE/.test(error.message),
+  );
+  assert.deepEqual(supervisor.status().map(({ state }) => state), ["ready", "failed", "ready"]);
+  const mended = [service("recv"), service("agent"), service("other")];
+  assert.deepEqual(await supervisor.update(mended, new Set()), ["agent"]);
+});
+
+Deno.test("Supervisor.update() starts nothing once it is to stop", async () => {
+  await using supervisor = new Watched();
+  await supervisor.start(service("recv"));
+  const updating = supervisor.update([service("recv")], new Set(["recv"]));
+  await supervisor.stop();
+  await assert.rejects(updating, /it is to stop/);
+  assert.ok(supervisor.status().every(({ state }) => state === "stopped"));
+});

@@ -8,6 +8,7 @@ import {
   IMAGE_SUFFIX,
   imageRingName,
   imageStreamAddress,
+  runAddress,
   writerAddress,
 } from "../../lib/protocol/names.ts";
 import {
@@ -40,6 +41,16 @@ export interface PipelineOptions {
   libzmq?: string | undefined;
   /** Where the agent keeps acquisitions and rates. */
   store?: StorePermission | undefined;
+  /** Have the configs of the store taken up; default: the config stays as it is. */
+  deployer?: DeployerSettings | undefined;
+}
+
+/** How the configs of the store are taken up. */
+export interface DeployerSettings {
+  /** This server's name. */
+  server: string;
+  /** Where `daq run` is asked to take one up; the same for all configs. */
+  runAddress: string;
 }
 
 /**
@@ -50,22 +61,32 @@ export function pipelineCommands(
   config: DetectorConfig,
   options: PipelineOptions,
 ): ServiceCommand[] {
-  const { configPath, apiPort, dataRoots, frameSlots, imageSlots, workers, logLevel, store } =
-    options;
+  const { configPath, apiPort, dataRoots, frameSlots, imageSlots, workers, logLevel } = options;
+  const { store, deployer } = options;
   const frames = ["--frame-slots", String(frameSlots)];
   const images = ["--image-slots", String(imageSlots)];
   const roots = ["--data-root", ...dataRoots];
-  const compressor: [ServiceName, string[]] = ["std_data_compress", images];
   const threads = workers === undefined ? [] : ["--workers", String(workers)];
-  const args: [ServiceName, string[]][] = [
-    ["std_udp_recv", ["--modules", allModules(config), ...frames]],
-    ["std_assembler", [...frames, ...images, ...threads]],
-    ...(config.compressed_ring ? [compressor] : []),
-    ...writerIds(config).map((id, _, { length }): [ServiceName, string[]] => {
-      const name = length === 1 ? [] : ["--service-name", `std_h5_writer_${id}`];
-      return ["std_h5_writer", [id, ...images, ...roots, ...name]];
-    }),
-    ["writer_agent", ["--port", String(apiPort), ...images, ...frames, ...roots]],
+  const at = [configPath];
+  const services: { service: ServiceName; name?: string; args: string[] }[] = [
+    { service: "std_udp_recv", args: [...at, "--modules", allModules(config), ...frames] },
+    { service: "std_assembler", args: [...at, ...frames, ...images, ...threads] },
+    ...(config.compressed_ring
+      ? [{ service: "std_data_compress" as const, args: [...at, ...images] }]
+      : []),
+    ...writerIds(config).map((id, _, { length }) => ({
+      service: "std_h5_writer" as const,
+      ...(length > 1 && { name: `std_h5_writer_${id}` }),
+      args: [...at, id, ...images, ...roots],
+    })),
+    {
+      service: "writer_agent",
+      args: [...at, "--port", String(apiPort), ...images, ...frames, ...roots],
+    },
+    ...(deployer === undefined ? [] : [{
+      service: "config_deployer" as const,
+      args: [deployer.server, "--file", configPath, "--run", deployer.runAddress],
+    }]),
   ];
   // A store in Redis has the services' statuses, too.
   const redis = store && parseStoreAddress(store.address).engine === "redis" ? store : undefined;
@@ -80,14 +101,14 @@ export function pipelineCommands(
   };
   // Addresses may hold a password, which a command line would show to everybody.
   const env: Record<string, string> = redis === undefined ? {} : { REDIS_URL: redis.address };
-  const agentEnv = { ...env, ...(store && { STD_DAQ_STORE: store.address }) };
-  return args.map(([name, more]) => ({
+  const storeEnv = { ...env, ...(store && { STD_DAQ_STORE: store.address }) };
+  return services.map(({ service, name = service, args }) => ({
     name,
-    main: serviceMain(name),
-    args: [configPath, ...more],
-    permissions: permissionsFor(name, config, permissions),
+    main: serviceMain(service),
+    args,
+    permissions: permissionsFor(service, config, permissions),
     ...(logLevel !== undefined && { logLevel }),
-    env: name === "writer_agent" ? agentEnv : env,
+    env: /^(writer_agent|config_deployer)$/.test(service) ? storeEnv : env,
   }));
 }
 
@@ -110,6 +131,7 @@ export function socketPaths(config: DetectorConfig, folder: string): string[] {
   const { detector_name: name, detector_type, n_modules } = config;
   const frames = Array.from({ length: n_modules }, (_, i) => frameStreamAddress(name, i, folder));
   return [
+    runAddress(name, folder),
     ...frames,
     ...imageSuffixes(config).map((suffix) => imageStreamAddress(name, folder, suffix)),
     ...writerIds(config).flatMap((id) => [

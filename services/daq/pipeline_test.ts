@@ -56,6 +56,19 @@ Deno.test("pipelineCommands() tells the store by the environment: SQLite to the 
   }
 });
 
+Deno.test("pipelineCommands() starts a deployer last, with the store and no more than its file", () => {
+  const store = { address: "sqlite:/var/lib/std-daq/store" };
+  const deployer = { server: "daq-1", runAddress: "ipc:///run/x/JF2-run" };
+  const command = pipelineCommands(config, { ...OPTIONS, store, deployer }).at(-1);
+  assert.equal(
+    command?.args.join(" "),
+    "daq-1 --file /etc/JF2.json --run ipc:///run/x/JF2-run",
+  );
+  assert.deepEqual(command.env, { STD_DAQ_STORE: store.address });
+  const read = command.permissions.find((flag) => flag.startsWith("--allow-read="));
+  assert.equal(read, "--allow-read=/etc/JF2.json,/var/lib/std-daq/store");
+});
+
 Deno.test("pipelineCommands() gives the network to the agent alone, and nobody everything", () => {
   for (const { name, permissions } of pipelineCommands(config, OPTIONS)) {
     const net = permissions.filter((flag) => flag.startsWith("--allow-net"));
@@ -66,11 +79,11 @@ Deno.test("pipelineCommands() gives the network to the agent alone, and nobody e
 
 Deno.test("pipelineCommands() starts every writer, each with a name of its own", () => {
   const two = { ...config, number_of_writers: 2 };
-  const writers = pipelineCommands(two, OPTIONS).filter(({ name }) => name === "std_h5_writer");
-  const common = "--image-slots 67 --data-root /data/a /data/b --service-name";
-  assert.deepEqual(writers.map(({ args }) => args.join(" ")), [
-    `/etc/JF2.json 0 ${common} std_h5_writer_0`,
-    `/etc/JF2.json 1 ${common} std_h5_writer_1`,
+  const writers = pipelineCommands(two, OPTIONS).filter(({ name }) => /h5_writer/.test(name));
+  const common = "--image-slots 67 --data-root /data/a /data/b";
+  assert.deepEqual(writers.map(({ name, args }) => `${name} ${args.join(" ")}`), [
+    `std_h5_writer_0 /etc/JF2.json 0 ${common}`,
+    `std_h5_writer_1 /etc/JF2.json 1 ${common}`,
   ]);
   const sockets = socketPaths(two, "/run/x").slice(-4);
   assert.deepEqual(sockets.map((path) => path.replace("/run/x/JF2-", "")), [
@@ -95,6 +108,7 @@ Deno.test("pipelineCommands() runs the compressor where images are compressed in
 Deno.test("ringNames() and socketPaths() name all that a pipeline makes", () => {
   assert.deepEqual(ringNames(config), ["JF2-0", "JF2-1", "JF2-image"]);
   assert.deepEqual(socketPaths(config, "/run/x"), [
+    "/run/x/JF2-run",
     "/run/x/JF2-0",
     "/run/x/JF2-1",
     "/run/x/JF2-image",

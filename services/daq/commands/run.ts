@@ -8,7 +8,7 @@ import {
   loadConfig,
 } from "../../../lib/config/mod.ts";
 import { DaqClient, DaqUnreachableError } from "../../../lib/http/mod.ts";
-import { DEFAULT_IPC_FOLDER } from "../../../lib/protocol/names.ts";
+import { DEFAULT_IPC_FOLDER, runAddress } from "../../../lib/protocol/names.ts";
 import {
   formatForPeople,
   formatLine,
@@ -27,10 +27,14 @@ import type { DaqContext } from "../context.ts";
 import { DrawnLine } from "../drawn_line.ts";
 import { statusLine } from "../format.ts";
 import { resolveStoreFor, storeOption } from "../store.ts";
-import { imageSuffixes, pipelineCommands, ringNames, socketPaths } from "../pipeline.ts";
+import { imageSuffixes, pipelineCommands } from "../pipeline.ts";
+import { serveRunControl } from "../run_control.ts";
+import { type PipelinePlan, RunningPipeline } from "../running_pipeline.ts";
 
 const DRAW_PERIOD_MS = 1_000;
 const DEFAULT_DATA_ROOT = "data";
+/** Bytes of a question to a running `daq run`. */
+const LONGEST_QUESTION = 4_096;
 
 /** `daq run`: the whole local pipeline, until Ctrl-C. */
 export function runCommand(context: DaqContext): CommandUnknownOpts {
@@ -49,6 +53,7 @@ export function runCommand(context: DaqContext): CommandUnknownOpts {
     )
     .option("--workers <n>", "threads of the assembler", parseInteger(1, 64))
     .addOption(storeOption())
+    .option("--server <name>", "take up the configs of the store, as the server of this name")
     .addOption(
       new Option("--log-level <level>", "least important line to show").choices(LOG_LEVELS),
     )
@@ -56,6 +61,10 @@ export function runCommand(context: DaqContext): CommandUnknownOpts {
       const path = resolve(configPath);
       const { config, warnings } = await loadConfig(path);
       for (const warning of warnings) context.err(`config: ${warning}\n`);
+      const store = resolveStoreFor(options.store, context);
+      if (options.server !== undefined && store === undefined) {
+        throw new UsageError("--server takes up the configs of a store: give --store, too");
+      }
       await runPipeline(context, config, {
         configPath: path,
         apiPort: options.apiPort,
@@ -63,7 +72,8 @@ export function runCommand(context: DaqContext): CommandUnknownOpts {
         ramBytes: options.ram,
         workers: options.workers,
         logLevel: options.logLevel,
-        store: resolveStoreFor(options.store, context),
+        store,
+        server: options.server,
       });
     });
 }
@@ -84,6 +94,8 @@ export interface RunOptions {
   logLevel: typeof LOG_LEVELS[number] | undefined;
   /** Where acquisitions, statuses and rates are kept. */
   store?: StorePermission | undefined;
+  /** Name of this server, which takes up the configs of the store. */
+  server?: string | undefined;
 }
 
 /**
@@ -101,20 +113,35 @@ export async function runPipeline(
 ): Promise<void> {
   // System calls are for this command only: `daq status` and the like run without FFI.
   const { fitRings, removeRings } = await import("../../../lib/ring/mod.ts");
-  const { removeUnservedSocket } = await import("../../../lib/os/mod.ts");
+  const { fileSystemSpace, removeUnservedSocket } = await import("../../../lib/os/mod.ts");
   const { detectorFor, frameBytes } = await import("../../../lib/detector/mod.ts");
 
-  const names = ringNames(config);
-  const sockets = socketPaths(config, context.env("STD_DAQ_IPC_DIR") ?? DEFAULT_IPC_FOLDER);
-  const fit = fitRings({
-    modules: config.n_modules,
-    frameBytes: frameBytes(detectorFor(config).packetFormat(config)),
-    imageBytes: imageBytes(config),
-    imageRings: imageSuffixes(config).length,
-    maxFrameSlots: frameSlots(config),
-    maxImageSlots: imageSlots(config),
-    budgetBytes: options.ramBytes,
-  });
+  const ipcFolder = context.env("STD_DAQ_IPC_DIR") ?? DEFAULT_IPC_FOLDER;
+  // Another config is given the same room, whatever it fills.
+  const freeBytes = fileSystemSpace("/dev/shm").availableBytes;
+  const deployer = options.server === undefined ? undefined : {
+    server: options.server,
+    runAddress: runAddress(config.detector_name, ipcFolder),
+  };
+  const plan = (config: DetectorConfig): PipelinePlan => {
+    const fit = fitRings({
+      modules: config.n_modules,
+      frameBytes: frameBytes(detectorFor(config).packetFormat(config)),
+      imageBytes: imageBytes(config),
+      imageRings: imageSuffixes(config).length,
+      maxFrameSlots: frameSlots(config),
+      maxImageSlots: imageSlots(config),
+      budgetBytes: options.ramBytes,
+    }, freeBytes);
+    const commands = commandsFor(config, {
+      ...options,
+      frameSlots: fit.frameSlots,
+      imageSlots: fit.imageSlots,
+      libzmq: context.env("STD_DAQ_LIBZMQ"),
+      deployer,
+    });
+    return { config, fit, commands };
+  };
 
   using line = new DrawnLine(context);
   const threshold = options.logLevel ?? "warning";
@@ -127,20 +154,32 @@ export async function runPipeline(
       line.log(`${name} died (exit status ${lastExit}), restart ${restarts + 1} follows\n`);
     },
   });
+  const pipeline = new RunningPipeline(config, {
+    supervisor,
+    plan,
+    ipcFolder,
+    removeRings: (names) => void removeRings(names), // only what no living process writes
+    removeSocket: removeUnservedSocket, // what is served belongs to another run of this detector
+  });
   const onAbort = (): void => void supervisor.stop();
   context.signal.addEventListener("abort", onAbort, { once: true });
   if (context.signal.aborted) onAbort();
+  const control = new AbortController();
+  let controlled: Promise<void> | undefined;
   try {
-    const commands = commandsFor(config, {
-      ...options,
-      frameSlots: fit.frameSlots,
-      imageSlots: fit.imageSlots,
-      libzmq: context.env("STD_DAQ_LIBZMQ"),
-    });
-    for (const command of commands) {
-      line.draw(`starting ${command.name} …`);
-      await supervisor.start(command);
+    const client = new DaqClient({ baseUrl: `http://127.0.0.1:${options.apiPort}` });
+    if (deployer !== undefined) {
+      const { Socket } = await import("../../../lib/zmq/mod.ts");
+      const socket = new Socket("REP", { maxMessageBytes: LONGEST_QUESTION });
+      socket.bind(deployer.runAddress, { mode: 0o600 });
+      const { configPath } = options;
+      const onNote = (note: string): void => line.log(`${note}\n`);
+      const about = { pipeline, supervisor, client, configPath, onNote };
+      controlled = serveRunControl(socket, about, control.signal).catch(() => {}) // interrupted
+        .finally(() => socket.close());
     }
+    await pipeline.start((name) => line.draw(`starting ${name} …`));
+    const { fit } = pipeline.plan;
     const api = `http://127.0.0.1:${options.apiPort}`;
     line.draw("");
     context.out(`ready ${
@@ -156,16 +195,17 @@ export async function runPipeline(
     }\n`);
     await Promise.race([
       supervisor.failed,
-      watch(new DaqClient({ baseUrl: api }), context, line, config.stats_collection_period),
+      watch(client, context, line, config.stats_collection_period),
     ]);
   } catch (error) {
     if (!context.signal.aborted) throw error; // what a stop interrupts is not a failure
   } finally {
     context.signal.removeEventListener("abort", onAbort);
     line.draw("stopping …");
+    control.abort();
+    await controlled;
     await supervisor.stop();
-    removeRings(names); // only what no living process writes
-    sockets.forEach(removeUnservedSocket); // what is served belongs to another run of this detector
+    pipeline.removeAll();
   }
 }
 

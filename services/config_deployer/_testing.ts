@@ -1,0 +1,68 @@
+import type { ConfigText, Deployment, Entry } from "../../lib/store/mod.ts";
+import type { ConfigFile } from "./config_file.ts";
+import { Deployer, type DeployerOptions } from "./deployer.ts";
+import type { Restarter } from "./restarter.ts";
+
+/** A deployer whose surroundings a test looks at. */
+export interface TestDeployer {
+  readonly deployer: Deployer;
+  /** What it told the store, `message: detail`. */
+  readonly said: string[];
+  /** What the file holds; undefined: there is none. */
+  file: unknown;
+  /** The fields that services were started again for. */
+  readonly restarts: (readonly string[])[];
+  /** What happened, in order. */
+  readonly order: string[];
+}
+
+/** Makes one, with services that start well unless `restart` says otherwise. */
+export function testDeployer(
+  file: unknown,
+  restart: Restarter["restart"] = () => Promise.resolve(["std_udp_recv"]),
+): TestDeployer {
+  const reports: Entry<Deployment>[] = [];
+  const store: DeployerOptions["store"] = {
+    async *watchConfig(): AsyncGenerator<ConfigText, void, void> {},
+    deployments: () => Promise.resolve(reports.toReversed()),
+    addDeployment(id, value): Promise<void> {
+      reports.push({ id, time: 0, value });
+      test.said.push(
+        value.detail === undefined ? value.message : `${value.message}: ${value.detail}`,
+      );
+      return Promise.resolve();
+    },
+  };
+  const configFile: ConfigFile = {
+    read: () => test.file,
+    write(config): void {
+      test.order.push("write");
+      test.file = config;
+    },
+  };
+  const restarter: Restarter = {
+    settle(): Promise<void> {
+      test.order.push("settle");
+      return Promise.resolve();
+    },
+    async restart(fields, signal): Promise<string[]> {
+      test.order.push("restart");
+      test.restarts.push(fields);
+      return await restart(fields, signal);
+    },
+  };
+  const test: TestDeployer = {
+    deployer: new Deployer({
+      server: "daq-1",
+      store,
+      file: configFile,
+      restarter,
+      onNote: () => {},
+    }),
+    said: [],
+    file,
+    restarts: [],
+    order: [],
+  };
+  return test;
+}

@@ -1,0 +1,104 @@
+/**
+ * Takes up configs: checks each, writes the file, has services started again, and says how it went.
+ *
+ * @module
+ */
+import { changedFields, ConfigError, parseConfig, parseConfigText } from "../../lib/config/mod.ts";
+import { parseJson } from "../../lib/protocol/json.ts";
+import type { ConfigText, Deployment, Store } from "../../lib/store/mod.ts";
+import type { ConfigFile } from "./config_file.ts";
+import type { Restarter } from "./restarter.ts";
+
+/** `detail` is for people: a config with thousands of errors does not fill the store. */
+const LONGEST_DETAIL = 16_384;
+
+/** What a deployer works with. */
+export interface DeployerOptions {
+  /** This server's name in deployments. */
+  server: string;
+  store: Pick<Store, "watchConfig" | "addDeployment" | "deployments">;
+  file: ConfigFile;
+  restarter: Restarter;
+  /** Told of each step, and of warnings. */
+  onNote(level: "info" | "warning" | "error", message: string): void;
+}
+
+/** Keeps the file of a server and its services at the current config of the store. */
+export class Deployer {
+  readonly #options: DeployerOptions;
+  #state = "waits for a config";
+
+  constructor(options: DeployerOptions) {
+    this.#options = options;
+  }
+
+  /** What it did last, in a few words. */
+  get state(): string {
+    return this.#state;
+  }
+
+  /** Takes up the current config and each later one until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    for await (const config of this.#options.store.watchConfig(signal)) {
+      if (!await this.#isTakenUp(config)) await this.deploy(config, signal);
+    }
+  }
+
+  /** Takes up one config; whatever goes wrong is reported. */
+  async deploy({ id, text }: ConfigText, signal: AbortSignal): Promise<void> {
+    const { file, restarter, onNote } = this.#options;
+    const start = performance.now();
+    try {
+      this.#report(id, "Deploying");
+      const { config: next, warnings } = parseConfigText(text, id);
+      for (const warning of warnings) onNote("warning", `config ${id}: ${warning}`);
+      const config = parseJson(text.replace(/^\uFEFF/, ""));
+      await restarter.settle(signal);
+      const fields = changedFields(withDefaults(file.read()), next);
+      file.write(config);
+      const restarted = await restarter.restart(fields, signal);
+      const seconds = ((performance.now() - start) / 1000).toFixed(2);
+      const what = restarted.length === 0 ? "nothing to start again" : restarted.join(", ");
+      this.#report(id, "Done", `${what}; ready after ${seconds} s`);
+    } catch (error) {
+      if (signal.aborted) return; // whoever comes after us takes it up
+      this.#report(id, "Error", error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** Whether the config was taken up before this process began, and the file is still as it should be. */
+  async #isTakenUp({ id, text }: ConfigText): Promise<boolean> {
+    const { store, server, file } = this.#options;
+    const said = await store.deployments(id);
+    const last = said.find(({ value }) => value.server_name === server)?.value.message;
+    if (last !== "Done") return false;
+    const same = changedFields(file.read(), parseJson(text.replace(/^\uFEFF/, ""))).length === 0;
+    if (same) this.#state = `config ${id}: Done`;
+    return same;
+  }
+
+  /** Nothing waits for the store: what it cannot take yet, it takes later, in order. */
+  #report(id: string, message: Deployment["message"], detail?: string): void {
+    const { server, store, onNote } = this.#options;
+    this.#state = `config ${id}: ${message}`;
+    onNote(
+      message === "Error" ? "error" : "info",
+      `config ${id}: ${message}${detail === undefined ? "" : `: ${detail}`}`,
+    );
+    store.addDeployment(id, {
+      server_name: server,
+      message,
+      ...(detail !== undefined && { detail: detail.slice(0, LONGEST_DETAIL) }),
+    }).catch((error) => onNote("error", `the store refused a report: ${error}`));
+  }
+}
+
+/** The config with its defaults, so that one that is spelled out is no change; as it is where it is none. */
+function withDefaults(config: unknown): unknown {
+  try {
+    return parseConfig(config).config;
+  } catch (error) {
+    if (error instanceof ConfigError) return config;
+    throw error;
+  }
+}

@@ -1,0 +1,128 @@
+import assert from "node:assert/strict";
+import type { ConfigText } from "../../lib/store/mod.ts";
+import { testDeployer } from "./_testing.ts";
+import { configFile } from "./config_file.ts";
+import { CommandRestarter, RestartError } from "./restarter.ts";
+
+const CONFIG = {
+  detector_name: "JF",
+  detector_type: "jungfrau-raw",
+  image_pixel_height: 512,
+  image_pixel_width: 1024,
+  bit_depth: 16,
+  n_modules: 1,
+  start_udp_port: 50_000,
+  module_positions: { "0": [0, 0, 1023, 511] },
+};
+const { signal } = new AbortController();
+const entry = (config: unknown): ConfigText => ({
+  id: "1-0",
+  time: 1,
+  text: typeof config === "string" ? config : JSON.stringify(config),
+});
+
+Deno.test("Deployer waits, writes, restarts for what has changed, and says so, in this order", async () => {
+  const test = testDeployer(CONFIG);
+  const next = { ...CONFIG, frame_timeout_ms: 7, log_level: "info" }; // info is the default
+  await test.deployer.deploy(entry(next), signal);
+  assert.deepEqual(test.order, ["settle", "write", "restart"]);
+  assert.deepEqual(test.file, next);
+  assert.deepEqual(test.restarts, [["frame_timeout_ms"]]);
+  assert.equal(test.said[0], "Deploying");
+  assert.match(test.said[1]!, /^Done: std_udp_recv; ready after \d+\.\d\d s$/);
+});
+
+for (
+  const [what, config, issues] of [
+    ["wrong fields", { ...CONFIG, bit_depth: 7, n_modules: 0 }, [
+      /bit_depth is 7/,
+      /n_modules is 0/,
+    ]],
+    ["no JSON", '{"bit_depth": 16,}', [/line 1, column \d+/]],
+    ["a repeated key", '{"bit_depth": 16, "bit_depth": 8}', [/line 1, column \d+/]],
+    ["something else", "[]", [/the config is \[\]/]],
+  ] as const
+) {
+  Deno.test(`Deployer reports ${what} with all that is wrong, and touches nothing`, async () => {
+    const test = testDeployer(CONFIG);
+    await test.deployer.deploy(entry(config), signal);
+    assert.deepEqual([test.file, test.order], [CONFIG, []]);
+    assert.equal(test.said.length, 2);
+    for (const issue of issues) assert.match(test.said[1]!, issue);
+    assert.match(test.said[1]!, /^Error: detector config 1-0 is not valid/);
+    assert.match(test.deployer.state, /: Error$/);
+  });
+}
+
+Deno.test("Deployer reports why services did not start again, shortly", async () => {
+  const test = testDeployer(
+    CONFIG,
+    () => Promise.reject(new RestartError(`port in use${".".repeat(100_000)}`)),
+  );
+  await test.deployer.deploy(entry({ ...CONFIG, bit_depth: 16, start_udp_port: 5 }), signal);
+  assert.match(test.said[1]!, /^Error: port in use/);
+  assert.ok(test.said[1]!.length < 20_000);
+});
+
+Deno.test("Deployer says nothing of what its own end interrupts", async () => {
+  const ended = new AbortController();
+  const test = testDeployer(CONFIG, () => {
+    ended.abort();
+    return Promise.reject(ended.signal.reason);
+  });
+  await test.deployer.deploy(entry({ ...CONFIG, start_udp_port: 5 }), ended.signal);
+  assert.deepEqual(test.said, ["Deploying"]);
+});
+
+Deno.test("configFile() replaces a file as a whole, and a link instead of following it", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "std-daq-file-" });
+  try {
+    const [path, elsewhere] = [`${folder}/config.json`, `${folder}/elsewhere`];
+    const file = configFile(path);
+    assert.equal(file.read(), undefined);
+    await Deno.writeTextFile(elsewhere, "{");
+    await Deno.symlink(elsewhere, path);
+    assert.equal(file.read(), undefined); // no JSON
+    file.write({ run: 2n ** 60n });
+    assert.equal(await Deno.readTextFile(path), '{\n  "run": 1152921504606846976\n}\n');
+    assert.deepEqual(file.read(), { run: 2n ** 60n });
+    assert.equal(await Deno.readTextFile(elsewhere), "{");
+    const names = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+    assert.deepEqual(names, ["config.json", "elsewhere"]);
+    assert.throws(() => configFile(`${folder}/none/config.json`).write({}), /ENOENT/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("CommandRestarter runs its program for each affected service, without a shell", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "std-daq-restart-" });
+  try {
+    const script = 'echo "$1" >> "$0"';
+    const restarter = new CommandRestarter([
+      "sh",
+      "-c",
+      script,
+      `${folder}/ran`,
+      "daq@{service}; x",
+    ]);
+    assert.deepEqual(
+      await restarter.restart(["compression", "udp_bind_address", "gpfs_block_size"], signal),
+      ["std_udp_recv", "std_h5_writer", "writer_agent"],
+    );
+    assert.equal(
+      await Deno.readTextFile(`${folder}/ran`),
+      "daq@std_udp_recv; x\ndaq@std_h5_writer; x\ndaq@writer_agent; x\n",
+    );
+    assert.deepEqual(await restarter.restart([], signal), []);
+    await assert.rejects(
+      new CommandRestarter(["sh", "-c", "echo no such unit >&2; exit 5"]).restart(
+        ["bit_depth"],
+        signal,
+      ),
+      /^RestartError: sh -c .* ended with status 5: no such unit$/,
+    );
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

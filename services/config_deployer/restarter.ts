@@ -1,0 +1,129 @@
+/**
+ * How services come to a config that was just written.
+ *
+ * @module
+ */
+import {
+  decodeRunAnswer,
+  encodeRunMessage,
+  type RunRequest,
+  type RunState,
+} from "../../lib/protocol/mod.ts";
+import { servicesAffectedBy } from "../../lib/service/mod.ts";
+import { Socket, ZmqError } from "../../lib/zmq/mod.ts";
+
+/** Has services started again. */
+export interface Restarter {
+  /** Waits until no acquisition would be cut short. */
+  settle(signal: AbortSignal): Promise<void>;
+  /**
+   * Has the services take up the config that the file now has.
+   *
+   * @param fields The fields that have changed.
+   * @returns Names of the services that were started again.
+   * @throws {RestartError} If they cannot, with the reason.
+   */
+  restart(fields: readonly string[], signal: AbortSignal): Promise<string[]>;
+}
+
+/** Services could not be started again. */
+export class RestartError extends Error {
+  /** The class's name. */
+  override readonly name = "RestartError";
+}
+
+const POLL_MS = 200;
+/** Longest stop and start of all services. */
+const APPLY_MS = 120_000;
+const ANSWER_MS = 10_000;
+
+/** Through `daq run`, which knows which services a config affects, and when they are ready again. */
+export class RunRestarter implements Restarter {
+  readonly #address: string;
+  readonly #onNote: (message: string) => void;
+
+  /** @param address Where `daq run` is asked, `ipc://…-run`. */
+  constructor(address: string, onNote: (message: string) => void) {
+    this.#address = address;
+    this.#onNote = onNote;
+  }
+
+  async settle(signal: AbortSignal): Promise<void> {
+    for (let told = false;; told = true) {
+      const { acquiring } = await this.#ask({ command: "status" }, ANSWER_MS, signal);
+      if (!acquiring) return;
+      if (!told) this.#onNote("waiting for the end of the acquisition; daq stop ends it");
+      await sleep(POLL_MS, signal);
+    }
+  }
+
+  async restart(_fields: readonly string[], signal: AbortSignal): Promise<string[]> {
+    const { restarted } = await this.#ask({ command: "apply" }, APPLY_MS, signal);
+    return [...restarted];
+  }
+
+  async #ask(request: RunRequest, timeoutMs: number, signal: AbortSignal): Promise<RunState> {
+    using socket = new Socket("REQ", { immediate: true });
+    socket.connect(this.#address);
+    try {
+      await socket.send(encodeRunMessage(request), { signal, timeoutMs: ANSWER_MS });
+      const [bytes] = await socket.receive({ signal, timeoutMs });
+      const answer = decodeRunAnswer(bytes ?? new Uint8Array());
+      if (answer.status === "ok") return answer.run;
+      throw new RestartError(answer.message);
+    } catch (cause) {
+      if (!(cause instanceof ZmqError && cause.code === "ETIMEDOUT")) throw cause;
+      throw new RestartError(`no answer from daq run at ${this.#address}: start it`, { cause });
+    }
+  }
+}
+
+/** By a program for each affected service, such as `systemctl restart std-daq@{service}`. */
+export class CommandRestarter implements Restarter {
+  readonly #command: readonly string[];
+
+  /** @param command Program and arguments; `{service}` in them is replaced. No shell sees them. */
+  constructor(command: readonly string[]) {
+    this.#command = command;
+  }
+
+  /** Whatever runs the services decides. */
+  settle(_signal: AbortSignal): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async restart(fields: readonly string[], signal: AbortSignal): Promise<string[]> {
+    const services = servicesAffectedBy(fields);
+    for (const service of services) {
+      signal.throwIfAborted();
+      const [program = "", ...args] = this.#command.map((word) =>
+        word.replaceAll("{service}", service)
+      );
+      const { success, code, stderr } = await new Deno.Command(program, {
+        args,
+        stdin: "null",
+        stdout: "null",
+        stderr: "piped",
+      }).output();
+      if (!success) {
+        const said = new TextDecoder().decode(stderr).trim();
+        throw new RestartError(
+          `${[program, ...args].join(" ")} ended with status ${code}: ${said || "it said nothing"}`,
+        );
+      }
+    }
+    return services;
+  }
+}
+
+async function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, milliseconds);
+  const onAbort = (): void => resolve();
+  signal.addEventListener("abort", onAbort, { once: true });
+  await promise;
+  clearTimeout(timer);
+  signal.removeEventListener("abort", onAbort);
+  signal.throwIfAborted();
+}
