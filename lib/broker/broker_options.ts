@@ -26,6 +26,18 @@ export interface BrokerTls {
   key?: string;
 }
 
+/** Variables that {@link resolveBroker} reads: what passes them on must know them all. */
+export const BROKER_VARIABLES = [
+  "BROKER_URL",
+  "BROKER_HOST",
+  "BROKER_USER",
+  "BROKER_PASSWORD",
+  "BROKER_PASSWORD_FILE",
+  "BROKER_CA_FILE",
+  "BROKER_CERT_FILE",
+  "BROKER_KEY_FILE",
+] as const;
+
 /** Where {@link resolveBroker} looks. */
 export interface BrokerSources {
   /** Address on the command line: `amqp[s]://[user[:password]@]host[:port][/vhost]`. */

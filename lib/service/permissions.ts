@@ -1,6 +1,7 @@
 import type { DetectorConfig } from "../config/mod.ts";
 // Not `os/mod.ts`: that would open libc, and a supervisor needs none.
 import { architecture, LIBC_PATHS } from "../os/platform.ts";
+import { BROKER_VARIABLES, resolveBroker } from "../broker/broker_options.ts";
 import { parseStoreAddress, redisHost, STORE_VARIABLES } from "../store/store_address.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -27,6 +28,8 @@ export interface PermissionOptions {
   apiPort?: number;
   /** The store that acquisitions and rates are kept in. */
   store?: StorePermission | undefined;
+  /** RabbitMQ, `amqp[s]://…`, that requests come through. */
+  broker?: StorePermission | undefined;
   /** `--health-port` of the service, if it has one. */
   healthPort?: number;
   /** Redis, if the service is to have its config or status there. */
@@ -35,11 +38,11 @@ export interface PermissionOptions {
   libzmq?: string | undefined;
 }
 
-/** A store that a service uses. */
+/** A store or a broker that a service uses. */
 export interface StorePermission {
-  /** Its address, `redis[s]://…` or `sqlite:/path`. */
+  /** Its address, `redis[s]://…`, `sqlite:/path`, `amqp[s]://…`. */
   address: string;
-  /** Files to read besides, absolute: its password, the certificate of its authority. */
+  /** Files to read besides, absolute: a password, the certificate of an authority. */
   files?: readonly string[];
 }
 
@@ -83,15 +86,17 @@ const NEEDS: Record<
   std_data_compress: () => ({ libc: true, zmq: true, workers: true, read: [], net: [] }),
   std_data_decompress: () => ({ libc: true, zmq: true, workers: true, read: [], net: [] }),
   std_h5_writer: () => ({ libc: true, zmq: true, workers: true, read: [], net: [] }),
-  writer_agent: ({ dataRoots = [], apiPort = 5000, store }) => {
+  writer_agent: ({ dataRoots = [], apiPort = 5000, store, broker }) => {
     const kept = storeNeeds(store);
+    const asked = brokerNeeds(broker);
     return {
       ...kept,
+      env: [...(kept.env ?? []), ...(asked.env ?? [])],
       libc: true,
       zmq: true,
       workers: false,
-      read: [...dataRoots, ...kept.read], // to check output paths
-      net: [`127.0.0.1:${apiPort}`, ...kept.net],
+      read: [...dataRoots, ...kept.read, ...asked.read], // data roots: to check output paths
+      net: [`127.0.0.1:${apiPort}`, ...kept.net, ...asked.net],
     };
   },
   config_deployer: ({ store }) => ({
@@ -149,6 +154,15 @@ export function permissionsFor(
     flag("net", [...new Set(net)]),
     flag("sys", redis === undefined ? [] : ["hostname"]),
   ].filter((text) => text !== undefined);
+}
+
+/** What a broker needs. */
+function brokerNeeds(
+  broker: StorePermission | undefined,
+): Pick<Needs, "read" | "net" | "env"> {
+  if (broker === undefined) return { read: [], net: [] };
+  const { hostname, port } = resolveBroker({ url: broker.address });
+  return { read: broker.files ?? [], net: [`${hostname}:${port}`], env: BROKER_VARIABLES };
 }
 
 /** What a store needs. */

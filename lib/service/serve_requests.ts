@@ -27,6 +27,8 @@ export interface RequestService<Request, Tools extends RequestTools = RequestToo
   tag?: string;
   /** A request is aborted after so long, ms. Default: no limit. */
   timeLimitMs?: number;
+  /** An aborted request that has not ended after so long is left behind, ms. Default 4000. */
+  graceMs?: number;
 }
 
 /**
@@ -41,11 +43,27 @@ export async function servePrimary<Request>(
   work: RequestService<Request>,
 ): Promise<never> {
   return await service.run(async () => {
-    const { PrimaryService } = await import("../broker/mod.ts");
-    const { options, requests } = requestOptions(service, work);
-    const running = await PrimaryService.start(options);
-    await serve(service, running, requests);
+    await takeRequests(service, work);
+    service.ready();
+    await service.stopped;
   });
+}
+
+/**
+ * Carries out requests through RabbitMQ until the service stops, for one that does other things besides;
+ * resolves when requests sent from now on will be seen.
+ *
+ * @param service Of kind `primary`.
+ * @param work What to do with requests.
+ * @throws {BrokerError} If the broker cannot be reached or refuses.
+ */
+export async function takeRequests<Request>(
+  service: ServiceContext<unknown, unknown>,
+  work: RequestService<Request>,
+): Promise<void> {
+  const { PrimaryService } = await import("../broker/mod.ts");
+  const { options, requests } = requestOptions(service, work);
+  followRequests(service, await PrimaryService.start(options), requests);
 }
 
 /**
@@ -66,12 +84,14 @@ export async function servePostprocessing<Request>(
     if (primary === undefined) throw new UsageError("--primary: name the service to follow");
     const { options, requests } = requestOptions(service, work);
     const running = await PostprocessingService.start({ ...options, primary });
-    await serve(service, running, requests);
+    followRequests(service, running, requests);
+    service.ready();
+    await service.stopped;
   });
 }
 
 /** Requests since the start. */
-export interface RequestCounts {
+interface RequestCounts {
   /** So many ended well. */
   done: number;
   /** So many failed or were killed. */
@@ -82,12 +102,12 @@ export interface RequestCounts {
  * The options of `PrimaryService` and its like for a service that was set up: its name, what the command line
  * and environment say of RabbitMQ, its log, and counts of what it has done.
  */
-export function requestOptions<Request, Tools extends RequestTools>(
+function requestOptions<Request, Tools extends RequestTools>(
   service: ServiceContext<unknown, unknown>,
   work: RequestService<Request, Tools>,
 ): { options: BrokerServiceOptions<Request, Tools>; requests: RequestCounts } {
   const { broker, serviceName, logger } = service;
-  const { schema, timeLimitMs } = work;
+  const { schema, timeLimitMs, graceMs = GRACE_MS } = work;
   const tag = broker.tag ?? work.tag;
   const requests = { done: 0, failed: 0 };
   const notes = limited(logger, "requests", 5);
@@ -114,7 +134,7 @@ export function requestOptions<Request, Tools extends RequestTools>(
       serviceName,
       schema,
       handler,
-      graceMs: GRACE_MS,
+      graceMs,
       onNote: (note) => notes.log("warning", "{note}", { note }),
       ...(tag !== undefined && { tag }),
       ...(broker.queue !== undefined && { queue: broker.queue }),
@@ -123,18 +143,8 @@ export function requestOptions<Request, Tools extends RequestTools>(
   };
 }
 
-async function serve(
-  service: ServiceToRun,
-  running: BrokerService,
-  requests: RequestCounts,
-): Promise<void> {
-  followRequests(service, running, requests);
-  service.ready();
-  await service.stopped;
-}
-
 /** Adds a service at RabbitMQ to the health, stats and stop of its process. */
-export function followRequests(
+function followRequests(
   service: ServiceContext<unknown, unknown>,
   running: BrokerService,
   requests: RequestCounts,

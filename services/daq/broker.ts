@@ -1,6 +1,9 @@
 import { Option } from "@commander-js/extra-typings";
+import { resolve } from "node:path";
+import { BROKER_VARIABLES, resolveBroker } from "../../lib/broker/broker_options.ts";
 import type { BrokerClient, RequestOutcome, StatusAction } from "../../lib/broker/mod.ts";
 import { stringifyJson } from "../../lib/http/mod.ts";
+import type { StorePermission } from "../../lib/service/mod.ts";
 import type { DaqContext } from "./context.ts";
 
 /** The option that every command of the broker has. */
@@ -29,6 +32,25 @@ export async function connectBroker(
     name: "daq",
     onNote: (message) => context.err(`${message}\n`),
   });
+}
+
+/**
+ * The broker that the agent is to take requests from: where it is, and the files to read for it. Undefined when
+ * nothing says where: then it takes none.
+ *
+ * @throws {BrokerError} If the address is none.
+ */
+export function resolveBrokerFor(
+  url: string | undefined,
+  context: DaqContext,
+): StorePermission | undefined {
+  const host = context.env("BROKER_HOST");
+  const address = url ?? context.env("BROKER_URL") ?? (host && `amqp://${host}`);
+  if (address === undefined) return undefined;
+  resolveBroker({ url: address }); // throws if it is none
+  const files = BROKER_VARIABLES.filter((name) => name.endsWith("_FILE"))
+    .flatMap((name) => context.env(name) ?? []);
+  return { address, files: files.map((path) => resolve(path)) };
 }
 
 const MARKS: Record<StatusAction, { sign: string; color: number }> = {

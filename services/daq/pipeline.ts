@@ -43,6 +43,10 @@ export interface PipelineOptions {
   store?: StorePermission | undefined;
   /** Have the configs of the store taken up; default: the config stays as it is. */
   deployer?: DeployerSettings | undefined;
+  /** RabbitMQ that the agent takes requests from. */
+  broker?: StorePermission | undefined;
+  /** Which of its requests are for this detector. */
+  tag?: string | undefined;
 }
 
 /** How the configs of the store are taken up. */
@@ -62,11 +66,12 @@ export function pipelineCommands(
   options: PipelineOptions,
 ): ServiceCommand[] {
   const { configPath, apiPort, dataRoots, frameSlots, imageSlots, workers, logLevel } = options;
-  const { store, deployer } = options;
+  const { store, deployer, broker, tag } = options;
   const frames = ["--frame-slots", String(frameSlots)];
   const images = ["--image-slots", String(imageSlots)];
   const roots = ["--data-root", ...dataRoots];
   const threads = workers === undefined ? [] : ["--workers", String(workers)];
+  const tags = tag === undefined ? [] : ["--tag", tag];
   const at = [configPath];
   const services: { service: ServiceName; name?: string; args: string[] }[] = [
     { service: "std_udp_recv", args: [...at, "--modules", allModules(config), ...frames] },
@@ -81,7 +86,7 @@ export function pipelineCommands(
     })),
     {
       service: "writer_agent",
-      args: [...at, "--port", String(apiPort), ...images, ...frames, ...roots],
+      args: [...at, "--port", String(apiPort), ...images, ...frames, ...roots, ...tags],
     },
     ...(deployer === undefined ? [] : [{
       service: "config_deployer" as const,
@@ -97,18 +102,21 @@ export function pipelineCommands(
     apiPort,
     libzmq: options.libzmq,
     store,
+    broker,
     redis,
   };
   // Addresses may hold a password, which a command line would show to everybody.
   const env: Record<string, string> = redis === undefined ? {} : { REDIS_URL: redis.address };
   const storeEnv = { ...env, ...(store && { STD_DAQ_STORE: store.address }) };
+  const agentEnv = { ...storeEnv, ...(broker && { BROKER_URL: broker.address }) };
+  const envs = new Map([["writer_agent", agentEnv], ["config_deployer", storeEnv]]);
   return services.map(({ service, name = service, args }) => ({
     name,
     main: serviceMain(service),
     args,
     permissions: permissionsFor(service, config, permissions),
     ...(logLevel !== undefined && { logLevel }),
-    env: /^(writer_agent|config_deployer)$/.test(service) ? storeEnv : env,
+    env: envs.get(service) ?? env,
   }));
 }
 

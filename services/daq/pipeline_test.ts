@@ -69,6 +69,19 @@ Deno.test("pipelineCommands() starts a deployer last, with the store and no more
   assert.equal(read, "--allow-read=/etc/JF2.json,/var/lib/std-daq/store");
 });
 
+Deno.test("pipelineCommands() gives the agent, and nobody else, the broker, without its password being seen", () => {
+  const broker = { address: "amqps://me:secret@broker.psi", files: ["/etc/ca.pem"] };
+  const commands = pipelineCommands(config, { ...OPTIONS, broker, tag: "psi.jf.#" });
+  const agent = commands.at(-1);
+  assert.deepEqual(agent?.env, { BROKER_URL: broker.address });
+  assert.deepEqual(agent.args.slice(-2), ["--tag", "psi.jf.#"]);
+  assert.ok(agent.permissions.includes("--allow-net=127.0.0.1:5123,broker.psi:5671"));
+  assert.ok(agent.permissions.some((flag) => /^--allow-read=.*,\/etc\/ca\.pem$/.test(flag)));
+  assert.ok(commands.slice(0, -1).every(({ env }) => Object.keys(env ?? {}).length === 0));
+  const shown = commands.map(({ args, permissions }) => [args, permissions]);
+  assert.ok(!JSON.stringify(shown).includes("secret"));
+});
+
 Deno.test("pipelineCommands() gives the network to the agent alone, and nobody everything", () => {
   for (const { name, permissions } of pipelineCommands(config, OPTIONS)) {
     const net = permissions.filter((flag) => flag.startsWith("--allow-net"));

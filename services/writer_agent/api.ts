@@ -7,24 +7,11 @@ import { createRoute, OpenAPIHono, type RouteConfig } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { z } from "zod";
-import {
-  checkOutputPath,
-  isSplit,
-  type Look,
-  MAX_FILE_PARTS,
-  OutputPathError,
-  type OutputPathProblem,
-  partCount,
-  partPath,
-  type StartFailure,
-  type StartRequest,
-  type WriterStatus,
-} from "../../lib/acquisition/mod.ts";
+import type { StartFailure, StartRequest, WriterStatus } from "../../lib/acquisition/mod.ts";
 import {
   errorAnswerSchema,
   healthAnswerSchema,
   parseJson,
-  type RequestIssue,
   statsAnswerSchema,
   stringifyJson,
   type Writer,
@@ -34,26 +21,16 @@ import {
 import type { AcquisitionController } from "./controller.ts";
 import { hostGuard } from "./guard.ts";
 import type { Rate } from "./rates.ts";
+import { checkWriteRequest, type WriteRefusal, type WriteRequestRules } from "./write_request.ts";
 
 const MAX_BODY_BYTES = 64 * 1024;
-const NS_PER_US = 1000n;
 
 /** What became of packets, frames and images; counters by name. */
 export type Accounting = Readonly<Record<string, bigint>>;
 
 /** What the interface needs. */
-export interface ApiOptions {
+export interface ApiOptions extends WriteRequestRules {
   readonly controller: Pick<AcquisitionController, "status" | "start" | "stop">;
-  /** Folders that files may be written to. */
-  readonly dataRoots: readonly string[];
-  /** File writers that share the images; default 1. */
-  readonly writers?: number;
-  /** Threads of each writer that compress; default 1. */
-  readonly compressionThreads?: number;
-  /** Images come compressed, from a ring of their own, and are written as they are; default no. */
-  readonly compressedImages?: boolean;
-  /** A run of known length fails when no image comes for so long, s; 0, the default: it waits. */
-  readonly noImagesTimeoutS?: number;
   /** Longest answer time of write_sync, ms; default 60 000. */
   readonly syncTimeoutMs?: number;
   /** Throughput of the detector and of the writer. */
@@ -63,8 +40,6 @@ export interface ApiOptions {
   readonly errorsAs200?: boolean;
   /** Host names to answer to besides those of this machine. */
   readonly allowedHosts?: readonly string[];
-  /** Looks at files; for tests. */
-  readonly look?: Look;
   /** Told of failures that are nobody's fault but ours. */
   readonly onError?: (error: unknown) => void;
 }
@@ -79,7 +54,8 @@ const START_FAILURE_STATUS: Record<StartFailure, Status> = {
   interrupted: 409,
 };
 
-const PATH_PROBLEM_STATUS: Record<OutputPathProblem, Status> = {
+const REFUSAL_STATUS: Record<WriteRefusal["problem"], Status> = {
+  wrong: 400,
   malformed: 400,
   no_folder: 400,
   outside_roots: 403,
@@ -287,164 +263,10 @@ async function readRequest(c: Context, options: ApiOptions): Promise<StartReques
   } catch (error) {
     return failure(400, `The request is not JSON: ${messageOf(error)}.`);
   }
-  const parsed = writeRequestSchema.safeParse(body);
-  const issues = parsed.success ? [] : parsed.error.issues.map((issue): RequestIssue => ({
-    path: issue.path.join("."),
-    message: issue.message,
-  }));
-  if (isEndless(body)) {
-    issues.push({
-      path: "n_images",
-      message: "expected the number of images to write; 0 writes until stopped, and with " +
-        "stop_image_id it may be left out",
-    });
-  }
-  const refusal = refusePath(body, options) ??
-    (parsed.success ? refuseParts(parsed.data, options) : undefined);
-  if (!parsed.success || issues.length > 0 || refusal?.problem === "malformed") {
-    if (refusal !== undefined) issues.push({ path: "output_file", message: refusal.message });
-    return badRequest(issues);
-  }
-  if (refusal !== undefined) {
-    return failure(PATH_PROBLEM_STATUS[refusal.problem], refusal.message, {
-      issues: [{ path: "output_file", message: refusal.message }],
-    });
-  }
-  const { n_images = 0, output_file, images_per_file, run_id = defaultRunId() } = parsed.data;
-  const { compression, compression_threads, file_format, nexus } = parsed.data;
-  const refused = refuseCount(parsed.data, options) ??
-    refuseThreads(compression_threads, options) ?? refusePlain(compression, options) ??
-    refuseRange(parsed.data);
-  if (refused !== undefined) return badRequest([refused]);
-  const { start_image_id, stop_image_id } = parsed.data;
-  const timeoutS = noImagesTimeoutS(parsed.data, options);
-  return {
-    nImages: n_images,
-    outputFile: output_file,
-    ...(start_image_id !== undefined && { startImageId: start_image_id }),
-    ...(stop_image_id !== undefined && { stopImageId: stop_image_id }),
-    ...(timeoutS > 0 && { noImagesTimeoutMs: timeoutS * 1000 }),
-    ...(images_per_file !== undefined && { imagesPerFile: images_per_file }),
-    ...(compression !== undefined && { compression }),
-    ...(compression_threads !== undefined && { compressionThreads: compression_threads }),
-    ...(file_format !== undefined && { fileFormat: file_format }),
-    ...(nexus !== undefined && { nexus: stringifyJson(nexus) }),
-    runId: run_id,
-    json: stringifyJson({ ...parsed.data, run_id }),
-  };
-}
-
-/** Whether a request gives the run no end, by mistake: who wants none says 0. */
-function isEndless(body: unknown): boolean {
-  return typeof body === "object" && body !== null && !Array.isArray(body) &&
-    !("n_images" in body) && !("stop_image_id" in body);
-}
-
-function refusePath(body: unknown, options: ApiOptions): OutputPathError | undefined {
-  const path = typeof body === "object" && body !== null && "output_file" in body
-    ? body.output_file
-    : undefined;
-  if (typeof path !== "string" || path === "") return undefined; // the schema says so
-  try {
-    checkOutputPath(path, options.dataRoots, options.look);
-    return undefined;
-  } catch (error) {
-    if (error instanceof OutputPathError) return error;
-    throw error;
-  }
-}
-
-/** The files of a request, how many and whether there are more than one. */
-function splitOf(
-  { n_images = 0, images_per_file = 0 }: z.output<typeof writeRequestSchema>,
-  { writers = 1 }: ApiOptions,
-): { isSplit: boolean; count: number } {
-  const split = { writers, imagesPerFile: images_per_file };
-  return { isSplit: isSplit(split), count: partCount(n_images, split) };
-}
-
-function refuseCount(
-  request: z.output<typeof writeRequestSchema>,
-  options: ApiOptions,
-): RequestIssue | undefined {
-  const { count } = splitOf(request, options);
-  const { n_images = 0 } = request;
-  if (n_images === 0 && request.images_per_file !== undefined) {
-    return {
-      path: "images_per_file",
-      message: "the file that shows all others is made at the start and has to know how many: " +
-        "give n_images, too.",
-    };
-  }
-  if (count <= MAX_FILE_PARTS) return undefined;
-  const enough = Math.ceil(n_images / MAX_FILE_PARTS);
-  return {
-    path: "images_per_file",
-    message: `${count} files for one run are too many, at most ${MAX_FILE_PARTS}: ` +
-      `ask for ${enough} images per file or more.`,
-  };
-}
-
-function refuseRange(
-  { start_image_id: start, stop_image_id: stop }: z.output<typeof writeRequestSchema>,
-): RequestIssue | undefined {
-  if (start === undefined || stop === undefined || stop >= start) return undefined;
-  return {
-    path: "stop_image_id",
-    message: `${stop} comes before start_image_id ${start}: give one that is not smaller.`,
-  };
-}
-
-/** Who writes until stopped waits for images as long as that takes, unless told otherwise. */
-function noImagesTimeoutS(
-  { n_images = 0, stop_image_id, no_images_timeout }: z.output<typeof writeRequestSchema>,
-  { noImagesTimeoutS = 0 }: ApiOptions,
-): number {
-  const untilStopped = n_images === 0 && stop_image_id === undefined;
-  return no_images_timeout ?? (untilStopped ? 0 : noImagesTimeoutS);
-}
-
-function refuseThreads(
-  threads: number | undefined,
-  { compressionThreads = 1 }: ApiOptions,
-): RequestIssue | undefined {
-  if (threads === undefined || threads <= compressionThreads) return undefined;
-  return {
-    path: "compression_threads",
-    message: `${threads} are more than the ${compressionThreads} that each writer has: ` +
-      "ask for fewer, or raise compression_threads in the config.",
-  };
-}
-
-function refusePlain(
-  compression: string | undefined,
-  { compressedImages = false }: ApiOptions,
-): RequestIssue | undefined {
-  if (!compressedImages || compression !== "none") return undefined;
-  return {
-    path: "compression",
-    message: "none is not possible: the images come compressed (compressed_ring). Leave it out.",
-  };
-}
-
-/** The files that hold the images must not be there either. */
-function refuseParts(
-  request: z.output<typeof writeRequestSchema>,
-  options: ApiOptions,
-): OutputPathError | undefined {
-  const { isSplit, count } = splitOf(request, options);
-  if (!isSplit) return undefined;
-  for (let number = 0; number < Math.min(count, MAX_FILE_PARTS); number++) {
-    const part = partPath(request.output_file, number);
-    const refusal = refusePath({ output_file: part }, options);
-    if (refusal !== undefined) return refusal;
-  }
-  return undefined;
-}
-
-/** ns since 1970, a multiple of 1000: such numbers survive clients that read JSON into doubles. */
-function defaultRunId(): bigint {
-  return BigInt(Math.round(Date.now() * 1000)) * NS_PER_US;
+  const checked = checkWriteRequest(body, options);
+  return "problem" in checked
+    ? failure(REFUSAL_STATUS[checked.problem], checked.message, { issues: checked.issues })
+    : checked;
 }
 
 // --- answers ---
@@ -466,11 +288,6 @@ function success(message: string, rest: object): Response {
 
 function failure(status: Status, message: string, rest: object = {}): Response {
   return reply(status, { status: "error", message, ...rest });
-}
-
-function badRequest(issues: RequestIssue[]): Response {
-  const list = issues.map(({ path, message }) => path === "" ? message : `${path}: ${message}`);
-  return failure(400, `The request is wrong: ${list.join("; ")}`, { issues });
 }
 
 function startFailure(why: StartFailure, message: string, status: WriterStatus): Response {

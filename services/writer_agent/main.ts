@@ -13,14 +13,18 @@ import {
   readEnv,
   resolveGroup,
   runService,
+  takeRequests,
   UsageError,
 } from "../../lib/service/mod.ts";
+import { describeBroker } from "../../lib/broker/broker_options.ts";
 import { openStore, resolveStore } from "../../lib/store/mod.ts";
-import { createApi } from "./api.ts";
+import { type Accounting, createApi } from "./api.ts";
+import { brokerRequests } from "./broker_requests.ts";
 import { AcquisitionController } from "./controller.ts";
 import { Recorder } from "./recorder.ts";
 import { RingImageSource } from "./ring_image_source.ts";
 import { Statistics } from "./statistics.ts";
+import type { WriteRequestRules } from "./write_request.ts";
 import { WriterFleet } from "./writer_fleet.ts";
 import { ZmqWriterPort } from "./zmq_writer_port.ts";
 
@@ -33,6 +37,7 @@ const SEND_MARGIN_MS = 200;
 await runService({
   name: "writer_agent",
   summary: "Takes requests to write images into files and drives the file writer through them.",
+  kind: "primary",
   config: "detector",
   arguments: (program) =>
     program
@@ -114,13 +119,16 @@ await runService({
       onStop(() => kept[Symbol.dispose](), "recorder");
     }
 
-    const api = createApi({
-      controller,
+    const rules: WriteRequestRules = {
       dataRoots,
       writers: config.number_of_writers,
       compressionThreads: config.compression_threads,
       compressedImages: suffix === COMPRESSED_SUFFIX,
       noImagesTimeoutS: config.no_images_timeout,
+    };
+    const api = createApi({
+      ...rules,
+      controller,
       syncTimeoutMs: options.syncTimeout * 1000,
       readRates: () => statistics.rates(),
       readAccounting: () => statistics.accounting(),
@@ -137,6 +145,14 @@ await runService({
     );
     onStop(() => server.shutdown(), "REST interface");
     onStop(() => endRun(controller), "acquisition");
+    if (service.broker.isNamed) {
+      const writerUserId = config.switch_user_active ? config.writer_user_id : undefined;
+      const readAccounting = (): Accounting => statistics.accounting();
+      await takeRequests(
+        service,
+        brokerRequests({ controller, detector, writerUserId, rules, readAccounting }),
+      );
+    }
 
     service.onHealth(
       "writer",
@@ -148,7 +164,11 @@ await runService({
       images_written: controller.totals.images,
       bytes_written: controller.totals.bytes,
     }));
-    service.ready({ api: `http://${HOST}:${server.addr.port}`, data_roots: dataRoots });
+    service.ready({
+      api: `http://${HOST}:${server.addr.port}`,
+      data_roots: dataRoots,
+      ...(service.broker.isNamed && { broker: describeBroker(service.broker.address()) }),
+    });
     await service.stopped;
   },
 });

@@ -16,6 +16,7 @@ export * from "./h5py.ts";
 export * from "./leftovers.ts";
 export * from "./pipeline.ts";
 export * from "./process.ts";
+export * from "./python_peer.ts";
 export * from "./rabbitmq.ts";
 export * from "./redis.ts";
 export * from "./ring_entries.ts";

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { type DetectorConfig, parseConfig } from "../../lib/config/mod.ts";
 import { DaqClient, type Writer, type WriteRequest } from "../../lib/http/mod.ts";
-import { permissionsFor, programCall, type ServiceName } from "../../lib/service/mod.ts";
+import {
+  permissionsFor,
+  programCall,
+  type ServiceName,
+  type StorePermission,
+} from "../../lib/service/mod.ts";
 import type { ConfigJson } from "./configs.ts";
 import { freeTcpPort } from "./free_ports.ts";
 import { leftovers, removeLeftovers } from "./leftovers.ts";
@@ -42,6 +47,10 @@ export interface PipelineOptions {
   configFolder?: string;
   /** Programs and arguments put before single services' own, such as `nice -n 5`. */
   wrap?: Partial<Record<PipelineService, readonly string[]>>;
+  /** Broker that the agent may use; named by `args`. */
+  broker?: StorePermission;
+  /** Likewise its store. */
+  store?: StorePermission;
   /** Folder for files instead of a new one below /tmp; not removed. */
   dataRoot?: string;
 }
@@ -124,6 +133,8 @@ export class Pipeline implements AsyncDisposable {
         configPath: this.configPath,
         dataRoots: [this.dataRoot],
         apiPort: this.apiPort,
+        broker: this.#options.broker,
+        store: this.#options.store,
       }),
     });
     const [first = program, ...rest] = [...(this.#options.wrap?.[name] ?? []), program, ...args];

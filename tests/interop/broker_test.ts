@@ -7,9 +7,8 @@ import {
   PrimaryService,
   resolveBroker,
 } from "../../lib/broker/mod.ts";
-import { RabbitMq, TestProcess } from "../harness/mod.ts";
+import { PythonPeer, RabbitMq } from "../harness/mod.ts";
 
-const PEER = new URL("./broker_peer.py", import.meta.url).pathname;
 const END = { timeoutMs: 60_000 };
 
 let rabbit: RabbitMq;
@@ -19,57 +18,6 @@ Deno.test.beforeAll(async () => {
 Deno.test.afterAll(async () => {
   await rabbit[Symbol.asyncDispose]();
 });
-
-const lineSchema = z.looseObject({
-  sent: z.string().optional(),
-  id: z.string().optional(),
-  action: z.string().optional(),
-  message: z.unknown().optional(),
-});
-
-/** A running broker_peer.py. */
-class PythonPeer implements AsyncDisposable {
-  readonly #process: TestProcess;
-  #read = 0;
-
-  private constructor(args: string[]) {
-    const login = [String(rabbit.port), rabbit.user, rabbit.password];
-    this.#process = new TestProcess("pika peer", "/usr/bin/python3", [PEER, ...login, ...args]);
-  }
-
-  static async start(...args: string[]): Promise<PythonPeer> {
-    const peer = new PythonPeer(args);
-    deepStrictEqual(await peer.next(), { ready: true });
-    return peer;
-  }
-
-  /** The next line that it prints. */
-  async next(): Promise<z.infer<typeof lineSchema>> {
-    const line = this.#read++;
-    let seen = 0;
-    const text = await this.#process.line("a line", (text) => seen++ === line ? text : undefined);
-    return lineSchema.parse(JSON.parse(text));
-  }
-
-  /** The statuses of a request up to its end. */
-  async statuses(requestId: string): Promise<z.infer<typeof lineSchema>[]> {
-    const statuses = [];
-    for (;;) {
-      const status = await this.next();
-      if (status.id === requestId) statuses.push(status);
-      if (status.id === requestId && /success|fail/.test(status.action ?? "")) return statuses;
-    }
-  }
-
-  /** Has it do something. */
-  async tell(order: unknown): Promise<void> {
-    await this.#process.write(`${JSON.stringify(order)}\n`);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#process[Symbol.asyncDispose]();
-  }
-}
 
 Deno.test("a pika client drives our service", async () => {
   const tag = "interop.ours";
@@ -90,7 +38,7 @@ Deno.test("a pika client drives our service", async () => {
       onKill: () => {},
     },
   });
-  await using peer = await PythonPeer.start("client", tag);
+  await using peer = await PythonPeer.start(rabbit, "client", tag);
   const send = async (request: unknown): Promise<string> => {
     await peer.tell({ request });
     const { sent } = await peer.next();
@@ -129,7 +77,7 @@ Deno.test("a pika client drives our service", async () => {
 
 Deno.test("our client drives a pika service", async () => {
   const tag = "interop.theirs";
-  await using peer = await PythonPeer.start("service", "theirs", tag);
+  await using peer = await PythonPeer.start(rabbit, "service", "theirs", tag);
   await using client = await BrokerClient.connect({ broker: resolveBroker({ url: rabbit.url }) });
   const sent = await client.send(tag, { n: 300 }, { headers: { who: "ours" } });
   const done = await client.wait(sent, END);
@@ -157,7 +105,7 @@ Deno.test("our client drives a pika service", async () => {
 
 Deno.test("post-processing: ours follows a pika service, a pika one follows ours", async () => {
   const broker = resolveBroker({ url: rabbit.url });
-  await using _primary = await PythonPeer.start("service", "their.writer", "interop.post");
+  await using _primary = await PythonPeer.start(rabbit, "service", "their.writer", "interop.post");
   await using _ours = await PostprocessingService.start({
     broker,
     serviceName: "our.validator",
@@ -165,7 +113,12 @@ Deno.test("post-processing: ours follows a pika service, a pika one follows ours
     schema: z.unknown(),
     handler: { onRequest: (_id, _request, { result }) => ({ checked: result }) },
   });
-  await using _theirs = await PythonPeer.start("postprocessing", "their.archiver", "our.validator");
+  await using _theirs = await PythonPeer.start(
+    rabbit,
+    "postprocessing",
+    "their.archiver",
+    "our.validator",
+  );
   await using client = await BrokerClient.connect({ broker });
   const services = ["their.writer", "our.validator", "their.archiver"];
   const outcome = await client.request("interop.post", { n: 5 }, { ...END, services });

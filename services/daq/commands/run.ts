@@ -21,11 +21,13 @@ import {
   Supervisor,
   UsageError,
 } from "../../../lib/service/mod.ts";
+import { describeBroker, resolveBroker } from "../../../lib/broker/broker_options.ts";
 import { describeStore } from "../../../lib/store/mod.ts";
 import { parseByteSize } from "../byte_size.ts";
 import type { DaqContext } from "../context.ts";
 import { DrawnLine } from "../drawn_line.ts";
 import { statusLine } from "../format.ts";
+import { resolveBrokerFor } from "../broker.ts";
 import { resolveStoreFor, storeOption } from "../store.ts";
 import { imageSuffixes, pipelineCommands } from "../pipeline.ts";
 import { serveRunControl } from "../run_control.ts";
@@ -54,6 +56,8 @@ export function runCommand(context: DaqContext): CommandUnknownOpts {
     .option("--workers <n>", "threads of the assembler", parseInteger(1, 64))
     .addOption(storeOption())
     .option("--server <name>", "take up the configs of the store, as the server of this name")
+    .option("--broker <url>", "RabbitMQ to take requests from (env: BROKER_URL, BROKER_HOST)")
+    .option("--tag <pattern>", "which requests of the broker are for this detector (default: #)")
     .addOption(
       new Option("--log-level <level>", "least important line to show").choices(LOG_LEVELS),
     )
@@ -74,6 +78,8 @@ export function runCommand(context: DaqContext): CommandUnknownOpts {
         logLevel: options.logLevel,
         store,
         server: options.server,
+        broker: resolveBrokerFor(options.broker, context),
+        tag: options.tag,
       });
     });
 }
@@ -96,6 +102,10 @@ export interface RunOptions {
   store?: StorePermission | undefined;
   /** Name of this server, which takes up the configs of the store. */
   server?: string | undefined;
+  /** RabbitMQ that the agent takes requests from. */
+  broker?: StorePermission | undefined;
+  /** Which of its requests are for this detector, a topic pattern. */
+  tag?: string | undefined;
 }
 
 /**
@@ -191,6 +201,8 @@ export async function runPipeline(
         image_slots: fit.imageSlots,
         ram_bytes: fit.bytes,
         ...(options.store && { store: describeStore(options.store.address) }),
+        ...(options.broker &&
+          { broker: describeBroker(resolveBroker({ url: options.broker.address })) }),
       })
     }\n`);
     await Promise.race([

@@ -1,0 +1,299 @@
+/** Requests to write through RabbitMQ: from a client to a file, with a simulated detector. */
+import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
+import { BrokerClient, type RequestOutcome, resolveBroker } from "../lib/broker/mod.ts";
+import { openStore } from "../lib/store/mod.ts";
+import { testContext } from "../services/daq/_test_context.ts";
+import { runDaq } from "../services/daq/program.ts";
+import {
+  DaqRun,
+  imageIds,
+  jungfrauConfig,
+  Pipeline,
+  PythonPeer,
+  RabbitMq,
+  readWithH5py,
+  Redis,
+  TestDetector,
+  until,
+} from "./harness/mod.ts";
+
+const TAG = "test.writer";
+const END = { timeoutMs: 60_000 };
+
+let rabbit: RabbitMq;
+let redis: Redis;
+/** The agent of this pipeline takes requests through RabbitMQ, and has its store in Redis. */
+let pipeline: Pipeline;
+let detector: TestDetector;
+Deno.test.beforeAll(async () => {
+  [rabbit, redis] = await Promise.all([RabbitMq.start(), Redis.start()]);
+  pipeline = await Pipeline.start(jungfrauConfig(1), {
+    args: { writer_agent: ["--broker", rabbit.url, "--tag", TAG, "--store", redis.url] },
+    broker: { address: rabbit.url },
+    store: { address: redis.url },
+  });
+  detector = new TestDetector(pipeline.config);
+});
+Deno.test.afterAll(async () => {
+  detector[Symbol.dispose]();
+  await pipeline[Symbol.asyncDispose]();
+  await Promise.all([rabbit[Symbol.asyncDispose](), redis[Symbol.asyncDispose]()]);
+});
+
+let sent = 0;
+/** Sends so many images; tells their ids. */
+function send(count: number): number[] {
+  const ids = Array.from({ length: count }, (_, i) => sent + 1 + i);
+  sent += count;
+  detector.send(ids[0]!, sent);
+  return ids;
+}
+
+/** Waits until so many images of the run are on file. */
+async function written(count: number): Promise<void> {
+  await pipeline.status(
+    `${count} images`,
+    ({ acquisition }) => acquisition.stats.n_write_completed === count,
+  );
+}
+
+function client(): Promise<BrokerClient> {
+  return BrokerClient.connect({ broker: resolveBroker({ url: rabbit.url }) });
+}
+
+/** The message of a request's end. */
+function last({ services }: RequestOutcome): unknown {
+  return Object.values(services)[0]?.at(-1)?.message;
+}
+
+/** What the agent said of a request: each action once, in the order of their first. */
+function actions({ services }: RequestOutcome): string[] {
+  return [...new Set(Object.values(services).flat().map(({ action }) => action))];
+}
+
+/** Resolves when the agent takes images for a request; without an id, for the next one. */
+async function taking(asker: BrokerClient, id?: string): Promise<void> {
+  for await (const { requestId, action, message } of asker.statuses()) {
+    if (id !== undefined && requestId !== id) continue;
+    if (action === "request_progress") return;
+    ok(action === "request_start", `${action}: ${JSON.stringify(message)}`);
+  }
+}
+
+Deno.test("a request becomes a file: daq request, with what became of every image", async () => {
+  await using watcher = await client();
+  const asking = testContext();
+  const path = pipeline.path("daq.h5");
+  const request = {
+    output_file: path,
+    n_images: 5,
+    run_id: 7,
+    sources: [pipeline.name],
+    sample: "x",
+  };
+  const started = taking(watcher);
+  const asked = runDaq([
+    ...["request", TAG, JSON.stringify(request), "--wait", "--json"],
+    ...["--broker-url", rabbit.url],
+  ], asking);
+  await started;
+  const before = Date.now() / 1000;
+  const ids = send(5);
+  strictEqual(await asked, 0, asking.stderr);
+  const { services } = JSON.parse(asking.stdout);
+  const { accounting, init_timestamp, end_timestamp, ...result } =
+    services.writer_agent.at(-1).message;
+  deepStrictEqual(result, {
+    state: "FINISHED",
+    status: "Completed.",
+    output_file: path,
+    run_id: 7,
+    n_images: 5,
+    n_write_requested: 5,
+    n_write_completed: 5,
+    n_lost: 0,
+    n_missing: 0,
+  });
+  ok(init_timestamp <= before && before <= end_timestamp);
+  strictEqual(accounting.images_good, 5);
+  strictEqual(accounting.packets_accepted, 5 * 128);
+  deepStrictEqual(imageIds(await readWithH5py(path)), ids);
+});
+
+Deno.test("a client written with pika asks for a file, as one of the original would", async () => {
+  await using watcher = await client();
+  await using peer = await PythonPeer.start(rabbit, "client", TAG);
+  const path = pipeline.path("pika.h5");
+  const started = taking(watcher);
+  const id = await peer.request({ output_file: path, n_images: 3, user_id: 0 });
+  await started;
+  const ids = send(3);
+  const statuses = await peer.statuses(id);
+  strictEqual(statuses[0]?.action, "request_start");
+  strictEqual(statuses.at(-1)?.action, "request_success");
+  const { n_write_completed, output_file } = Object(statuses.at(-1)?.message);
+  deepStrictEqual({ n_write_completed, output_file }, { n_write_completed: 3, output_file: path });
+  deepStrictEqual(imageIds(await readWithH5py(path)), ids);
+
+  const refused = await peer.request({ output_file: "/etc/passwd", n_images: 1 });
+  const [, failed] = await peer.statuses(refused);
+  strictEqual(failed?.action, "request_fail");
+  match(String(failed?.message), /^The request is wrong: output_file: /);
+});
+
+Deno.test("a kill closes the file and ends the request as Interrupted.; the next one is served", async () => {
+  await using asker = await client();
+  const path = pipeline.path("killed.h5");
+  const id = await asker.send(TAG, { output_file: path, n_images: 1000 });
+  await taking(asker, id);
+  const ids = send(4);
+  await written(4);
+  await asker.kill(TAG, id);
+  const outcome = await asker.wait(id, END);
+  deepStrictEqual([outcome.status, last(outcome)], ["request_fail", "Interrupted."]);
+  deepStrictEqual(actions(outcome), ["request_start", "request_progress", "request_fail"]);
+  deepStrictEqual(imageIds(await readWithH5py(path)), ids);
+  strictEqual((await pipeline.client.status()).state, "READY");
+
+  const next = await asker.send(TAG, { output_file: pipeline.path("next.h5"), n_images: 1 });
+  await taking(asker, next);
+  send(1);
+  strictEqual((await asker.wait(next, END)).status, "request_success");
+});
+
+Deno.test("one REST and several broker requests race for one writer: exactly one wins", async () => {
+  await using asker = await client();
+  for (let round = 0; round < 5; round++) {
+    const [ours, theirs] = ["rest", "broker"].map((by) => pipeline.path(`${by}_${round}.h5`));
+    const id = crypto.randomUUID();
+    const said = asker.statuses();
+    const [rest] = await Promise.allSettled([
+      pipeline.client.writeAsync({ output_file: ours!, n_images: 1 }),
+      asker.send(TAG, { output_file: theirs!, n_images: 1 }, { requestId: id }),
+    ]);
+    // The broker's answer: images are taken, or the writer is not free.
+    let answer = "";
+    for await (const { requestId, action, message } of said) {
+      if (requestId !== id || action === "request_start") continue;
+      answer = action;
+      if (action === "request_fail") match(String(message), /acquisition.*(running|runs)|busy/i);
+      break;
+    }
+    const [restWon, brokerWon] = [rest.status === "fulfilled", answer === "request_progress"];
+    ok(restWon !== brokerWon, `round ${round}: REST ${rest.status}, broker ${answer}`);
+    send(1);
+    const { acquisition } = await pipeline.finished();
+    strictEqual(acquisition.info.output_file, restWon ? ours : theirs);
+    await rejects(Deno.stat(restWon ? theirs! : ours!), Deno.errors.NotFound);
+  }
+});
+
+Deno.test("a range of pulse ids: what comes before and after it is not in the file", async () => {
+  await using asker = await client();
+  const path = pipeline.path("range.h5");
+  const id = await asker.send(TAG, {
+    output_file: path,
+    start_pulse_id: sent + 3,
+    stop_pulse_id: sent + 5,
+    channels: [],
+    metadata: { proposal: "p1" },
+  });
+  await taking(asker, id);
+  const ids = send(7);
+  const outcome = await asker.wait(id, END);
+  strictEqual(outcome.status, "request_success", String(last(outcome)));
+  deepStrictEqual(imageIds(await readWithH5py(path)), ids.slice(2, 5));
+});
+
+Deno.test("requests that are not for this agent fail with what to do", async () => {
+  await using asker = await client();
+  const output_file = pipeline.path("never.h5");
+  const cases: [unknown, RegExp][] = [
+    [{ n_images: 1 }, /output_file/],
+    [{ output_file }, /n_images: expected the number of images/],
+    [{ output_file, n_images: "many" }, /n_images/],
+    [{ output_file, n_images: 1, sources: ["PCO"] }, /images of E2E\w*, and not of PCO|not of PCO/],
+    [{ output_file, n_images: 1, user_id: 1234 }, /not as 1234\. Leave it out/],
+    [{ output_file: "/tmp/never.h5", n_images: 1 }, /output_file|folder/],
+  ];
+  for (const [request, reason] of cases) {
+    const outcome = await asker.request(TAG, request, END);
+    strictEqual(outcome.status, "request_fail");
+    match(String(last(outcome)), reason);
+  }
+  await rejects(Deno.stat(output_file), Deno.errors.NotFound);
+});
+
+Deno.test("with its store in Redis, a request's acquisition is in the log, also when Redis was away", async () => {
+  await using asker = await client();
+  const run = async (name: string): Promise<void> => {
+    const id = await asker.send(TAG, { output_file: pipeline.path(name), n_images: 1 });
+    await taking(asker, id);
+    send(1);
+    strictEqual((await asker.wait(id, END)).status, "request_success");
+  };
+  await redis.halt();
+  await run("away.h5");
+  await redis.resume();
+  await run("back.h5");
+  await using store = await openStore(redis.url);
+  const logs = await until("both runs in the log", async () => {
+    const found = await store.logs(9);
+    return found.length === 2 && found;
+  });
+  deepStrictEqual(
+    logs.map(({ value }) => Object(value).info.output_file),
+    [pipeline.path("back.h5"), pipeline.path("away.h5")],
+  );
+});
+
+Deno.test("a run that fails: its counts are told before the reason", async () => {
+  await using asker = await client();
+  const id = await asker.send(TAG, { output_file: pipeline.path("f.h5"), n_images: 100 });
+  await taking(asker, id);
+  send(2);
+  await written(2);
+  await pipeline.kill("std_h5_writer");
+  send(1);
+  const outcome = await asker.wait(id, END);
+  strictEqual(outcome.status, "request_fail");
+  match(String(last(outcome)), /^ERROR: /);
+  const [report] = Object.values(outcome.services)[0]!.slice(-2);
+  strictEqual(report?.action, "request_progress");
+  const { n_write_completed, end_timestamp } = Object(report?.message);
+  strictEqual(n_write_completed, 2);
+  ok(end_timestamp > 0);
+  await pipeline.start("std_h5_writer");
+  await pipeline.status("the writer is back", ({ state }) => state === "READY");
+});
+
+Deno.test("the agent is stopped in mid-request: the file is closed, the request fails", async () => {
+  await using asker = await client();
+  const path = pipeline.path("stopped.h5");
+  const id = await asker.send(TAG, { output_file: path, n_images: 100 });
+  await taking(asker, id);
+  const ids = send(2);
+  await written(2);
+  await pipeline.stop("writer_agent");
+  const outcome = await asker.wait(id, END);
+  strictEqual(last(outcome), "Interrupted. The service was stopped.");
+  deepStrictEqual(imageIds(await readWithH5py(path)), ids);
+});
+
+Deno.test("daq run --broker gives the agent its broker, and no command line shows the password", async () => {
+  const tag = "test.daq_run";
+  const { daq } = await DaqRun.start(jungfrauConfig(1), {
+    args: ["--broker", rabbit.url, "--tag", tag],
+  });
+  await using _running = daq;
+  await using asker = await client();
+  const path = daq.path("run.h5");
+  const id = await asker.send(tag, { output_file: path, n_images: 2 });
+  await taking(asker, id);
+  const sent = await daq.command("simulate", daq.configPath, "--images", "2");
+  strictEqual(sent.code, 0, sent.err);
+  strictEqual((await asker.wait(id, END)).status, "request_success");
+  deepStrictEqual(imageIds(await readWithH5py(path)), [1, 2]);
+  const agent = daq.services().writer_agent;
+  ok(!Deno.readTextFileSync(`/proc/${agent}/cmdline`).includes(rabbit.password));
+});
