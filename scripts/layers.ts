@@ -25,12 +25,13 @@ export const LAYERS: readonly (readonly string[])[] = [
     "lib/acquisition",
     "lib/calibration",
     "lib/nexus",
+    "lib/preview",
     "lib/transfer",
     "lib/transform",
   ],
   ["lib/accounting"],
   ["lib/writer", "lib/broker", "lib/store"],
-  ["lib/http", "lib/service"],
+  ["lib/http", "lib/service", "lib/files"],
   ["services"],
 ];
 

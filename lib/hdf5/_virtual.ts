@@ -94,6 +94,62 @@ export function encodeGlobalHeap(objects: readonly Uint8Array[]): Uint8Array<Arr
   return heap;
 }
 
+/**
+ * An object of a global heap.
+ *
+ * @param read Reads bytes of the heap, from its start.
+ * @returns Undefined if it has no such object.
+ */
+export function findHeapObject(
+  read: (at: number, bytes: number) => Uint8Array<ArrayBuffer>,
+  index: number,
+): Uint8Array<ArrayBuffer> | undefined {
+  const size = Number(new DataView(read(0, HEAP_HEADER_BYTES).buffer).getBigUint64(8, true));
+  for (let at = HEAP_HEADER_BYTES; at + OBJECT_HEADER_BYTES <= size;) {
+    const header = new DataView(read(at, OBJECT_HEADER_BYTES).buffer);
+    const number = header.getUint16(0, true);
+    const bytes = Number(header.getBigUint64(8, true));
+    if (number === index) return read(at + OBJECT_HEADER_BYTES, bytes);
+    if (number === 0) return undefined; // the free rest
+    at += OBJECT_HEADER_BYTES + padded(bytes);
+  }
+  return undefined;
+}
+
+/**
+ * The mappings in a block as {@link encodeMappings} makes it.
+ *
+ * @returns Undefined if it is of another kind.
+ */
+export function decodeMappings(block: Uint8Array<ArrayBuffer>): RowMapping[] | undefined {
+  const view = new DataView(block.buffer, block.byteOffset, block.byteLength);
+  let at = 9;
+  const name = (): string => {
+    const end = block.indexOf(0, at);
+    const text = new TextDecoder().decode(block.subarray(at, end));
+    at = end + 1;
+    return text;
+  };
+  const rows = (): { first: number; step: number } | undefined => {
+    const known = view.getUint32(at, true) === 2 && view.getUint32(at + 4, true) === 2 &&
+      view.getUint8(at + 8) === 1;
+    if (!known) return undefined;
+    const [first, step, count, length] = [17, 25, 33, 41]
+      .map((offset) => view.getBigUint64(at + offset, true));
+    at += 13 + view.getUint32(at + 9, true);
+    if (count !== UNLIMITED || length !== 1n) return undefined;
+    return { first: Number(first), step: Number(step) };
+  };
+  const mappings: RowMapping[] = [];
+  for (let left = view.getBigUint64(1, true); left > 0n; left--) {
+    const file = name(), dataset = name();
+    const source = rows(), target = rows();
+    if (source?.first !== 0 || source.step !== 1 || target === undefined) return undefined;
+    mappings.push({ file, dataset, ...target });
+  }
+  return mappings;
+}
+
 /** A hyperslab of rows without end: type 2, version 2, regular, of count, stride and block 1. */
 function encodeRows(first: number, step: number, rowShape: readonly number[]): Uint8Array {
   const rank = 1 + rowShape.length;

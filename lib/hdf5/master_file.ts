@@ -44,8 +44,10 @@ export interface MasterPart {
 export interface MasterFileOptions {
   /** Name of the group that holds the datasets, here and in all parts. */
   detector: string;
-  /** Absolute path of that group, here and in all parts; default `/<detector>`. */
+  /** Absolute path of that group; default `/<detector>`. */
   group?: string;
+  /** Absolute path of the group in all parts; default the same. */
+  partGroup?: string;
   /** What is in the file besides; links in it may lead to the group and its datasets. */
   tree?: FileTree;
   /** Attributes of the datasets, as of an image file's. */
@@ -102,6 +104,7 @@ export class MasterFile {
   private constructor(file: File, options: MasterFileOptions) {
     const { height, width, pixelType, parts, attributes, info = {} } = options;
     const group = groupPath(options);
+    const { partGroup = group } = options;
     this.#file = file;
     // Chunked datasets without rows, for the time until their mappings are in the file.
     const structure = buildStructure({
@@ -119,7 +122,9 @@ export class MasterFile {
     ];
     if (structure.info !== undefined) datasets.push(["image_info", [], structure.info]);
     const heap = encodeGlobalHeap(
-      datasets.map(([name, rowShape]) => encodeMappings(mappings(parts, group, name), rowShape)),
+      datasets.map(([name, rowShape]) =>
+        encodeMappings(mappings(parts, partGroup, name), rowShape)
+      ),
     );
     writeStructure(file, structure);
     this.#space = new FileSpace(file, structure.bytes.byteLength, false);

@@ -3,12 +3,15 @@
  *
  * @module
  */
-import { basename } from "node:path";
+import { basename, dirname } from "node:path";
 import * as h5wasm from "h5wasm";
 import { BITSHUFFLE_FILTER } from "../kernels/bitshuffle.ts";
 import { CompressedChunks } from "./_compressed_chunks.ts";
 import { objectAddress } from "./_h5wasm.ts";
+import { type ImagePlace, MasterImages } from "./_master_images.ts";
 import { Mounts } from "./_mounts.ts";
+import type { MasterPart } from "./master_file.ts";
+import { Errno, OsError } from "../os/mod.ts";
 import type { ImageCompression } from "./compression.ts";
 import type { AttributeValue } from "./_attributes.ts";
 import { PIXEL_BYTES, type PixelArray, type PixelType } from "./pixel_type.ts";
@@ -18,6 +21,9 @@ export class NotAnImageFileError extends Error {
   /** The class's name. */
   override name = "NotAnImageFileError";
 }
+
+/** Files of a master file that stay open. */
+const MOST_OPEN_PARTS = 16;
 
 /** Records read at a time. */
 const RECORDS_AT_A_TIME = 65536;
@@ -71,6 +77,8 @@ export class ImageFileReader implements Disposable {
   readonly path: string;
   /** Name of the group with the datasets. */
   readonly detector: string;
+  /** Its path, absolute; one of its paths where it has several. */
+  readonly group: string;
   /** Paths of all datasets. */
   readonly datasets: readonly string[];
   /** Images, rows, columns. */
@@ -81,7 +89,13 @@ export class ImageFileReader implements Disposable {
   readonly compression: ImageCompression;
   readonly #mounts: Mounts;
   readonly #h5: h5wasm.File;
-  readonly #group: string;
+  /** The files of a master file; undefined for others. */
+  readonly parts: readonly MasterPart[] | undefined;
+  /** Absolute path of the group in these files. */
+  readonly partGroup: string | undefined;
+  readonly #master: MasterImages | undefined;
+  /** Files that images of a master file were read from, the latest last. */
+  readonly #openParts = new Map<string, ImageFileReader | undefined>();
   readonly #data: h5wasm.Dataset;
   readonly #metadata: h5wasm.Dataset;
   readonly #chunks: CompressedChunks | undefined;
@@ -110,11 +124,16 @@ export class ImageFileReader implements Disposable {
     ) {
       throw new NotAnImageFileError(`${path}: data has the shape (${data.shape}), not (n, h, w)`);
     }
-    this.#group = group;
+    this.group = `/${group}`;
     this.detector = basename(group);
     this.shape = [images, height, width];
     this.pixelType = pixelTypeOf(data, path);
     this.#data = data;
+    this.#master = data.metadata.virtual_sources === undefined
+      ? undefined
+      : MasterImages.of(mounts.file, objectAddress(h5, `${group}/data`));
+    this.parts = this.#master?.parts;
+    this.partGroup = this.#master?.group;
     this.#metadata = metadata;
     const isCompressed = data.filters.some(({ id }) => id === BITSHUFFLE_FILTER);
     this.compression = isCompressed ? "bitshuffle-lz4" : "none";
@@ -139,9 +158,20 @@ export class ImageFileReader implements Disposable {
     return this.#column(1);
   }
 
+  /** How many records each dataset of records has. */
+  recordCounts(): { metadata: number; image_info?: number } {
+    const info = this.datasets.includes(`${this.group.slice(1)}/image_info`)
+      ? this.#h5.get(`${this.group}/image_info`)
+      : undefined;
+    return {
+      metadata: this.#metadata.shape?.[0] ?? 0,
+      ...(info instanceof h5wasm.Dataset && { image_info: info.shape?.[0] ?? 0 }),
+    };
+  }
+
   /** The records of `image_info`, by the names of its fields; none where it is not there. */
   imageInfo(): Record<string, number | bigint>[] {
-    const info = this.#h5.get(`${this.#group}/image_info`);
+    const info = this.#h5.get(`${this.group}/image_info`);
     if (!(info instanceof h5wasm.Dataset)) return [];
     const names = info.metadata.compound_type?.members.map(({ name }) => name) ?? [];
     const rows = info.slice([[0, info.shape?.[0] ?? 0]]);
@@ -157,7 +187,7 @@ export class ImageFileReader implements Disposable {
 
   /** The group's scalar attributes. */
   attributes(): Record<string, AttributeValue> {
-    const group = this.#h5.get(this.#group);
+    const group = this.#h5.get(this.group);
     if (!(group instanceof h5wasm.Group)) return {};
     const values: Record<string, AttributeValue> = {};
     for (const [name, attribute] of Object.entries(group.attrs)) {
@@ -170,7 +200,7 @@ export class ImageFileReader implements Disposable {
   }
 
   /**
-   * Pixels of image `index`, in row order. Of a master file whose parts are compressed, open the part.
+   * Pixels of image `index`, in row order; zeros where there is none.
    *
    * @throws {RangeError} If there is no such image.
    * @throws {CompressedChunkError} If its compressed chunk is damaged.
@@ -180,6 +210,7 @@ export class ImageFileReader implements Disposable {
     if (!Number.isInteger(index) || index < 0 || index >= images) {
       throw new RangeError(`No image ${index} in ${this.path}: it holds ${images}, from 0.`);
     }
+    if (this.#master !== undefined) return this.#imageOfPart(this.#master.place(index));
     const pixels = this.#chunks === undefined
       ? this.#data.slice([[index, index + 1], [], []])
       : pixelsOf(this.#chunks.read(index), this.pixelType);
@@ -195,12 +226,37 @@ export class ImageFileReader implements Disposable {
   close(): void {
     if (!this.#open) return;
     this.#open = false;
+    for (const part of this.#openParts.values()) part?.close();
     this.#mounts[Symbol.dispose]();
   }
 
   /** Same as {@link ImageFileReader.close}. */
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** An image of a master file, out of the file that holds it. */
+  #imageOfPart(place: ImagePlace | undefined): PixelArray {
+    const part = place && this.#part(place.file);
+    if (place !== undefined && part !== undefined && place.row < part.shape[0]) {
+      return part.image(place.row);
+    }
+    const [, height, width] = this.shape;
+    return pixelsOf(new Uint8Array(height * width * PIXEL_BYTES[this.pixelType]), this.pixelType);
+  }
+
+  /** A part's reader; undefined if the file is not there. A few stay open. */
+  #part(name: string): ImageFileReader | undefined {
+    const known = this.#openParts.has(name);
+    const part = known ? this.#openParts.get(name) : openIfThere(`${dirname(this.path)}/${name}`);
+    this.#openParts.delete(name);
+    this.#openParts.set(name, part);
+    for (const [oldest, reader] of this.#openParts) {
+      if (this.#openParts.size <= MOST_OPEN_PARTS) break;
+      reader?.close();
+      this.#openParts.delete(oldest);
+    }
+    return part;
   }
 
   #column(column: number): BigUint64Array {
@@ -219,6 +275,15 @@ export class ImageFileReader implements Disposable {
       });
     }
     return values;
+  }
+}
+
+function openIfThere(path: string): ImageFileReader | undefined {
+  try {
+    return readImageFile(path);
+  } catch (error) {
+    if (error instanceof OsError && error.errno === Errno.ENOENT) return undefined;
+    throw error;
   }
 }
 

@@ -6,6 +6,7 @@ import { addCompletion } from "./commands/completion.ts";
 import { configCommand } from "./commands/config.ts";
 import { deploymentCommand, logsCommand, statsCommand } from "./commands/history.ts";
 import { hostCommand } from "./commands/host.ts";
+import { fileCommand } from "./commands/file.ts";
 import { pedestalCommand } from "./commands/pedestal.ts";
 import { monitorCommand } from "./commands/monitor.ts";
 import { replayCommand } from "./commands/replay.ts";
@@ -49,6 +50,7 @@ export function daqProgram(context: DaqContext): CommandUnknownOpts {
   const commands = [
     runCommand,
     writeCommand,
+    fileCommand,
     statusCommand,
     stopCommand,
     simulateCommand,

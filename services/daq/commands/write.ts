@@ -1,12 +1,6 @@
-import {
-  Command,
-  type CommandUnknownOpts,
-  InvalidArgumentError,
-  Option,
-} from "@commander-js/extra-typings";
+import { Command, type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import { resolve } from "node:path";
-import { z } from "zod";
-import { FILE_FORMATS, type NexusRequest, nexusRequestSchema } from "../../../lib/config/mod.ts";
+import { FILE_FORMATS } from "../../../lib/config/mod.ts";
 import {
   type DaqClient,
   stringifyJson,
@@ -18,6 +12,7 @@ import { apiOption, clientFor } from "../api.ts";
 import type { DaqContext } from "../context.ts";
 import { DrawnLine } from "../drawn_line.ts";
 import { acquisitionText, bar } from "../format.ts";
+import { parseNexus } from "../parse_nexus.ts";
 
 const LARGEST_UINT64 = 2n ** 64n - 1n;
 
@@ -49,7 +44,7 @@ export function writeCommand(context: DaqContext): CommandUnknownOpts {
     .option(
       "--nexus <json>",
       "what a NeXus file tells of the experiment, besides the config",
-      nexusOption,
+      parseNexus,
     )
     .option("--run-id <number>", "your number for this run (default: ns since 1970)")
     .option("--wait", "wait for the end, with a progress bar; Ctrl-C ends the waiting only")
@@ -100,19 +95,6 @@ function progress(writer: Writer, width: number): string {
   if (info.n_images === 0) return words;
   const columns = Math.min(40, width - words.length - 2);
   return `${bar(stats.n_write_completed, info.n_images, columns)} ${words}`;
-}
-
-function nexusOption(text: string): NexusRequest {
-  try {
-    return nexusRequestSchema.parse(JSON.parse(text));
-  } catch (error) {
-    const issues = error instanceof z.ZodError
-      ? error.issues.map(({ path, message }) => `${path.join(".") || "it"}: expected ${message}`)
-      : [String(error)];
-    throw new InvalidArgumentError(
-      `expected JSON such as '{"sample": {"name": "lysozyme"}}'; ${issues.join("; ")}.`,
-    );
-  }
 }
 
 function parseUint64(option: string, text: string): bigint {

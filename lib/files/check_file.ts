@@ -1,0 +1,267 @@
+/**
+ * Checks a finished image file: whether it holds what was asked for, and what it says of itself.
+ *
+ * @module
+ */
+import { ArrayFile, type ImageFileReader, readImageFile } from "../hdf5/mod.ts";
+import { checkNxmx, saysNxmx } from "../nexus/mod.ts";
+import { describeImageIds, type ImageIdReport } from "./image_ids.ts";
+import type { PIXEL_CHECKS } from "./pixel_checks.ts";
+import { PixelCollector, type PixelStatistics } from "./pixel_statistics.ts";
+
+/** How to check a file. */
+export interface FileCheckOptions {
+  /** Which images' pixels are read: none, some of them over the whole file, or all. Default some. */
+  pixels?: typeof PIXEL_CHECKS[number];
+  /** Ends the check between two images. */
+  signal?: AbortSignal;
+}
+
+/** Something that is wrong with a file, or worth to be known. */
+export interface FileProblem {
+  /** `error`: the file is not what was asked for, or contradicts itself. */
+  level: "error" | "warning";
+  /** What it is, as a sentence. */
+  message: string;
+}
+
+/** What a file is like. */
+export interface FileReport {
+  /** Its path. */
+  file: string;
+  /** Whether there is no error. */
+  valid: boolean;
+  /** Name of the detector. */
+  detector: string;
+  /** Whether it is a NeXus file. */
+  format: "std-daq" | "nexus" | "both";
+  /** How images are compressed; `none` of a master file, which holds none. */
+  compression: string;
+  /** Rows, height and width. */
+  shape: readonly [rows: number, height: number, width: number];
+  /** Type of a pixel. */
+  pixel_type: string;
+  /** Rows that have an image. */
+  images: number;
+  /** Images asked for; null: until stopped, or it is not known. */
+  images_requested: number | null;
+  /** Whether the writer closed it. */
+  closed: boolean;
+  /** How the run ended, as its writer agent said it. */
+  outcome: string | null;
+  /** Ids of all rows. */
+  image_ids: ImageIdReport;
+  /** Rows by status. */
+  statuses: { good: number; missing_packets: number; id_mismatch: number; no_image: number };
+  /** Of the pixels that were read. */
+  pixels: PixelStatistics;
+  /** What is wrong, and what is worth to be known. */
+  problems: FileProblem[];
+}
+
+/** Images of a sample. */
+const SAMPLE = 16;
+
+/**
+ * Checks a file, in the memory of one image and 16 bytes a row.
+ *
+ * @throws {OsError} ENOENT, EACCES, …
+ * @throws {NotAnImageFileError} If it is not HDF5, or no image file.
+ * @throws The reason of the signal.
+ */
+export async function checkFile(
+  path: string,
+  { pixels = "sample", signal }: FileCheckOptions = {},
+): Promise<FileReport> {
+  using reader = readImageFile(path);
+  const [rows] = reader.shape;
+  const attributes = reader.attributes();
+  const statuses = countStatuses(reader.statuses());
+  const images = rows - statuses.no_image;
+  const requested = wholeNumber(attributes["images_requested"]);
+  const problems: FileProblem[] = [];
+  const collector = new PixelCollector();
+  for (const row of rowsToRead(rows, pixels)) {
+    await new Promise((resolve) => setTimeout(resolve)); // others have their turn
+    signal?.throwIfAborted();
+    addImage(reader, row, collector, problems);
+  }
+  const nexus = nexusProblems(path, reader.detector);
+  const ids = describeImageIds(reader.imageIds().subarray(0, rows));
+  problems.push(
+    ...recordProblems(reader, rows),
+    ...countProblems(attributes, { images, requested, incomplete: statuses.missing_packets }),
+    ...idProblems(ids),
+    ...statusProblems(statuses),
+    ...nexus.problems,
+  );
+  return {
+    file: path,
+    valid: problems.every(({ level }) => level !== "error"),
+    detector: reader.detector,
+    format: nexus.format,
+    compression: reader.compression,
+    shape: reader.shape,
+    pixel_type: reader.pixelType,
+    images,
+    images_requested: requested || null,
+    closed: attributes["end_time"] !== undefined,
+    outcome: typeof attributes["outcome"] === "string" ? attributes["outcome"] : null,
+    image_ids: ids,
+    statuses,
+    pixels: collector.statistics,
+    problems,
+  };
+}
+
+/** A file's report as text, a line for each thing. */
+export function fileReportText(report: FileReport): string {
+  const { image_ids: ids, statuses, pixels, shape, problems } = report;
+  const [rows, height, width] = shape;
+  const gaps = ids.gaps.map(([first, last]) => first === last ? `${first}` : `${first}-${last}`);
+  const lines: [string, string][] = [
+    ["file", report.file],
+    ["format", `${report.format}, compression ${report.compression}`],
+    ["detector", `${report.detector}, ${height} x ${width} px, ${report.pixel_type}`],
+    [
+      "images",
+      `${report.images}${report.images_requested ? ` of ${report.images_requested}` : ""}`,
+    ],
+    [
+      "rows",
+      `${rows}: ${statuses.good} good, ${statuses.missing_packets} incomplete, ` +
+      `${statuses.no_image} without an image`,
+    ],
+    [
+      "image ids",
+      ids.first === null ? "none" : `${ids.first} to ${ids.last}, step ${ids.step ?? 1}`,
+    ],
+    ...(gaps.length > 0
+      ? [["missing ids", `${ids.missing}: ${gaps.join(", ")}`] satisfies [string, string]]
+      : []),
+    [
+      "pixels",
+      pixels.images_read === 0
+        ? "not read"
+        : `${pixels.min} to ${pixels.max}, mean ${pixels.mean?.toPrecision(6)}, ` +
+          `${pixels.invalid} without a value (${pixels.images_read} images read)`,
+    ],
+    ["closed", report.closed ? `yes${report.outcome === null ? "" : `: ${report.outcome}`}` : "no"],
+  ];
+  return [
+    ...lines.map(([name, value]) => `${name.padEnd(12)}${value}`),
+    ...problems.map(({ level, message }) => `${level.padEnd(12)}${message}`),
+    report.valid ? "ok" : "not ok",
+  ].map((line) => `${line}\n`).join("");
+}
+
+function rowsToRead(rows: number, pixels: FileCheckOptions["pixels"]): number[] {
+  if (pixels === "none") return [];
+  if (pixels === "all" || rows <= SAMPLE) return Array.from({ length: rows }, (_, row) => row);
+  return Array.from({ length: SAMPLE }, (_, i) => Math.round(i * (rows - 1) / (SAMPLE - 1)));
+}
+
+function addImage(
+  reader: ImageFileReader,
+  row: number,
+  collector: PixelCollector,
+  problems: FileProblem[],
+): void {
+  try {
+    collector.add(reader.image(row));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    problems.push({ level: "error", message: `Image ${row} cannot be read: ${reason}` });
+  }
+}
+
+function countStatuses(statuses: BigUint64Array): FileReport["statuses"] {
+  const count = (status: bigint): number =>
+    statuses.reduce((sum, each) => sum + (each === status ? 1 : 0), 0);
+  return {
+    good: count(1n),
+    missing_packets: count(2n),
+    id_mismatch: count(3n),
+    no_image: count(0n),
+  };
+}
+
+function recordProblems(reader: ImageFileReader, rows: number): FileProblem[] {
+  return Object.entries(reader.recordCounts())
+    .filter(([, records]) => records !== rows)
+    .map(([name, records]) => error(`${name} has ${records} records for ${rows} images.`));
+}
+
+function countProblems(
+  attributes: Readonly<Record<string, unknown>>,
+  { images, requested, incomplete }: { images: number; requested: number; incomplete: number },
+): FileProblem[] {
+  const problems: FileProblem[] = [];
+  if (attributes["end_time"] === undefined) {
+    problems.push(error("The file was not closed: it is being written, or its writer died."));
+  }
+  const isPart = attributes["file_number"] !== undefined;
+  if (!isPart && requested > 0 && images !== requested) {
+    const missing = wholeNumber(attributes["images_missing"]);
+    const ids = String(attributes["missing_image_ids"] ?? "");
+    const which = missing > 0 ? ` ${missing} never came${ids === "" ? "" : `: ${ids}`}.` : "";
+    problems.push(error(`${images} images of ${requested} that were asked for.${which}`));
+  }
+  const counts = { images_written: images, images_written_incomplete: incomplete };
+  for (const [name, found] of Object.entries(counts)) {
+    const said = attributes[name];
+    if (said === undefined || wholeNumber(said) === found) continue;
+    problems.push(error(`The attribute ${name} is ${said}, the file has ${found}.`));
+  }
+  return problems;
+}
+
+function idProblems({ duplicates, descents, missing, gaps }: ImageIdReport): FileProblem[] {
+  return [
+    ...(duplicates > 0 ? [error(`${duplicates} image ids come twice.`)] : []),
+    ...(descents > 0
+      ? [warning(`Image ids go down ${descents} times: the detector restarted.`)]
+      : []),
+    ...(missing > 0
+      ? [warning(`${missing} image ids are missing, the first from ${gaps[0]?.[0]} on.`)]
+      : []),
+  ];
+}
+
+function statusProblems(statuses: FileReport["statuses"]): FileProblem[] {
+  const { missing_packets: incomplete, id_mismatch: mismatch, no_image: none } = statuses;
+  return [
+    ...(incomplete > 0 ? [warning(`${incomplete} images lack packets.`)] : []),
+    ...(mismatch > 0 ? [error(`${mismatch} images are of modules with different ids.`)] : []),
+    ...(none > 0
+      ? [warning(`${none} rows have no image: it was lost before it was on file.`)]
+      : []),
+  ];
+}
+
+function nexusProblems(
+  path: string,
+  detector: string,
+): { format: FileReport["format"]; problems: FileProblem[] } {
+  using file = new ArrayFile(path);
+  if (!saysNxmx(file)) return { format: "std-daq", problems: [] };
+  return {
+    format: file.names("/").includes(detector) ? "both" : "nexus",
+    problems: checkNxmx(file).map(({ level, path, problem }) => ({
+      level: level === "required" ? "error" : "warning",
+      message: `NXmx: ${path} ${problem}${problem.startsWith("is missing") ? ` (${level})` : ""}.`,
+    })),
+  };
+}
+
+function error(message: string): FileProblem {
+  return { level: "error", message };
+}
+
+function warning(message: string): FileProblem {
+  return { level: "warning", message };
+}
+
+function wholeNumber(value: unknown): number {
+  return typeof value === "bigint" || typeof value === "number" ? Number(value) : 0;
+}

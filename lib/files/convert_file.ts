@@ -1,0 +1,105 @@
+/**
+ * Another format for a finished file: a small file beside it, that shows its images.
+ *
+ * @module
+ */
+import { basename, dirname, resolve } from "node:path";
+import { type DetectorConfig, type FileFormat, parseConfig } from "../config/mod.ts";
+import {
+  type AttributeValue,
+  type File,
+  type ImageFileReader,
+  MasterFile,
+  readImageFile,
+} from "../hdf5/mod.ts";
+import { END_TIME, END_TIME_ESTIMATED, isoTime, NexusLayouts } from "../nexus/mod.ts";
+import { imageInfoFields } from "../writer/mod.ts";
+
+/** How to convert a file. */
+export interface FileConversion {
+  /** The file, which stays as it is. */
+  from: string;
+  /** The new one, in the same folder. */
+  to: string;
+  /** Its format. */
+  format: FileFormat;
+  /** The detector's config; default: the one that the file holds. */
+  config?: DetectorConfig | undefined;
+  /** What a NeXus file tells of the experiment besides, JSON. */
+  nexus?: string | undefined;
+  /** `std-daq <version>`. */
+  software: string;
+  /** Creates the new file; throws when it is there. */
+  createFile(path: string): File;
+}
+
+/** Thrown when a file cannot be converted. */
+export class ConversionError extends Error {
+  /** The class's name. */
+  override name = "ConversionError";
+}
+
+/**
+ * Makes a master file of another format, whose datasets are the file's, as virtual ones: images stay stored
+ * once, and both files belong together from then on.
+ *
+ * @throws {ConversionError} If the folders differ, or the file does not hold its config.
+ * @throws {NotAnImageFileError} If it is no image file.
+ * @throws {ConfigError} If its config is not valid.
+ * @throws {OsError} EEXIST, EACCES, …
+ */
+export function convertFile(conversion: FileConversion): void {
+  const { from, to, format, nexus, software } = conversion;
+  if (dirname(resolve(from)) !== dirname(resolve(to))) {
+    throw new ConversionError(
+      `${to} is not in the folder of ${from}, whose images it is to show: choose a name in there.`,
+    );
+  }
+  using reader = readImageFile(from);
+  const config = conversion.config ?? ownConfig(reader);
+  const attributes = reader.attributes();
+  const [, height, width] = reader.shape;
+  const start = numberOf(attributes["start_time"]), end = numberOf(attributes["end_time"]);
+  const layout = format === "std-daq" ? undefined : new NexusLayouts(config, software).of({
+    format,
+    runId: typeof attributes["run_id"] === "bigint" ? attributes["run_id"] : 0n,
+    startTime: start,
+    images: reader.shape[0],
+    ...(nexus !== undefined && { request: nexus }),
+  })(basename(to));
+  using file = conversion.createFile(to);
+  const master = MasterFile.create(file, {
+    ...{ detector: reader.detector, height, width, pixelType: reader.pixelType },
+    ...("image_info" in reader.recordCounts() && { info: imageInfoFields(config.detector_type) }),
+    parts: reader.parts ?? [{ file: basename(from), firstImage: 0, step: 1 }],
+    partGroup: reader.partGroup ?? reader.group,
+    attributes: converted(attributes, layout !== undefined),
+    ...layout,
+  });
+  const time = end > 0 ? isoTime(end) : undefined;
+  master.close({
+    texts: layout === undefined || time === undefined
+      ? {}
+      : { [END_TIME]: time, [END_TIME_ESTIMATED]: time },
+  });
+}
+
+function ownConfig(reader: ImageFileReader): DetectorConfig {
+  const text = reader.attributes()["config"];
+  if (typeof text === "string") return parseConfig(JSON.parse(text), reader.path).config;
+  throw new ConversionError(
+    `${reader.path} holds no config of its detector: give the config's file (--config).`,
+  );
+}
+
+/** The attributes, with or without the class of NeXus. */
+function converted(
+  { NX_class: _, ...attributes }: Record<string, AttributeValue>,
+  isNexus: boolean,
+): Record<string, AttributeValue> {
+  return isNexus ? { ...attributes, NX_class: "NXcollection" } : attributes;
+}
+
+function numberOf(value: AttributeValue | undefined): number {
+  return typeof value === "number" || typeof value === "bigint" ? Number(value) : 0;
+}
