@@ -42,6 +42,7 @@ export const ROWS = [
   "write",
   "latency",
   "services",
+  "broker",
 ] as const;
 
 /** Name of a row. */

@@ -45,8 +45,17 @@ export function native(program: NativeProgram, ...args: (string | number)[]): Pr
 
 /** A script of this folder under Deno, with its arguments and no more rights than services have. */
 export function script(name: string, ...args: (string | number)[]): Program {
+  return scriptWith([], name, ...args);
+}
+
+/** The same with rights besides, as flags. */
+export function scriptWith(
+  rights: readonly string[],
+  name: string,
+  ...args: (string | number)[]
+): Program {
   const path = new URL(name, import.meta.url).pathname;
-  const flags = ["--quiet", "--no-prompt", "--config", SETTINGS, "-P=bench_program"];
+  const flags = ["--quiet", "--no-prompt", "--config", SETTINGS, "-P=bench_program", ...rights];
   return { path: Deno.execPath(), args: ["run", ...flags, path, ...args] };
 }
 

@@ -13,6 +13,7 @@ import { type Figure, type RowName, ROWS, table, verdict } from "./_figure.ts";
 import { describeMachine } from "./_machine.ts";
 import { removeAll } from "./_names.ts";
 import { compileNative } from "./_run.ts";
+import { broker } from "./broker.ts";
 import { correction } from "./correction.ts";
 import { geometry } from "./geometry.ts";
 import { gigafrost } from "./gigafrost.ts";
@@ -57,6 +58,7 @@ const MEASURE: Record<RowName, () => Promise<Figure[]>> = {
   write: () => write(quick ? 3 : 7),
   latency: () => latency(quick ? 300 : 1500),
   services: () => services(quick ? 2 : 5),
+  broker: () => broker(quick ? 2 : 5, quick ? 500 : 2000),
 };
 
 try {

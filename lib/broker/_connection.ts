@@ -75,7 +75,7 @@ export class BrokerConnection {
       connectionName: context.name,
       connectionTimeout: context.connectTimeoutMs,
       frameMax: FRAME_MAX,
-      heartbeat: HEARTBEAT_S,
+      heartbeat: options.heartbeatS ?? HEARTBEAT_S,
       noDelay: true,
       retryLow: RETRY_FIRST_MS,
       retryHigh: RETRY_MOST_MS,

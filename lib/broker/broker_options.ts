@@ -12,6 +12,8 @@ export interface BrokerOptions {
   password: string;
   /** Virtual host. */
   vhost: string;
+  /** A connection over which nothing has come for twice as long is given up, s. Default 10. */
+  heartbeatS?: number;
   /** By TLS: what to trust and how to show who we are. Without it, in the clear. */
   tls?: BrokerTls;
 }
@@ -40,7 +42,7 @@ export const BROKER_VARIABLES = [
 
 /** Where {@link resolveBroker} looks. */
 export interface BrokerSources {
-  /** Address on the command line: `amqp[s]://[user[:password]@]host[:port][/vhost]`. */
+  /** Address on the command line: `amqp[s]://[user[:password]@]host[:port][/vhost][?heartbeat=s]`. */
   url?: string | undefined;
   /** Reads an environment variable; default: there are none. */
   env?: (name: string) => string | undefined;
@@ -86,6 +88,7 @@ export function resolveBroker(sources: BrokerSources = {}): BrokerOptions {
     username: decodeURIComponent(url.username) || env("BROKER_USER") || "guest",
     password: password || "guest",
     vhost: decodeURIComponent(url.pathname.slice(1)) || "/",
+    ...heartbeat(url),
     ...(secure && {
       tls: {
         ...(ca !== undefined && { ca }),
@@ -100,6 +103,15 @@ export function resolveBroker(sources: BrokerSources = {}): BrokerOptions {
 export function describeBroker({ hostname, port, vhost, tls }: BrokerOptions): string {
   const path = vhost === "/" ? "" : `/${encodeURIComponent(vhost)}`;
   return `${tls === undefined ? "amqp" : "amqps"}://${hostname}:${port}${path}`;
+}
+
+/** @throws {BrokerError} If it is no number of seconds. */
+function heartbeat(url: URL): Pick<BrokerOptions, "heartbeatS"> {
+  const text = url.searchParams.get("heartbeat");
+  if (text === null) return {};
+  const heartbeatS = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (heartbeatS > 0) return { heartbeatS };
+  throw new BrokerError(`broker address: heartbeat=${text} is none; expected seconds, 1 or more`);
 }
 
 function hidePassword(url: string): string {

@@ -68,3 +68,13 @@ Deno.test("resolveBroker() refuses what is no address, without telling the passw
     );
   }
 });
+
+Deno.test("resolveBroker() takes the heartbeat from the URL, as other AMQP clients do", () => {
+  assert.equal(resolveBroker({ url: "amqp://daq-1/?heartbeat=3" }).heartbeatS, 3);
+  for (const text of ["0", "-1", "x", ""]) {
+    assert.throws(
+      () => resolveBroker({ url: `amqp://daq-1/?heartbeat=${text}` }),
+      /heartbeat=.* is none; expected seconds, 1 or more/,
+    );
+  }
+});
