@@ -153,6 +153,19 @@ function transposeBits(
   let c = v128.load(from + 2 * stride), d = v128.load(from + 3 * stride);
   let e = v128.load(from + 4 * stride), f = v128.load(from + 5 * stride);
   let g = v128.load(from + 6 * stride), h = v128.load(from + 7 * stride);
+  // Of counts, the upper bytes are mostly 0.
+  const any = v128.or(v128.or(v128.or(a, b), v128.or(c, d)), v128.or(v128.or(e, f), v128.or(g, h)));
+  if (!v128.any_true(any)) {
+    v128.store(to, any);
+    v128.store(to + toStride, any);
+    v128.store(to + 2 * toStride, any);
+    v128.store(to + 3 * toStride, any);
+    v128.store(to + 4 * toStride, any);
+    v128.store(to + 5 * toStride, any);
+    v128.store(to + 6 * toStride, any);
+    v128.store(to + 7 * toStride, any);
+    return;
+  }
   let x = exchange(a, e, 4, m4);
   e = v128.xor(e, x), a = v128.xor(a, i16x8.shl(x, 4));
   x = exchange(b, f, 4, m4);

@@ -158,7 +158,13 @@ function lastLiterals(out: usize, from: usize, end: usize): usize {
 @inline
 function equalBytes(at: usize, other: usize, end: usize): usize {
   const start = at;
-  while (at + 64 <= end) { // zeros, mostly
+  if (at + 16 <= end) { // short, mostly
+    const equal = i8x16.bitmask(i8x16.eq(v128.load(at), v128.load(other)));
+    if (equal != 0xffff) return ctz(~equal);
+    at += 16;
+    other += 16;
+  }
+  while (at + 64 <= end) { // zeros
     const a = v128.xor(v128.load(at), v128.load(other)), b = v128.xor(v128.load(at, 16), v128.load(other, 16));
     const c = v128.xor(v128.load(at, 32), v128.load(other, 32)), d = v128.xor(v128.load(at, 48), v128.load(other, 48));
     if (v128.any_true(v128.or(v128.or(a, b), v128.or(c, d)))) break;

@@ -5,7 +5,7 @@
  */
 import { File, unlink } from "../lib/os/mod.ts";
 import { dataPath } from "../lib/ring/mod.ts";
-import { compare, type Figure, type Floor } from "./_figure.ts";
+import { compare, type Figure, type Floor, median } from "./_figure.ts";
 import { gigafrostPlan } from "./_gigafrost.ts";
 import { benchName } from "./_names.ts";
 import { native, type Program, script } from "./_run.ts";
@@ -38,10 +38,11 @@ async function measure(
 ): Promise<Figure[]> {
   const [first, second] = paths;
   const own = (path: string): Program => script("gigafrost_ours.ts", path, mode, RUN_MS);
-  const loop = (path: string, kind: "plain" | "vectorised"): Program =>
+  const loop = (path: string, kind: "plain" | "vectorised" | "traffic"): Program =>
     native("gigafrost", path, kind, mode, RUN_MS);
-  const { plain, ours, vectorised } = await takeTurns({
+  const { plain, traffic, ours, vectorised } = await takeTurns({
     plain: [loop(first, "plain")],
+    traffic: [loop(first, "traffic")],
     ours: [own(first), own(second)],
     vectorised: [loop(first, "vectorised"), loop(second, "vectorised")],
   }, rounds);
@@ -53,7 +54,9 @@ async function measure(
       name: `${unpack}, against a plain loop`,
       unit: "GB/s",
       ...compare(ours.one, plain.one),
-      ...(mode === "hot" ? { floor: ASKED } : { note: "limited by the memory, on both sides" }),
+      ...(mode === "hot"
+        ? { floor: ASKED }
+        : { note: "limited by the memory: see the line after the next" }),
     },
     {
       row,
@@ -61,8 +64,22 @@ async function measure(
       unit: "GB/s",
       ...compare(ours.one, vectorised.one),
     },
+    {
+      row,
+      name: `${unpack}, against memcpy of as many bytes`,
+      unit: "GB/s",
+      ...compare(ours.one, traffic.one),
+      ...(mode === "cold"
+        ? { note: `the memory's bandwidth: ${bothWays(median(traffic.one))} GB/s read and written` }
+        : {}),
+    },
     twoCores(row, unpack, ours, vectorised),
   ];
+}
+
+/** Three bytes are read where four are written. */
+function bothWays(packed: number): string {
+  return (packed * 7 / 3).toFixed(1);
 }
 
 function writeNoise(path: string, bytes: number): void {

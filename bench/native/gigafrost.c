@@ -1,9 +1,9 @@
 /* Unpacking of GigaFRoST's 12-bit pixels in C: what the kernel is compared with.
  *
- *   gigafrost <shm file> <plain|vectorised> <hot|cold> <ms>
+ *   gigafrost <shm file> <plain|vectorised|traffic> <hot|cold> <ms>
  *
  * plain: pixel pair after pixel pair, as one writes it down. vectorised: the same with what gcc needs to
- * know in order to vectorise it. cold: images of 2016 × 2016 px from rings larger than the caches. hot:
+ * know in order to vectorise it. traffic: as many bytes read and written, by memcpy and memset. cold: images of 2016 × 2016 px from rings larger than the caches. hot:
  * one of 504 × 252 px. Prints {"gb_per_s"}: bytes of packed frames per second of CPU time.
  */
 #define _GNU_SOURCE
@@ -51,9 +51,21 @@ __attribute__((noinline)) static void vectorised(uint16_t *restrict to, const ui
   }
 }
 
+__attribute__((noinline)) static void traffic(uint16_t *to, const uint8_t *from, size_t rows, size_t columns, ptrdiff_t step) {
+  const size_t packed = columns / 2 * 3;
+  for (size_t row = 0; row < rows; row++) {
+    memcpy(to, from, packed);
+    memset((uint8_t *)to + packed, 0, 2 * columns - packed);
+    from += packed;
+    to += step;
+  }
+}
+
 int main(int argc, char **argv) {
   if (argc < 5) return 2;
-  const int fast = strcmp(argv[2], "vectorised") == 0, cold = strcmp(argv[3], "cold") == 0;
+  void (*const unpack)(uint16_t *, const uint8_t *, size_t, size_t, ptrdiff_t) =
+      argv[2][0] == 'p' ? plain : argv[2][0] == 'v' ? vectorised : traffic;
+  const int cold = strcmp(argv[3], "cold") == 0;
   const double wanted = atof(argv[4]) / 1e3;
   const size_t width = cold ? 2016 : 504, height = cold ? 2016 : 252, columns = width / 2, rows = height / 4;
   const size_t frame = columns * rows * 3 / 2, image = width * height * 2;
@@ -72,7 +84,7 @@ int main(int argc, char **argv) {
       const size_t row = upper ? height / 2 - 1 - link : height / 2 + link;
       uint16_t *to = (uint16_t *)(out + i * image) + row * width + right * columns;
       const ptrdiff_t step = upper ? -2 * (ptrdiff_t)width : 2 * (ptrdiff_t)width;
-      (fast ? vectorised : plain)(to, base + (f + m) * frame, rows, columns, step);
+      unpack(to, base + (f + m) * frame, rows, columns, step);
     }
     f = (f + MODULES) % frames;
     if (++i == images) i = 0;
