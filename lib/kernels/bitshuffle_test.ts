@@ -360,7 +360,7 @@ Deno.test("lz4Decompress() agrees with the format on every block, right or wrong
     }),
     { numRuns: 3000 },
   );
-  assert.ok(good > 200, `${good} good`);
+  assert.ok(good > 50, `${good} good`);
 });
 
 Deno.test("lz4Decompress() is not fooled by lengths that overflow", () => {
