@@ -42,6 +42,8 @@ const BINARIES = {
   },
   writer_agent: { include: [] },
   config_deployer: { include: [] },
+  file_validator: { include: [] },
+  preview: { include: [] },
   udp_simulator: { include: [] },
   daq: { include: [] },
 } as const satisfies Record<string, Binary>;
@@ -58,6 +60,8 @@ export const BINARY_NAMES: readonly BinaryName[] = [
   "std_h5_writer",
   "writer_agent",
   "config_deployer",
+  "file_validator",
+  "preview",
   "udp_simulator",
   "daq",
 ];

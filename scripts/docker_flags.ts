@@ -21,6 +21,9 @@ const SERVICES: readonly ServiceName[] = [
   "udp_simulator",
 ];
 
+/** What has no config of a detector to be narrowed by. */
+const WITHOUT_DETECTOR: readonly string[] = ["daq", "file_validator", "preview"];
+
 /**
  * The flags for `deno run`.
  *
@@ -32,9 +35,9 @@ const SERVICES: readonly ServiceName[] = [
 export async function dockerFlags(service: string, args: readonly string[]): Promise<string[]> {
   const known = SERVICES.find((name) => name === service);
   if (known === undefined) {
-    if (service === "daq") return ["-P=daq"];
+    if (WITHOUT_DETECTOR.includes(service)) return [`-P=${service}`];
     throw new RangeError(
-      `There is no service ${service}; there are ${SERVICES.join(", ")} and daq.`,
+      `There is no service ${service}; there are ${[...SERVICES, ...WITHOUT_DETECTOR].join(", ")}.`,
     );
   }
   const { values, positionals } = parseArgs({

@@ -43,6 +43,14 @@ const IN_TMP: readonly Attempt[] = [
   ...(ROOT.startsWith("/tmp/") ? ["write beside the code" as const] : []),
 ];
 
+/** Of services that look at files anywhere and know neither broker nor store. */
+const FOLLOWER: readonly Attempt[] = [
+  "read a system file",
+  "list a home folder",
+  "listen on another port",
+  "ask for the host name",
+];
+
 /** What the named sets allow on purpose: they know neither config nor ports, nor what is measured. */
 const ALLOWED: Record<keyof typeof denoJson.permissions, readonly Attempt[]> = {
   std_udp_recv: [],
@@ -53,6 +61,8 @@ const ALLOWED: Record<keyof typeof denoJson.permissions, readonly Attempt[]> = {
   udp_simulator: [],
   writer_agent: ["read a system file", "list a home folder", "listen on another port"],
   config_deployer: ["listen on another port"],
+  file_validator: FOLLOWER,
+  preview: FOLLOWER,
   daq: [
     "read a system file",
     "list a home folder",

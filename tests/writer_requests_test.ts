@@ -13,7 +13,9 @@ import {
   RabbitMq,
   readWithH5py,
   Redis,
+  startFileService,
   TestDetector,
+  type TestProcess,
   until,
 } from "./harness/mod.ts";
 
@@ -118,6 +120,35 @@ Deno.test("a request becomes a file: daq request, with what became of every imag
   strictEqual(accounting.images_good, 5);
   strictEqual(accounting.packets_accepted, 5 * 128);
   deepStrictEqual(imageIds(await readWithH5py(path)), ids);
+});
+
+Deno.test("file_validator and preview go on with a request's file, and Redis has what they found", async () => {
+  const names = { file_validator: "test.validator", preview: "test.preview" };
+  const options = { primary: "writer_agent", tag: TAG, broker: rabbit.url, store: redis.url };
+  const start = (service: keyof typeof names): TestProcess =>
+    startFileService(service, { ...options, name: names[service], dataRoot: pipeline.dataRoot });
+  await using validator = start("file_validator");
+  await using preview = start("preview");
+  await Promise.all([validator.ready(), preview.ready()]);
+  await using asker = await client();
+  const path = pipeline.path("checked.h5");
+  const id = await asker.send(TAG, { output_file: path, n_images: 4, file_format: "both" });
+  await taking(asker, id);
+  const ids = send(4);
+  const { services } = await asker.wait(id, { services: Object.values(names), ...END });
+  const report = services[names.file_validator]?.at(-1)?.message;
+  ok(typeof report === "object" && report !== null && "log_id" in report && "image_ids" in report);
+  deepStrictEqual(report.image_ids, {
+    ...{ first: ids[0], last: ids[3], step: 1, duplicates: 0, descents: 0, missing: 0, gaps: [] },
+  });
+  await using store = await openStore(redis.url);
+  const [stored] = await store.reports(String(report.log_id));
+  ok(typeof stored?.value === "object" && stored.value !== null && "problems" in stored.value);
+  // The config says nothing of the experiment, and NXmx wants to know.
+  match(JSON.stringify(stored.value.problems), /sensor_material is missing \(required\)/);
+  const gif = await store.preview(String(report.log_id)) ?? new Uint8Array();
+  strictEqual(new TextDecoder().decode(gif.subarray(0, 6)), "GIF89a");
+  for (const service of [validator, preview]) strictEqual((await service.stop()).code, 0);
 });
 
 Deno.test("a client written with pika asks for a file, as one of the original would", async () => {

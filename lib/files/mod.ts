@@ -5,6 +5,7 @@
  */
 export * from "./check_file.ts";
 export * from "./convert_file.ts";
+export * from "./finished_run.ts";
 export * from "./image_ids.ts";
 export * from "./pixel_checks.ts";
 export * from "./pixel_statistics.ts";

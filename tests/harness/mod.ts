@@ -9,6 +9,7 @@ export * from "./configs.ts";
 export * from "./daq.ts";
 export * from "./data.ts";
 export * from "./detector.ts";
+export * from "./file_service.ts";
 export * from "./free_ports.ts";
 export * from "./h5_arrays.ts";
 export * from "./guarded_server.ts";

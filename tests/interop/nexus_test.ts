@@ -7,6 +7,8 @@ import * as h5wasm from "h5wasm";
 import { ArrayFile, readImageFile } from "../../lib/hdf5/mod.ts";
 import { checkNxmx } from "../../lib/nexus/mod.ts";
 import { COMPLETE } from "../../lib/nexus/_testing.ts";
+import { testContext } from "../../services/daq/_test_context.ts";
+import { runDaq } from "../../services/daq/program.ts";
 import { jungfrauConfig, Pipeline, simulate } from "../harness/mod.ts";
 
 const PYTHON = "/usr/bin/python3";
@@ -113,6 +115,20 @@ Deno.test("NeXus files open in h5py, h5dump and h5wasm without a warning, and ha
       assert.deepEqual([...reader.statuses()], [1n, 1n, 1n, 1n, 1n]);
     });
   }
+  await t.step("daq write --format --nexus says what is in the file", async () => {
+    const path = pipeline.path("by_hand.h5"), api = `http://127.0.0.1:${pipeline.apiPort}`;
+    const write = ["write", path, "-n", "2", "--api", api, "--format", "nexus", "--nexus"];
+    const wrong = testContext();
+    assert.equal(await runDaq([...write, '{"beam": {"profile": "round"}}'], wrong), 2);
+    assert.match(wrong.stderr, /beam\.profile: expected one of "Gaussian"/);
+    const context = testContext();
+    assert.equal(await runDaq([...write, '{"title": "By hand"}'], context), 0, context.stderr);
+    await simulate(pipeline, "--images", "2", "--rate", "50", "--start-id", "500");
+    await pipeline.finished();
+    using file = new ArrayFile(path);
+    assert.equal(file.text("/entry/title"), "By hand");
+    assert.equal(file.text("/entry/sample/name"), "lysozyme");
+  });
   await t.step("a request that says nonsense is refused, with what is wrong", async () => {
     await assert.rejects(
       pipeline.write("refused.h5", 1, { nexus: { detector: { distance: -1 } } }),

@@ -1,0 +1,75 @@
+/**
+ * preview: a finished file → a GIF or PNG of five of its images, in the store and beside the file.
+ *
+ * @module
+ */
+import { Option } from "@commander-js/extra-typings";
+import { fileBelow, findAcquisition, writtenFileSchema } from "../../lib/files/mod.ts";
+import { PREVIEW_FORMATS, previewFile } from "../../lib/preview/mod.ts";
+import {
+  defaultServiceSetup,
+  parseInteger,
+  readEnv,
+  servePostprocessing,
+  UsageError,
+} from "../../lib/service/mod.ts";
+import { openStore, resolveStore } from "../../lib/store/mod.ts";
+import { createBeneathRoots } from "../../lib/writer/data_roots.ts";
+
+const service = await defaultServiceSetup({
+  name: "preview",
+  summary: "Draws some images of each file that the writer has finished.",
+  kind: "postprocessing",
+  config: "none",
+  arguments: (program) =>
+    program
+      .requiredOption("--data-root <folder...>", "folders whose files it may look at, absolute")
+      .option(
+        "--store <address>",
+        "redis://… or sqlite:/path: GIFs are kept there (env: STD_DAQ_STORE)",
+      )
+      .option("--beside", "write the picture beside the file: run.h5 → run.gif")
+      .addOption(
+        new Option("--format <format>", "of the picture beside the file (default: gif)")
+          .choices(PREVIEW_FORMATS),
+      )
+      .option("--images <n>", "how many, evenly over the file (default: 5)", parseInteger(1, 100))
+      .option(
+        "--side <px>",
+        "longest side of each, at most (default: 512)",
+        parseInteger(16, 4096),
+      ),
+});
+const { options, logger } = service;
+const { dataRoot: roots, images = 5, side: longestSide = 512, format = "gif" } = options;
+const found = resolveStore({ address: options.store, env: readEnv });
+const store = found && await openStore(found.address, {
+  ...found,
+  onNote: (note) => logger.warning("{note}", { note }),
+});
+if (store !== undefined) service.onStop(() => store[Symbol.asyncDispose](), "store");
+
+if (store === undefined && !options.beside) {
+  service.fail(new UsageError("where do pictures go? Give --store, or --beside"));
+}
+
+await servePostprocessing(service, {
+  schema: writtenFileSchema,
+  async onRequest(_, { output_file: outputFile }, { signal }): Promise<unknown> {
+    const path = await fileBelow(outputFile, roots);
+    const draw = { images, longestSide, signal };
+    const gif = await previewFile(path, { ...draw, format: "gif" });
+    let picture: string | null = null;
+    if (options.beside) {
+      const { bytes } = format === "gif" ? gif : await previewFile(path, { ...draw, format });
+      picture = outputFile.replace(/\.(h5|hdf5)$/, "") + `.${format}`;
+      using file = createBeneathRoots(picture, roots);
+      file.writeAt(bytes, 0);
+    }
+    const logId = store && await findAcquisition(store, outputFile, signal);
+    if (store !== undefined && logId !== undefined) await store.setPreview(logId, gif.bytes);
+    const { rows, range, bytes: { byteLength: bytes } } = gif;
+    logger.info("drew {file}", { file: outputFile, rows: rows.join(" "), bytes });
+    return { file: outputFile, rows, range, bytes, picture, log_id: logId ?? null };
+  },
+});
