@@ -21,7 +21,17 @@ export const NATIVE_PROGRAMS = [
   "images",
   "bitshuffle",
   "write",
+  "h5write",
 ] as const;
+
+/** What a yardstick is linked with, beyond the C library. Without it, it is left out. */
+const LIBRARIES: Partial<Record<NativeProgram, readonly string[]>> = {
+  h5write: [
+    "-I/usr/include/hdf5/serial",
+    ...["x86_64", "aarch64"].map((machine) => `-L/usr/lib/${machine}-linux-gnu/hdf5/serial`),
+    "-lhdf5",
+  ],
+};
 
 /** Name of one of them. */
 export type NativeProgram = typeof NATIVE_PROGRAMS[number];
@@ -62,15 +72,27 @@ export function scriptWith(
 /**
  * Compiles the yardsticks for this machine.
  *
- * @throws {Error} If gcc refuses one.
+ * @throws {Error} If gcc refuses one that needs nothing but the C library.
  */
 export async function compileNative(): Promise<void> {
   await Deno.mkdir(`${NATIVE}bin`, { recursive: true });
   for (const name of NATIVE_PROGRAMS) {
-    const args = ["-O3", "-march=native", "-Wall", "-o", `bin/${name}`, `${name}.c`];
+    const libraries = LIBRARIES[name] ?? [];
+    const args = ["-O3", "-march=native", "-Wall", "-o", `bin/${name}`, `${name}.c`, ...libraries];
     const { success, stderr } = await new Deno.Command("gcc", { args, cwd: NATIVE }).output();
-    if (!success) throw new Error(`gcc ${name}.c: ${new TextDecoder().decode(stderr)}`);
+    if (success) available.add(name);
+    else if (libraries.length === 0) {
+      throw new Error(`gcc ${name}.c: ${new TextDecoder().decode(stderr)}`);
+    }
   }
+}
+
+/** Yardsticks that were compiled. */
+const available = new Set<NativeProgram>();
+
+/** Whether a yardstick could be compiled here. */
+export function hasNative(program: NativeProgram): boolean {
+  return available.has(program);
 }
 
 /** A program at work. */

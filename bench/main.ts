@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { installTestTools } from "../scripts/test_tools.ts";
+import { BENCH_TOOLS, installTestTools } from "../scripts/test_tools.ts";
 import { type Figure, type RowName, ROWS, table, verdict } from "./_figure.ts";
 import { describeMachine } from "./_machine.ts";
 import { removeAll } from "./_names.ts";
@@ -55,14 +55,14 @@ const MEASURE: Record<RowName, () => Promise<Figure[]>> = {
   correction: () => correction(quick ? 2 : 3),
   pedestal: () => pedestal(quick ? 3 : 5),
   images: () => images(quick ? 3 : 5),
-  write: () => write(quick ? 3 : 7),
+  write: () => write(quick ? 3 : 7, quick),
   latency: () => latency(quick ? 300 : 1500),
   services: () => services(quick ? 2 : 5),
   broker: () => broker(quick ? 2 : 5, quick ? 500 : 2000),
 };
 
 try {
-  await installTestTools(); // gcc, and the bitshuffle package
+  await installTestTools(BENCH_TOOLS); // gcc, the bitshuffle package, the HDF5 library
 } catch (error) {
   print(
     `${error instanceof Error ? error.message : error} Rows that need them fail or are left out.`,

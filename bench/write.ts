@@ -1,70 +1,258 @@
 /**
- * Row 4: images from the ring into a file, against nothing but pwrite.
+ * Row 4: images from the ring into a file, against nothing but pwrite, the HDF5 library and the kernel.
  *
  * @module
  */
 import { unlink } from "../lib/os/mod.ts";
-import { dataPath, indexPath } from "../lib/ring/mod.ts";
-import { compare, type Figure, median } from "./_figure.ts";
+import { imageRingName } from "../lib/protocol/mod.ts";
+import { dataPath, indexPath, removeRings } from "../lib/ring/mod.ts";
+import { compare, type Figure, type Floor, median } from "./_figure.ts";
+import { IMAGE_BYTES, IMAGES, WIDTH, writeImages } from "./_images.ts";
 import { benchFolder, benchName } from "./_names.ts";
-import { MEASURED_CPU, native, readyLine, run, script, start } from "./_run.ts";
+import { Pipeline } from "./_pipeline.ts";
+import {
+  freePort,
+  hasNative,
+  MEASURED_CPU,
+  native,
+  readyLine,
+  run,
+  type Running,
+  script,
+  start,
+} from "./_run.ts";
 
 const MIB = 2 ** 20;
+const SHM = "/dev/shm";
+/** Bytes of a file: long enough for several publications, short enough to take many turns. */
+const FILE_BYTES = 256 * MIB;
+/** Longest file is 10 to the power of this. */
+const LONGEST = 6;
+/** Images of a second, and of a measurement, of the latency. */
+const LATENCY_RATE = 100;
 
-/** Measures; `rounds` files of each side in turn. */
-export async function write(rounds: number): Promise<Figure[]> {
+/** What compressed images are measured in, see `write_compressed_ours.ts`. */
+const CASES = ["kernel", "writer 1", "writer 2", "ring 1", "ring 2", "through"] as const;
+type Case = typeof CASES[number];
+
+const atLeast = (limit: number): Floor => ({ of: "ratio", sense: "at least", limit });
+
+/** Measures; so many files of each side in turn. */
+export async function write(rounds: number, quick: boolean): Promise<Figure[]> {
   const figures: Figure[] = [];
   const disk = await benchFolder();
   try {
-    for (const [where, folder] of [["/dev/shm", "/dev/shm"], ["disk, fdatasync", disk]] as const) {
-      for (const mib of [1, 8]) {
-        figures.push(await writeOne(rounds, where, folder, mib));
-      }
+    for (const folder of [SHM, disk]) {
+      for (const mib of [1, 8]) figures.push(...await plain(2 * rounds + 1, folder, mib));
     }
+    const images = `${disk}/images`;
+    writeImages(images, "uint16");
+    figures.push(...await compressed(rounds, images));
+    figures.push(...await latency(quick ? 200 : 1000, images, disk));
+    figures.push(...await long(quick ? LONGEST - 1 : LONGEST));
   } finally {
     await Deno.remove(disk, { recursive: true });
   }
   return figures;
 }
 
-async function writeOne(
-  rounds: number,
-  where: string,
-  folder: string,
-  mib: number,
-): Promise<Figure> {
+/** Images as they are, against pwrite and against the HDF5 library. */
+async function plain(rounds: number, folder: string, mib: number): Promise<Figure[]> {
   const name = benchName("write");
-  const slots = 64 / mib, images = 512 / mib, bytes = mib * MIB;
-  const onDisk = folder !== "/dev/shm";
+  const slots = 64 / mib, bytes = mib * MIB, images = FILE_BYTES / bytes;
+  const onDisk = folder !== SHM;
   const sync = onDisk ? ["sync"] : [];
   const output = `${folder}/${name}.bin`;
-  const ours: number[] = [], theirs: number[] = [], create: number[] = [];
+  const ours: number[] = [], create: number[] = [];
+  const theirs = { write: [] as number[], h5write: [] as number[] };
+  const yardsticks = (["write", "h5write"] as const).filter(hasNative);
   try {
-    const program = script("write_ours.ts", name, bytes / 2048, slots, images, folder, ...sync);
+    const rows = bytes / 2 / WIDTH;
+    const program = script("write_ours.ts", name, rows, slots, images, folder, ...sync);
     await using writer = start(program, { cpu: MEASURED_CPU });
     await readyLine(writer);
-    // One round more than counted: the first pays for compiling.
-    for (let i = -1; i < rounds; i++) {
-      const yardstick = native("write", dataPath(name), bytes, slots, images, output, ...sync);
-      const their = await run(yardstick, MEASURED_CPU);
-      await writer.say("go");
-      const our = JSON.parse((await writer.line()) ?? "{}");
-      if (i < 0) continue;
-      theirs.push(their.gb_per_s!);
-      ours.push(our.gb_per_s);
-      create.push(our.create_ms);
+    // Two rounds more than counted: the first ones pay for compiling.
+    const sides = [
+      async () => {
+        const { gb_per_s, create_ms } = await ask(writer, "go");
+        return () => (ours.push(gb_per_s!), create.push(create_ms!));
+      },
+      ...yardsticks.map((yardstick) => async () => {
+        const their = native(yardstick, dataPath(name), bytes, slots, images, output, ...sync);
+        const { gb_per_s } = await run(their, MEASURED_CPU);
+        return () => theirs[yardstick].push(gb_per_s!);
+      }),
+    ];
+    for (let i = -2; i < rounds; i++) {
+      // Each takes each turn as often: what the one before left behind in the kernel tells.
+      for (let turn = 0; turn < sides.length; turn++) {
+        const keep = await sides[(turn + i + 2) % sides.length]!();
+        if (i >= 0) keep();
+      }
     }
     await writer.end();
   } finally {
-    for (const path of [dataPath(name), indexPath(name), output]) unlink(path);
-    unlink(`${folder}/${name}.h5`);
+    for (const path of [dataPath(name), indexPath(name), output, `${folder}/${name}.h5`]) {
+      unlink(path);
+    }
   }
-  return {
+  const where = onDisk ? "disk, fdatasync" : SHM;
+  return yardsticks.map((yardstick) => ({
     row: "write",
-    name: `write ${mib} MiB images to ${where}`,
+    name: `write ${mib} MiB images to ${where}` +
+      (yardstick === "write" ? "" : ", against the HDF5 library"),
     unit: "GB/s",
-    ...compare(ours, theirs),
-    ...(onDisk ? {} : { floor: { of: "ratio", sense: "at least", limit: 0.9 } as const }),
-    note: `creating the file ${median(create).toFixed(1)} ms`,
-  };
+    ...compare(ours, theirs[yardstick]),
+    floor: atLeast(yardstick === "write" ? 0.95 : 1),
+    ...(yardstick === "write" && { note: `creating the file ${median(create).toFixed(1)} ms` }),
+  }));
+}
+
+/** Images that are compressed, by the writer or by std_data_compress, and chunks written through. */
+async function compressed(rounds: number, imagesPath: string): Promise<Figure[]> {
+  const name = benchName("write");
+  const images = 5 * IMAGES;
+  const speed = new Map<Case, number[]>(CASES.map((each) => [each, []]));
+  const perCpu = new Map<Case, number[]>(CASES.map((each) => [each, []]));
+  const pwrite: number[] = [];
+  let stored = 0;
+  const output = `${SHM}/${name}.bin`;
+  try {
+    const program = start(script("write_compressed_ours.ts", name, imagesPath, images, SHM));
+    await using writer = program;
+    await readyLine(writer);
+    for (let i = -1; i < rounds; i++) {
+      for (const each of CASES) {
+        const result = await ask(writer, each);
+        if (i >= 0) {
+          speed.get(each)!.push(result.gb_per_s!);
+          perCpu.get(each)!.push(result.gb_per_cpu_s!);
+        }
+        stored = result.stored!;
+      }
+      // As many bytes as are in the file, in pieces of the same size.
+      const chunk = Math.round(stored * IMAGE_BYTES);
+      const { gb_per_s } = await run(
+        native("write", dataPath(name), chunk, IMAGES, images, output),
+      );
+      if (i >= 0) pwrite.push(gb_per_s! / stored);
+    }
+    await writer.end();
+  } finally {
+    for (const ring of [name, `${name}-z`]) unlink(dataPath(ring)), unlink(indexPath(ring));
+    for (const path of [output, `${SHM}/${name}.h5`]) unlink(path);
+  }
+  const of = (each: Case): number[] => speed.get(each)!;
+  const cpu = (each: Case): number[] => perCpu.get(each)!;
+  const figure = (text: string, ours: number[], theirs: number[], floor?: Floor): Figure => ({
+    ...{ row: "write", name: text, unit: "GB/s", ...compare(ours, theirs) },
+    ...(floor && { floor }),
+  });
+  const note = `GB/s of pixels; ${(100 * stored).toFixed(1)} % of them in the file`;
+  const kernel = of("kernel");
+  return [
+    { ...figure("write compressed, 1 Worker, against its kernel", of("writer 1"), kernel), note },
+    figure(
+      "write compressed, 1 Worker, CPU time of all threads",
+      cpu("writer 1"),
+      kernel,
+      atLeast(0.7),
+    ),
+    figure("write compressed, 2 Workers, against 1", of("writer 2"), of("writer 1")),
+    figure("std_data_compress, 1 Worker, against its kernel", of("ring 1"), kernel),
+    figure(
+      "std_data_compress, 1 Worker, CPU time of all threads",
+      cpu("ring 1"),
+      kernel,
+      atLeast(0.9),
+    ),
+    figure("std_data_compress, 2 Workers, against 1", of("ring 2"), of("ring 1"), atLeast(1.7)),
+    figure("write compressed ring through, against pwrite", of("through"), pwrite, atLeast(0.95)),
+  ];
+}
+
+/** From the index to the file, by a writer that runs. */
+async function latency(images: number, imagesPath: string, disk: string): Promise<Figure[]> {
+  const slots = 32;
+  await using pipeline = await Pipeline.make({
+    ...{ type: "jungfrau-raw", modules: 1, port: freePort(), slots },
+  });
+  const { config, folder } = pipeline;
+  const { detector_name: detector, image_pixel_height: rows } = config;
+  const driver = script(
+    ...["write_latency_ours.ts", detector, folder, rows, slots] as const,
+    ...[imagesPath, LATENCY_RATE, images],
+  );
+  const figures: Figure[] = [];
+  try {
+    await using assembler = start(driver);
+    await readyLine(assembler);
+    await pipeline.start("std_h5_writer", ["0", "--data-root", SHM, disk]);
+    for (
+      const [where, what, how] of [
+        [SHM, "/dev/shm", "none"],
+        [disk, "disk", "none"],
+        [SHM, "/dev/shm, compressed", "bitshuffle-lz4"],
+      ] as const
+    ) {
+      const path = `${where}/${detector}.h5`;
+      const { p50, p99 } = await ask(assembler, `${path} ${how}`);
+      unlink(path);
+      for (const [share, micros] of [[50, p50], [99, p99]] as const) {
+        figures.push({
+          row: "write",
+          name: `image ready → on file, ${what}, p${share}`,
+          unit: "µs",
+          ours: micros!,
+          note: `${images} images of 1 MiB at ${LATENCY_RATE}/s`,
+        });
+      }
+    }
+    await assembler.end();
+  } finally {
+    unlink(`${SHM}/${detector}.h5`);
+    removeRings([imageRingName(detector)]);
+  }
+  return figures;
+}
+
+/** The end of files of any length, and the memory that they take. */
+async function long(longest: number): Promise<Figure[]> {
+  const name = benchName("write");
+  const counts = Array.from({ length: longest - 1 }, (_, i) => 10 ** (i + 2));
+  const files: Record<string, number>[] = [];
+  try {
+    await using writer = start(script("write_long_ours.ts", name, SHM));
+    for (const images of counts) files.push(await ask(writer, String(images)));
+    await writer.end();
+  } finally {
+    for (const path of [dataPath(name), indexPath(name), `${SHM}/${name}.h5`]) unlink(path);
+  }
+  const last = files.at(-1)!;
+  return [
+    {
+      row: "write",
+      name: `close a file, slowest of 10^2 … 10^${longest} images`,
+      unit: "ms",
+      ours: Math.max(...files.map(({ close_ms }) => close_ms!)),
+      floor: { of: "value", sense: "at most", limit: 100 },
+      note: files.map(({ close_ms }) => close_ms!.toFixed(1)).join(", "),
+    },
+    {
+      row: "write",
+      name: `memory of the writer over 10^${longest} images, growth`,
+      unit: "MB",
+      ours: last.growth_mb!,
+      floor: { of: "value", sense: "at most", limit: 16 },
+      note: `from half of them on; ${last.us_per_image!.toFixed(1)} µs per image of 2 KiB`,
+    },
+  ];
+}
+
+/** What a program answers to a line. */
+async function ask(program: Running, line: string): Promise<Record<string, number>> {
+  await program.say(line);
+  const answer = await program.line();
+  if (answer === undefined) return await program.result(); // throws with what it complained about
+  return JSON.parse(answer);
 }

@@ -29,14 +29,25 @@ const TOOLS: readonly Tool[] = [
   { package: "openssl", probe: ["openssl", "version"] },
 ];
 
+/** What the bench needs besides. */
+export const BENCH_TOOLS: readonly Tool[] = [
+  {
+    package: "libhdf5-dev",
+    probe: ["sh", "-c", "ls /usr/include/hdf5/serial/hdf5.h /usr/lib/*/hdf5/serial/libhdf5.so"],
+  },
+];
+
 /**
  * Installs the tools that are missing.
  *
+ * @param more Tools besides those of the tests.
  * @throws {Error} If apt-get is not there or fails, naming the packages to install by hand.
  */
-export async function installTestTools(): Promise<void> {
+export async function installTestTools(more: readonly Tool[] = []): Promise<void> {
   const missing: string[] = [];
-  for (const tool of TOOLS) if (!await succeeds(tool.probe)) missing.push(tool.package);
+  for (const tool of [...TOOLS, ...more]) {
+    if (!await succeeds(tool.probe)) missing.push(tool.package);
+  }
   if (missing.length === 0) return;
   console.error(`installing for the tests: ${missing.join(" ")}`);
   const sudo = Deno.uid() === 0 ? [] : ["sudo", "-n"];

@@ -1,0 +1,99 @@
+/**
+ * What the programs of the write row share: an image ring that they publish into themselves, and the file
+ * writer of the service.
+ *
+ * @module
+ */
+import type { Accounting } from "../lib/accounting/mod.ts";
+import type { File } from "../lib/os/mod.ts";
+import { encodeImageMetadata, type RecordImageAction } from "../lib/protocol/mod.ts";
+import { indexMemoryBytes, RingWriter, SharedMemory } from "../lib/ring/mod.ts";
+import {
+  type Compressors,
+  createBeneathRoots,
+  FileWriter,
+  type ImageLocator,
+} from "../lib/writer/mod.ts";
+
+/** Pixels of a row, 16 bit each. */
+export const WIDTH = 1024;
+
+/** Makes a ring of images of so many rows; its slots are as they are found. */
+export function makeRing(name: string, height: number, slots: number): RingWriter {
+  return RingWriter.create(new SharedMemory(indexMemoryBytes(slots)), {
+    ...{ name, slotBytes: height * WIDTH * 2, slots },
+    ...{ dtype: 2, height, width: WIDTH, geometry: 0n },
+  });
+}
+
+/** Publishes the next image of a ring, whatever is in its slot; returns its entry. */
+export function publishNext(ring: RingWriter): bigint {
+  const imageId = ring.head + 1n;
+  const slot = Number(imageId % BigInt(ring.spec.slots));
+  ring.lockSlot(slot);
+  return ring.publish({
+    ...{ imageId, slot, status: 1, firstNs: 0n, completeNs: 0n, frameIndex: imageId },
+    ...{ payloadBytes: ring.spec.slotBytes, missingPackets: 0, damagedPackets: 0, epoch: 0 },
+    ...{ maskLow: 1n, maskHigh: 0n },
+    metadata: encodeImageMetadata(record(ring, ring.head).metadata),
+  });
+}
+
+/** The order to write an entry of such a ring. */
+export function record(ring: RingWriter, entry: bigint): RecordImageAction {
+  const { height, slotBytes } = ring.spec;
+  return {
+    action: "record_image",
+    entry,
+    metadata: {
+      ...{ imageId: entry + 1n, height, width: WIDTH, size: slotBytes, dtype: "uint16" },
+      ...{ status: "good_image", compression: "none" },
+    },
+  };
+}
+
+/** The file writer as the service has it; `onFile` gets the file that it makes. */
+export function makeWriter(
+  options: {
+    height: number;
+    images: ImageLocator;
+    compressors: Compressors;
+    compressedImages?: boolean;
+    folder: string;
+    onFile?: (file: File) => void;
+  },
+): FileWriter {
+  const { height, images, compressors, compressedImages = false, folder, onFile } = options;
+  return new FileWriter({
+    ...{ detector: "bench", detectorType: "jungfrau-raw", pixelType: "uint16" },
+    ...{ height, width: WIDTH, images, compressors, compressedImages },
+    createFile: (path) => {
+      const file = createBeneathRoots(path, [folder]);
+      onFile?.(file);
+      return file;
+    },
+    readAccounting: () => ({}) as Accounting, // nothing to count here
+    attributes: {},
+    clock: () => Date.now() / 1000,
+  });
+}
+
+/** Orders a file. */
+export function createFile(
+  writer: FileWriter,
+  path: string,
+  nImages: number,
+  compression: "none" | "bitshuffle-lz4" | undefined,
+  threads = 0,
+): void {
+  check(writer.handle({
+    ...{ action: "create_file", path, writerId: 0, nImages, acknowledgeImages: true },
+    ...{ runId: 1n, request: "", compressionThreads: threads },
+    ...(compression !== undefined && { compression }),
+  }));
+}
+
+/** Fails where the writer does. */
+export function check(answer: { code: string; reason: string } | undefined): void {
+  if (answer?.code !== "success") throw new Error(answer?.reason ?? "no answer");
+}

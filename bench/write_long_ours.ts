@@ -1,0 +1,48 @@
+/**
+ * Long files: how long their end takes, and what the writer needs for them.
+ *
+ *   write_long_ours.ts <ring name> <output folder>
+ *
+ * Images of 1024 pixels of 16 bit. For each line with a number of images it writes a file, and prints
+ * {"close_ms", "growth_mb", "us_per_image"}; growth is that of the process's memory from half of the
+ * images to the last one.
+ *
+ * @module
+ */
+import { monotonicNs, unlink } from "../lib/os/mod.ts";
+import { ImageLocator, InlineCompressors } from "../lib/writer/mod.ts";
+import { TextLineStream } from "./_lines.ts";
+import { printJson } from "./_print.ts";
+import { check, createFile, makeRing, makeWriter, publishNext, record } from "./_write_ring.ts";
+
+const SLOTS = 64;
+const [name, folder] = Deno.args as [string, string];
+using ring = makeRing(name, 1, SLOTS);
+const { slotBytes } = ring.spec;
+using locator = new ImageLocator({ name, slotBytes, slots: SLOTS });
+const compressors = new InlineCompressors({ elementBytes: 2, imageBytes: slotBytes });
+using writer = makeWriter({ height: 1, images: locator, compressors, folder });
+
+const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream())
+  .pipeThrough(new TextLineStream());
+for await (const line of lines) {
+  const images = Number(line);
+  const path = `${folder}/${name}.h5`;
+  createFile(writer, path, images, "none");
+  let before = 0;
+  const start = monotonicNs();
+  for (let i = 0; i < images; i++) {
+    if (i === Math.floor(images / 2)) before = Deno.memoryUsage().rss;
+    check(writer.handle(record(ring, publishNext(ring))));
+  }
+  const last = monotonicNs();
+  const growth = Deno.memoryUsage().rss - before;
+  const atEnd = monotonicNs();
+  check(writer.handle({ action: "close_file" }));
+  const closeMs = Number(monotonicNs() - atEnd) / 1e6;
+  unlink(path);
+  printJson({
+    ...{ close_ms: closeMs, growth_mb: growth / 1e6 },
+    us_per_image: Number(last - start) / 1e3 / images,
+  });
+}
