@@ -280,7 +280,7 @@ Deno.test({
       await t.step("std_udp_recv --help", async () => {
         const { code, stdout, stderr } = await start(image, ["std_udp_recv", "--help"]).output();
         equal(code, 0, new TextDecoder().decode(stderr));
-        match(new TextDecoder().decode(stdout), /Usage: std_udp_recv .*<config>/);
+        match(new TextDecoder().decode(stdout), /Usage: std_udp_recv .*\[config\]/);
       });
 
       await t.step("the same as another user (docker run --user)", async () => {
