@@ -215,6 +215,7 @@ function assertAttributes(
     images_written: BigInt(images + 1),
     images_written_incomplete: BigInt(imagesIncomplete),
     images_overwritten: 0n,
+    images_missing: 0n,
     packets_missing: BigInt(missing),
   });
 }
