@@ -2,7 +2,7 @@ import { eachLine } from "../../lib/service/each_line.ts";
 import { type LogLine, parseLine, type ReadyLine } from "../../lib/service/mod.ts";
 import { until, within } from "./until.ts";
 
-const READY_MS = 30_000;
+const READY_MS = 90_000;
 const END_MS = 15_000;
 
 /** How to run a program. */
