@@ -4,6 +4,7 @@
  * @module
  */
 export * from "./check_nxmx.ts";
+export * from "./missing_fields.ts";
 export * from "./nexus_layouts.ts";
 export * from "./nxmx_tree.ts";
 export * from "./pixel_mask.ts";

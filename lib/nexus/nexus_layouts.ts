@@ -4,6 +4,7 @@
  * @module
  */
 import { type DetectorConfig, type NexusRequest, nexusRequestSchema } from "../config/mod.ts";
+import { missingFields } from "./missing_fields.ts";
 import { type NexusLayout, type NexusRun, nxmxTree } from "./nxmx_tree.ts";
 import { type DeflatedMask, pixelMask } from "./pixel_mask.ts";
 
@@ -17,14 +18,23 @@ export type NexusOrder = Omit<NexusRun, "fileName" | "software" | "mask" | "requ
 export class NexusLayouts {
   readonly #config: DetectorConfig;
   readonly #software: string;
+  readonly #onMissing: (fields: readonly string[]) => void;
   #mask: DeflatedMask | undefined;
+  #missing = "";
 
   /**
    * Reads nothing yet.
    *
    * @param software `std-daq <version>`.
+   * @param onMissing Told which fields that NXmx requires nobody gave: at the first such run, and whenever
+   * they are others.
    */
-  constructor(config: DetectorConfig, software: string) {
+  constructor(
+    config: DetectorConfig,
+    software: string,
+    onMissing: (fields: readonly string[]) => void = () => {},
+  ) {
+    this.#onMissing = onMissing;
     this.#config = config;
     this.#software = software;
   }
@@ -40,8 +50,16 @@ export class NexusLayouts {
     const software = this.#software;
     const mask = this.#mask ??= pixelMask(this.#config);
     const values = request === undefined ? undefined : parseRequest(request);
-    return (fileName) =>
+    const layout = (fileName: string): NexusLayout =>
       nxmxTree(this.#config, { ...run, request: values, fileName, software, mask });
+    this.#tellMissing(missingFields(layout("").tree));
+    return layout;
+  }
+
+  #tellMissing(fields: readonly string[]): void {
+    const text = fields.join();
+    if (text !== "" && text !== this.#missing) this.#onMissing(fields);
+    this.#missing = text;
   }
 }
 

@@ -88,7 +88,14 @@ runDataWorker<WriterWorkerInit>((init, control) => {
       compressors: new WorkerCompressors(init.queues),
       compression: config.compression,
       fileFormat: config.file_format,
-      nexus: new NexusLayouts(config, init.attributes["software"] ?? ""),
+      nexus: new NexusLayouts(
+        config,
+        init.attributes["software"] ?? "",
+        (fields) =>
+          control.log("warning", "a NeXus file lacks what NXmx requires: give it in nexus", {
+            fields: fields.join(" "),
+          }),
+      ),
       createFile: (path) => createBeneathRoots(path, init.dataRoots),
       readAccounting: () => accounting.read(),
       attributes: init.attributes,
