@@ -11,39 +11,35 @@
  */
 import * as L from "./layout";
 
-// SIMULATOR_KINDS
-const TRUNCATED: u32 = 1;
-const VERSION: u32 = 2;
-const PACKET_NUMBER: u32 = 3;
-const DETECTOR_TYPE: u32 = 4;
-const IDENTITY: u32 = 5;
-const BUNCH_ID: u32 = 6;
+const TRUNCATED: u32 = L.KIND_TRUNCATED;
+const VERSION: u32 = L.KIND_VERSION;
+const PACKET_NUMBER: u32 = L.KIND_PACKET_NUMBER;
+const DETECTOR_TYPE: u32 = L.KIND_DETECTOR_TYPE;
+const IDENTITY: u32 = L.KIND_IDENTITY;
+const BUNCH_ID: u32 = L.KIND_BUNCH_ID;
 
-// struct mmsghdr and struct iovec, lib/os/socket.ts
-const MESSAGE_BYTES: usize = 64;
-const MESSAGE_IOV: usize = 16;
-const MESSAGE_IOV_COUNT: usize = 24;
-const MESSAGE_CONTROL: usize = 32;
-const MESSAGE_CONTROL_BYTES: usize = 40;
-const IOVEC_BYTES: usize = 16;
+const MESSAGE_BYTES: usize = L.MMSGHDR_BYTES;
+const MESSAGE_IOV: usize = L.MMSGHDR_IOV;
+const MESSAGE_IOV_COUNT: usize = L.MMSGHDR_IOV_COUNT;
+const MESSAGE_CONTROL: usize = L.MMSGHDR_CONTROL;
+const MESSAGE_CONTROL_BYTES: usize = L.MMSGHDR_CONTROL_LENGTH;
+const IOVEC_BYTES: usize = L.IOVEC_BYTES;
 
-// SLS header
-const HEADER_FRAME: usize = 0;
-const HEADER_PACKET: usize = 12;
-const HEADER_BUNCH_ID: usize = 16;
-const HEADER_TIMESTAMP: usize = 24;
-const HEADER_MODULE: usize = 32;
-const HEADER_DAQ_RECORD: usize = 40;
-const HEADER_TYPE: usize = 46;
-const HEADER_VERSION: usize = 47;
+const HEADER_FRAME: usize = L.SLS_HEADER_FRAME_NUMBER;
+const HEADER_PACKET: usize = L.SLS_HEADER_PACKET_NUMBER;
+const HEADER_BUNCH_ID: usize = L.SLS_HEADER_DET_SPEC1;
+const HEADER_TIMESTAMP: usize = L.SLS_HEADER_TIMESTAMP;
+const HEADER_MODULE: usize = L.SLS_HEADER_MOD_ID;
+const HEADER_DAQ_RECORD: usize = L.SLS_HEADER_DET_SPEC3;
+const HEADER_TYPE: usize = L.SLS_HEADER_DET_TYPE;
+const HEADER_VERSION: usize = L.SLS_HEADER_VERSION;
 
-// GigaFRoST header
-const GF_TYPE: usize = 0;
-const GF_VERSION: usize = 1;
-const GF_STATUS: usize = 3; // stream in bits 5-7
-const GF_FRAME: usize = 8;
-const GF_ROW: usize = 14;
-const GF_TIMING: usize = 16; // time in bits 0-39
+const GF_TYPE: usize = L.GIGAFROST_HEADER_PROTOCOL_ID;
+const GF_VERSION: usize = L.GIGAFROST_HEADER_ROW_BLOCKS;
+const GF_STATUS: usize = L.GIGAFROST_HEADER_STATUS; // stream in bits 5-7
+const GF_FRAME: usize = L.GIGAFROST_HEADER_FRAME_INDEX;
+const GF_ROW: usize = L.GIGAFROST_HEADER_STARTING_ROW;
+const GF_TIMING: usize = L.GIGAFROST_HEADER_IMAGE_TIMING; // time in bits 0-39
 const GF_TIME_MASK: u64 = 0xffffffffff;
 
 const GIGAFROST: u32 = 1;

@@ -48,44 +48,39 @@ const ANNOUNCED: u32 = 1;
 const OPEN: u32 = 2;
 const CLOSED: u32 = 3;
 
-// struct mmsghdr and struct iovec, lib/os/socket.ts
-const MESSAGE_BYTES: usize = 64;
-const MESSAGE_IOV: usize = 16;
-const MESSAGE_IOV_COUNT: usize = 24;
-const MESSAGE_CONTROL: usize = 32;
-const MESSAGE_CONTROL_LENGTH: usize = 40;
-const MESSAGE_FLAGS: usize = 48;
-const MESSAGE_LENGTH: usize = 56;
-const IOVEC_BYTES: usize = 16;
+const MESSAGE_BYTES: usize = L.MMSGHDR_BYTES;
+const MESSAGE_IOV: usize = L.MMSGHDR_IOV;
+const MESSAGE_IOV_COUNT: usize = L.MMSGHDR_IOV_COUNT;
+const MESSAGE_CONTROL: usize = L.MMSGHDR_CONTROL;
+const MESSAGE_CONTROL_LENGTH: usize = L.MMSGHDR_CONTROL_LENGTH;
+const MESSAGE_FLAGS: usize = L.MMSGHDR_FLAGS;
+const MESSAGE_LENGTH: usize = L.MMSGHDR_LENGTH;
+const IOVEC_BYTES: usize = L.IOVEC_BYTES;
 const MSG_TRUNC: u32 = 0x20;
-// struct cmsghdr with UDP_GRO's i32: the size of the datagrams that were put together
-const CONTROL_BYTES: usize = 32;
-const CONTROL_SEGMENT: usize = 16;
-const CONTROL_USED: u64 = 20;
-const EXPECTED_BYTES: usize = 16;
+const CONTROL_BYTES: usize = L.GRO_CONTROL_BYTES;
+const CONTROL_SEGMENT: usize = L.GRO_CONTROL_SEGMENT;
+const CONTROL_USED: u64 = 20; // up to the size of the datagrams
+const EXPECTED_BYTES: usize = L.PREDICTION_BYTES;
 const NOTHING_EXPECTED: u64 = 0xffffffffffffffff;
 
-// SLS header; version follows type
-const HEADER_FRAME: usize = 0;
-const HEADER_PACKET: usize = 12;
-const HEADER_BUNCH_ID: usize = 16;
-const HEADER_IDENTITY: usize = 32;
-const HEADER_TYPE: usize = 46;
+const HEADER_FRAME: usize = L.SLS_HEADER_FRAME_NUMBER;
+const HEADER_PACKET: usize = L.SLS_HEADER_PACKET_NUMBER;
+const HEADER_BUNCH_ID: usize = L.SLS_HEADER_DET_SPEC1;
+const HEADER_IDENTITY: usize = L.SLS_HEADER_MOD_ID; // row and column follow
+const HEADER_TYPE: usize = L.SLS_HEADER_DET_TYPE; // version follows
 
-// GigaFRoST header; the length of a row follows the protocol id as the version does the type
-const GF_TYPE: usize = 0;
-const GF_STATUS: usize = 3;
-const GF_FRAME: usize = 8;
-const GF_ROW: usize = 14;
+const GF_TYPE: usize = L.GIGAFROST_HEADER_PROTOCOL_ID; // the length of a row follows
+const GF_STATUS: usize = L.GIGAFROST_HEADER_STATUS;
+const GF_FRAME: usize = L.GIGAFROST_HEADER_FRAME_INDEX;
+const GF_ROW: usize = L.GIGAFROST_HEADER_STARTING_ROW;
 
 const GIGAFROST: u32 = 1;
 
 /** Packet number of a row that no packet begins with. */
 const NO_PACKET: u32 = 0xffffffff;
 
-// RECEIVER.image_id_field; any other value: the bunch id, or the frame number where that is 0
-const IMAGE_ID_FRAME: u32 = 0;
-const IMAGE_ID_BUNCH: u32 = 1;
+const IMAGE_ID_FRAME: u32 = L.IMAGE_ID_FRAME_NUMBER;
+const IMAGE_ID_BUNCH: u32 = L.IMAGE_ID_BUNCH_ID;
 
 /** Frame numbers end here, so that calculations with them never overflow. */
 const LARGEST_FRAME: u64 = 1 << 62;

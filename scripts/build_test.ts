@@ -13,7 +13,9 @@ class BuildCopy implements AsyncDisposable {
   static async make(): Promise<BuildCopy> {
     const path = await Deno.makeTempDir({ prefix: `std-daq-build-${Deno.pid}-` });
     const copy = new BuildCopy(path);
-    for (const folder of ["assembly", "lib/kernels", "scripts", "wasm"]) {
+    for (
+      const folder of ["assembly", "lib/kernels", "lib/os", "lib/protocol", "scripts", "wasm"]
+    ) {
       await Deno.mkdir(`${path}/${folder}`, { recursive: true });
       for (const entry of Deno.readDirSync(`${ROOT}${folder}`)) {
         if (!entry.isFile || !/\.(ts|js)$/.test(entry.name)) continue;

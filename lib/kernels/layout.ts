@@ -61,6 +61,24 @@ export const RECEIVE_COUNTERS = [
 /** Name of a receive counter. */
 export type ReceiveCounter = typeof RECEIVE_COUNTERS[number];
 
+/** What numbers an image, in the order of RECEIVER.image_id_field; the last one: by frame where the bunch id is 0. */
+export const IMAGE_ID_FIELDS = ["frame_number", "bunch_id", "bunch_id_or_frame_number"] as const;
+
+/** What was predicted for a place of the receive vector. */
+export const PREDICTION = defineLayout("PREDICTION", {
+  frame: ["u64", "kernel", "frame number"],
+  packet: ["u64", "kernel", "packet of the frame; all ones for none"],
+});
+
+/** Control data of a received message: struct cmsghdr with what UDP_GRO says. */
+export const GRO_CONTROL = defineLayout("GRO_CONTROL", {
+  length: ["u64", "system", "bytes used"],
+  level: ["u32", "system", "SOL_UDP"],
+  type: ["u32", "system", "UDP_GRO"],
+  segment: ["u32", "system", "size of the datagrams that were put together, bytes"],
+  reserved: [{ bytes: 8 }, "system", "room for another"],
+});
+
 /** State of one module's receiver: lives in the private low area of its WebAssembly memory. */
 export const RECEIVER = defineLayout("RECEIVER", {
   host_base: ["u64", "host", "address of the WebAssembly memory in the process, for iovecs"],
@@ -121,7 +139,7 @@ export const RECEIVER = defineLayout("RECEIVER", {
   image_id_field: [
     "u32",
     "host",
-    "0: frame number, 1: bunch id (f64 in detSpec1), 2: bunch id, or frame number where that is 0",
+    "IMAGE_ID_FIELDS: frame number, bunch id (f64 in detSpec1), or either",
   ],
   hold_limit: ["u32", "host", "consecutive packets that prove a restart"],
   identity_limit: ["u32", "host", "packets that prove who sends, hold_limit at most"],

@@ -1,5 +1,5 @@
 import { deepStrictEqual } from "node:assert/strict";
-import { IOVEC, MMSGHDR } from "./socket.ts";
+import { IOVEC, MMSGHDR } from "./message_layout.ts";
 
 /** What the C compiler says about the structures that `lib/os` reads and writes by offset. */
 async function compilerLayouts(): Promise<Record<string, number>> {

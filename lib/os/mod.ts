@@ -8,6 +8,7 @@ export * from "./clock.ts";
 export * from "./errno.ts";
 export * from "./file.ts";
 export * from "./memory.ts";
+export * from "./message_layout.ts";
 export * from "./pin_library.ts";
 export * from "./platform.ts";
 export * from "./poll.ts";

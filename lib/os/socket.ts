@@ -20,36 +20,6 @@ const SO_MEMINFO = 55;
 const SK_MEMINFO_DROPS = 8;
 const MSG_DONTWAIT = 0x40;
 
-/** Offsets in Linux's `struct mmsghdr` on 64-bit machines, bytes. */
-export const MMSGHDR = {
-  bytes: 64,
-  /** u64: address of the peer's sockaddr, 0 for none. */
-  name: 0,
-  /** u32: its length. */
-  nameLength: 8,
-  /** u64: address of the iovec array. */
-  iov: 16,
-  /** u64: entries in it. */
-  iovCount: 24,
-  /** u64: address of control data, 0 for none. */
-  control: 32,
-  /** u64: its length. */
-  controlLength: 40,
-  /** i32: flags of a received message; MSG_TRUNC (0x20) when it was longer than the buffers. */
-  flags: 48,
-  /** u32: bytes received or sent. */
-  length: 56,
-} as const;
-
-/** Offsets in `struct iovec` on 64-bit machines, bytes. */
-export const IOVEC = {
-  bytes: 16,
-  /** u64: address of the buffer. */
-  base: 0,
-  /** u64: its length. */
-  length: 8,
-} as const;
-
 /** How to make a UDP socket. */
 export interface UdpSocketOptions {
   /** Address to bind, dotted IPv4; none leaves it unbound (a sender). */
@@ -135,7 +105,7 @@ export class UdpSocket implements Disposable {
   /**
    * Takes what is queued, up to `count` datagrams, without waiting.
    *
-   * @param vector Address of `count` {@link MMSGHDR} records.
+   * @param vector Address of `count` records, as MMSGHDR says.
    * @returns How many were taken; 0 when none was queued.
    * @throws {OsError} If the call fails for another reason.
    */

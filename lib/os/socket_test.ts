@@ -2,7 +2,8 @@ import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
 import { addressOf } from "./address.ts";
 import { OsError } from "./errno.ts";
 import { PollSet } from "./poll.ts";
-import { IOVEC, MMSGHDR, socketAddress, UdpSocket } from "./socket.ts";
+import { IOVEC, MMSGHDR } from "./message_layout.ts";
+import { socketAddress, UdpSocket } from "./socket.ts";
 
 /** Message vectors and buffers of `count` datagrams of `bytes` bytes in a WebAssembly memory. */
 class Batch {

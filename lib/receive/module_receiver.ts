@@ -8,7 +8,6 @@ import {
   frameBytes,
   holdLimit,
   identityLimit,
-  type ImageIdField,
   MOST_HELD_PACKETS,
   packetDataBytes,
   type PacketFormat,
@@ -16,9 +15,12 @@ import {
 } from "../detector/mod.ts";
 import {
   FRAME_ENTRY,
+  GRO_CONTROL,
   HEADER_BYTES,
+  IMAGE_ID_FIELDS,
   instantiateKernels,
   type KernelExports,
+  PREDICTION,
   RECEIVER,
 } from "../kernels/mod.ts";
 import { IOVEC, MMSGHDR } from "../os/mod.ts";
@@ -37,19 +39,8 @@ import { counterIndex, type FrameRingCounter } from "./counters.ts";
 /** Entries of the frame table: closed frames are remembered for about as many frames. */
 const TABLE_ENTRIES = 256;
 
-/** Bytes of a message's control data, and of a prediction; see `assembly/reassemble.ts`. */
-const CONTROL_BYTES = 32;
-const EXPECTED_BYTES = 16;
-
 /** Links of all quadrants of a GigaFRoST. */
 const STREAMS = 8;
-
-/** In the order of their numbers in the kernel's table. */
-const IMAGE_ID_FIELDS: readonly ImageIdField[] = [
-  "frame_number",
-  "bunch_id",
-  "bunch_id_or_frame_number",
-];
 
 const FRAME_GOOD = 1;
 const FRAME_MISSING_PACKETS = 2;
@@ -151,8 +142,8 @@ export class ModuleReceiver implements Disposable {
       parts,
       spill_at: spill === 0 ? 0 : memory.allocate(places * spill),
       spill_bytes: spill,
-      controls_at: segments === 1 ? 0 : memory.allocate(messages * CONTROL_BYTES),
-      expected_at: memory.allocate(places * EXPECTED_BYTES),
+      controls_at: segments === 1 ? 0 : memory.allocate(messages * GRO_CONTROL.$bytes),
+      expected_at: memory.allocate(places * PREDICTION.$bytes),
       stage_at: memory.allocate(2 * places * format.payloadBytes),
       hold_at: memory.allocate(holdLimit(format) * (HEADER_BYTES + format.payloadBytes)),
       table_at: memory.allocate(TABLE_ENTRIES * entryBytes),
@@ -289,8 +280,9 @@ function memoryBytes(
   const packet = HEADER_BYTES + format.payloadBytes;
   const spill = spillBytes(format);
   const tables = RECEIVER.$bytes + doneEntries(places) * FRAME_ENTRY.bitmap +
-    messages * (MMSGHDR.bytes + CONTROL_BYTES) +
-    places * (3 * IOVEC.bytes + HEADER_BYTES + EXPECTED_BYTES + 2 * format.payloadBytes + spill) +
+    messages * (MMSGHDR.bytes + GRO_CONTROL.$bytes) +
+    places *
+      (3 * IOVEC.bytes + HEADER_BYTES + PREDICTION.$bytes + 2 * format.payloadBytes + spill) +
     holdLimit(format) * packet + TABLE_ENTRIES * frameEntryBytes(format);
   return indexMemoryBytes(ring.slots) + slotMemoryBytes(ring.slotBytes, ring.slots) + tables + 4096;
 }

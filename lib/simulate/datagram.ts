@@ -1,4 +1,4 @@
-import type { SIMULATOR_KINDS } from "../kernels/mod.ts";
+import { SIMULATOR_KINDS } from "../kernels/mod.ts";
 
 /** One datagram to send. */
 export interface Datagram {
@@ -21,14 +21,18 @@ type Kind = typeof SIMULATOR_KINDS[number];
 
 /** Numbers of the kinds of datagrams. */
 export const KIND: Readonly<Record<Kind, number>> = {
-  plain: 0,
-  truncated: 1,
-  version: 2,
-  packet_number: 3,
-  detector_type: 4,
-  identity: 5,
-  bunch_id: 6,
+  plain: number("plain"),
+  truncated: number("truncated"),
+  version: number("version"),
+  packet_number: number("packet_number"),
+  detector_type: number("detector_type"),
+  identity: number("identity"),
+  bunch_id: number("bunch_id"),
 };
+
+function number(kind: Kind): number {
+  return SIMULATOR_KINDS.indexOf(kind);
+}
 
 /** A packet as it is. */
 export function plain(frame: number, packet: number): Datagram {
