@@ -45,8 +45,8 @@ export interface FileReport {
   images: number;
   /** Images asked for; null: until stopped, or it is not known. */
   images_requested: number | null;
-  /** Whether the writer closed it. */
-  closed: boolean;
+  /** Whether the writer closed it; null: it is not one of ours, which say so. */
+  closed: boolean | null;
   /** How the run ended, as its writer agent said it. */
   outcome: string | null;
   /** Ids of all rows. */
@@ -105,7 +105,7 @@ export async function checkFile(
     pixel_type: reader.pixelType,
     images,
     images_requested: requested || null,
-    closed: attributes["end_time"] !== undefined,
+    closed: isOurs(attributes) ? attributes["end_time"] !== undefined : null,
     outcome: typeof attributes["outcome"] === "string" ? attributes["outcome"] : null,
     image_ids: ids,
     statuses,
@@ -146,13 +146,24 @@ export function fileReportText(report: FileReport): string {
         : `${pixels.min} to ${pixels.max}, mean ${pixels.mean?.toPrecision(6)}, ` +
           `${pixels.invalid} without a value (${pixels.images_read} images read)`,
     ],
-    ["closed", report.closed ? `yes${report.outcome === null ? "" : `: ${report.outcome}`}` : "no"],
+    ["closed", closedText(report)],
   ];
   return [
     ...lines.map(([name, value]) => `${name.padEnd(12)}${value}`),
     ...problems.map(({ level, message }) => `${level.padEnd(12)}${message}`),
     report.valid ? "ok" : "not ok",
   ].map((line) => `${line}\n`).join("");
+}
+
+function closedText({ closed, outcome }: FileReport): string {
+  if (closed === null) return "not said";
+  return closed ? `yes${outcome === null ? "" : `: ${outcome}`}` : "no";
+}
+
+/** Whether a file says of itself what our writers do; the original's say nothing. */
+function isOurs(attributes: Readonly<Record<string, unknown>>): boolean {
+  return ["start_time", "end_time", "images_requested", "images_written"]
+    .some((name) => attributes[name] !== undefined);
 }
 
 function rowsToRead(rows: number, pixels: FileCheckOptions["pixels"]): number[] {
@@ -197,7 +208,7 @@ function countProblems(
   { images, requested, incomplete }: { images: number; requested: number; incomplete: number },
 ): FileProblem[] {
   const problems: FileProblem[] = [];
-  if (attributes["end_time"] === undefined) {
+  if (isOurs(attributes) && attributes["end_time"] === undefined) {
     problems.push(error("The file was not closed: it is being written, or its writer died."));
   }
   const isPart = attributes["file_number"] !== undefined;

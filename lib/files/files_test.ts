@@ -128,6 +128,14 @@ Deno.test("checkFile() names what a file lacks, and where it contradicts itself"
   }
 });
 
+Deno.test("checkFile() takes a file that says nothing of itself, as the original's, as it is", async () => {
+  using folder = new TestFolder();
+  write(folder.file(), [[7, 1], [8, 1]], {});
+  const report = await checkFile(folder.file());
+  assert.deepEqual([report.valid, report.closed, report.problems], [true, null, []]);
+  assert.match(fileReportText(report), /^closed {6}not said$/m);
+});
+
 Deno.test("checkFile() finds a damaged chunk, and reads no more than a sample unless it is told to", async () => {
   using folder = new TestFolder();
   {

@@ -36,7 +36,7 @@ Deno.test("daq file check says what a file is like; a bad one is an exit status"
     match(good.out, /^pixels {6}1 to 3, mean 2\.00000/m);
     match(good.out, /\nok\n$/);
     const bad = `${folder}/bad.h5`;
-    writeNexusFile(bad, smallConfig({ nexus: {} }), { options: { attributes: {} } });
+    writeNexusFile(bad, smallConfig({ nexus: {} }), { options: { attributes: { start_time: 1 } } });
     const both = await daq("check", path, bad, "--json");
     strictEqual(both.code, 1);
     const reports = both.out.trim().split("\n").map((line): { valid: boolean } => JSON.parse(line));

@@ -5,11 +5,12 @@
 import assert from "node:assert/strict";
 import * as h5wasm from "h5wasm";
 import { ArrayFile, readImageFile } from "../../lib/hdf5/mod.ts";
+import { checkFile } from "../../lib/files/mod.ts";
 import { checkNxmx } from "../../lib/nexus/mod.ts";
 import { COMPLETE } from "../../lib/nexus/_testing.ts";
 import { testContext } from "../../services/daq/_test_context.ts";
 import { runDaq } from "../../services/daq/program.ts";
-import { jungfrauConfig, Pipeline, simulate } from "../harness/mod.ts";
+import { DaqRun, jungfrauConfig, Pipeline, simulate } from "../harness/mod.ts";
 
 const PYTHON = "/usr/bin/python3";
 const SCRIPT = new URL("h5_nexus.py", import.meta.url).pathname;
@@ -135,4 +136,25 @@ Deno.test("NeXus files open in h5py, h5dump and h5wasm without a warning, and ha
       /nexus\.detector\.distance: a number above 0, m/,
     );
   });
+});
+
+Deno.test("several writers make NeXus files of compressed images, and one that shows them all", async () => {
+  const more = { number_of_writers: 2, compression: "bitshuffle-lz4", file_format: "nexus" };
+  const { daq } = await DaqRun.start(jungfrauConfig(1, { ...more, nexus: COMPLETE }));
+  await using _running = daq;
+  const path = daq.path("run.h5");
+  const written = await daq.command("write", path, "-n", "6");
+  assert.equal(written.code, 0, written.err);
+  const sending = ["--images", "6", "--rate", "50", "--pattern", "ramp"];
+  const sent = await daq.command("simulate", daq.configPath, ...sending);
+  assert.equal(sent.code, 0, sent.err);
+  assert.equal((await daq.client.waitForEnd()).acquisition.message, "Completed.");
+  const master = await lookWithH5py(path);
+  assert.deepEqual(master.shape, [6, 512, 1024]);
+  assert.deepEqual(master.root, ["entry"]);
+  assert.equal((await lookWithH5py(daq.path("run1.h5"))).shape[0], 3);
+  await output("h5dump", "-A", path);
+  const report = await checkFile(path, { pixels: "all" });
+  assert.deepEqual([report.problems, report.images, report.pixels.images_read], [[], 6, 6]);
+  assert.ok((report.pixels.max ?? 0) > 0, "pixels of compressed parts are read");
 });
