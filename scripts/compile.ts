@@ -14,57 +14,18 @@
 import { parseArgs } from "node:util";
 import settings from "../deno.json" with { type: "json" };
 
-/** What goes into a binary besides the modules that its main module imports. */
-interface Binary {
-  /** Workers: loaded by URL, so that the module graph does not show them. */
-  include: readonly string[];
+const ROOT = decodeURIComponent(new URL("../", import.meta.url).pathname);
+
+/** All services that can be compiled: every folder of `services/`. */
+export const BINARY_NAMES: readonly string[] = [...Deno.readDirSync(`${ROOT}services`)]
+  .filter((entry) => entry.isDirectory).map((entry) => entry.name).toSorted();
+
+/** Workers of a service: loaded by URL, so that the module graph does not show them. */
+function workersOf(name: string): string[] {
+  return [...Deno.readDirSync(`${ROOT}services/${name}`)]
+    .filter((entry) => entry.name.endsWith("worker.ts"))
+    .map((entry) => `services/${name}/${entry.name}`).toSorted();
 }
-
-const BINARIES = {
-  std_udp_recv: { include: ["services/std_udp_recv/worker.ts"] },
-  std_assembler: {
-    include: ["services/std_assembler/worker.ts", "services/std_assembler/converter_worker.ts"],
-  },
-  std_data_compress: {
-    include: [
-      "services/std_data_compress/worker.ts",
-      "services/std_data_compress/compress_worker.ts",
-    ],
-  },
-  std_data_decompress: {
-    include: [
-      "services/std_data_decompress/worker.ts",
-      "services/std_data_decompress/decompress_worker.ts",
-    ],
-  },
-  std_h5_writer: {
-    include: ["services/std_h5_writer/worker.ts", "services/std_h5_writer/compress_worker.ts"],
-  },
-  writer_agent: { include: [] },
-  config_deployer: { include: [] },
-  file_validator: { include: [] },
-  preview: { include: [] },
-  udp_simulator: { include: [] },
-  daq: { include: [] },
-} as const satisfies Record<string, Binary>;
-
-/** A service that can be compiled. */
-export type BinaryName = keyof typeof BINARIES;
-
-/** All of them. */
-export const BINARY_NAMES: readonly BinaryName[] = [
-  "std_udp_recv",
-  "std_assembler",
-  "std_data_compress",
-  "std_data_decompress",
-  "std_h5_writer",
-  "writer_agent",
-  "config_deployer",
-  "file_validator",
-  "preview",
-  "udp_simulator",
-  "daq",
-];
 
 /** A permission set of deno.json. */
 interface PermissionSet {
@@ -83,19 +44,27 @@ interface PermissionSet {
  * @param installDir Folder, absolute, where the binary and `libzmq.node` will be.
  * @returns The arguments, from `compile` on.
  */
-export function compileArguments(name: BinaryName, installDir: string): string[] {
+export function compileArguments(name: string, installDir: string): string[] {
   return [
     "compile",
     "--no-prompt",
     // From the packages that this service imports, not from all of node_modules with what builds and tests.
     "--node-modules-dir=none",
     "--exclude-unused-npm",
-    ...binaryPermissions(settings.permissions[name], installDir),
-    ...["wasm/kernels.wasm", ...BINARIES[name].include].flatMap((path) => ["--include", path]),
+    ...binaryPermissions(permissionSet(name), installDir),
+    ...["wasm/kernels.wasm", ...workersOf(name)].flatMap((path) => ["--include", path]),
     "--output",
     `dist/${name}`,
     `services/${name}/main.ts`,
   ];
+}
+
+/** @throws {RangeError} If deno.json has none of this name. */
+function permissionSet(name: string): PermissionSet {
+  const sets: Record<string, PermissionSet> = settings.permissions;
+  const set = sets[name];
+  if (set === undefined) throw new RangeError(`deno.json has no permission set ${name}`);
+  return set;
 }
 
 /**
@@ -128,31 +97,30 @@ async function main(): Promise<number> {
     options: { "install-dir": { type: "string" } },
     allowPositionals: true,
   });
-  const wrong = positionals.find((name) => !BINARY_NAMES.some((known) => known === name));
+  const wrong = positionals.find((name) => !BINARY_NAMES.includes(name));
   if (wrong !== undefined) {
     console.error(`There is no service ${wrong}; there are ${BINARY_NAMES.join(", ")}.`);
     return 2;
   }
-  const root = new URL("../", import.meta.url).pathname;
-  const installDir = values["install-dir"] ?? `${root}dist`;
+  const installDir = values["install-dir"] ?? `${ROOT}dist`;
   if (!installDir.startsWith("/")) {
     console.error(`--install-dir ${installDir} is relative: give the absolute path.`);
     return 2;
   }
-  await Deno.mkdir(`${root}dist`, { recursive: true });
+  await Deno.mkdir(`${ROOT}dist`, { recursive: true });
   const chosen = BINARY_NAMES.filter((name) =>
     positionals.length === 0 || positionals.includes(name)
   );
   for (const name of chosen) {
     const { code } = await new Deno.Command(Deno.execPath(), {
       args: compileArguments(name, installDir),
-      cwd: root,
+      cwd: ROOT,
     }).spawn().status;
     if (code !== 0) return code;
   }
   const machine = Deno.build.arch === "x86_64" ? "x64" : "arm64";
   const addon = `zeromq/build/linux/${machine}/node/glibc-127-Release/addon.node`;
-  await Deno.copyFile(`${root}node_modules/${addon}`, `${root}dist/libzmq.node`);
+  await Deno.copyFile(`${ROOT}node_modules/${addon}`, `${ROOT}dist/libzmq.node`);
   console.log(`dist/: ${chosen.join(", ")} and libzmq.node, to be run from ${installDir}`);
   return 0;
 }

@@ -6,6 +6,7 @@
  *   docker_flags.ts <service> <its arguments…>
  */
 import { parseArgs } from "node:util";
+import settings from "../deno.json" with { type: "json" };
 import { loadConfig } from "../lib/config/mod.ts";
 import { ExitCode, exitCodeOf } from "../lib/service/exit_code.ts";
 import { permissionsFor, type ServiceName } from "../lib/service/permissions.ts";
@@ -21,9 +22,6 @@ const SERVICES: readonly ServiceName[] = [
   "udp_simulator",
 ];
 
-/** What has no config of a detector to be narrowed by. */
-const WITHOUT_DETECTOR: readonly string[] = ["daq", "file_validator", "preview"];
-
 /**
  * The flags for `deno run`.
  *
@@ -35,9 +33,10 @@ const WITHOUT_DETECTOR: readonly string[] = ["daq", "file_validator", "preview"]
 export async function dockerFlags(service: string, args: readonly string[]): Promise<string[]> {
   const known = SERVICES.find((name) => name === service);
   if (known === undefined) {
-    if (WITHOUT_DETECTOR.includes(service)) return [`-P=${service}`];
+    const others = servicesWithoutDetector();
+    if (others.includes(service)) return [`-P=${service}`];
     throw new RangeError(
-      `There is no service ${service}; there are ${[...SERVICES, ...WITHOUT_DETECTOR].join(", ")}.`,
+      `There is no service ${service}; there are ${[...SERVICES, ...others].join(", ")}.`,
     );
   }
   const { values, positionals } = parseArgs({
@@ -67,6 +66,13 @@ export async function dockerFlags(service: string, args: readonly string[]): Pro
       ? { healthPort: Number(values["health-port"]) }
       : {}),
   });
+}
+
+/** Services that have no config of a detector to be narrowed by: all others with a permission set. */
+function servicesWithoutDetector(): string[] {
+  return Object.keys(settings.permissions).filter((name) =>
+    !SERVICES.some((known) => known === name) && isFile(`${ROOT}/services/${name}/main.ts`)
+  );
 }
 
 function isFile(path: string): boolean {

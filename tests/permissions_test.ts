@@ -52,7 +52,7 @@ const FOLLOWER: readonly Attempt[] = [
 ];
 
 /** What the named sets allow on purpose: they know neither config nor ports, nor what is measured. */
-const ALLOWED: Record<keyof typeof denoJson.permissions, readonly Attempt[]> = {
+const ALLOWED: Partial<Record<string, readonly Attempt[]>> = {
   std_udp_recv: [],
   std_assembler: [],
   std_data_compress: [],
@@ -101,15 +101,18 @@ const SERVICES = [
   "udp_simulator",
 ] as const satisfies readonly ServiceName[];
 
-for (const [name, allowed] of Object.entries(ALLOWED)) {
+/** What sets that are not listed may have: servers of this machine to talk to, who cannot be told from ports. */
+const OF_ANY_SERVICE: readonly Attempt[] = ["listen on another port"];
+
+for (const [name, set] of Object.entries(denoJson.permissions)) {
   Deno.test(`-P=${name} refuses what it must`, async () => {
-    assert.ok(name in denoJson.permissions);
+    const allowed = ALLOWED[name] ?? ("net" in set ? OF_ANY_SERVICE : []);
     assertRefused(await probe(`-P=${name}`), allowed);
   });
 }
 
-Deno.test("every named permission set is tested", () => {
-  assert.deepEqual(Object.keys(denoJson.permissions).sort(), Object.keys(ALLOWED).sort());
+Deno.test("every set that is listed is there", () => {
+  assert.deepEqual(Object.keys(ALLOWED).filter((name) => !(name in denoJson.permissions)), []);
 });
 
 for (const service of SERVICES) {

@@ -59,6 +59,7 @@ Deno.test("a service takes its config from Redis, and has its status there while
     strictEqual((await service.stop()).code, 0);
     strictEqual(await client.exists(`status.${name}`), 0);
     ok(!service.err.join().includes(new URL(redis.url).password), "the password is in no log");
+    deepStrictEqual(service.log.filter(({ level }) => level === "warning"), []);
   });
 });
 

@@ -4,6 +4,8 @@ import { StoreError } from "./store_error.ts";
 
 /** Longest wait for Redis when a config is asked for, ms. */
 const CONFIG_MS = 5_000;
+/** A connection that takes longer at the start is an outage, ms. */
+const START_MS = 2_000;
 /** Field that tells whose status it is, where several instances have one name. Ours. */
 const INSTANCE = "instance";
 
@@ -24,6 +26,7 @@ export function statusKey(serviceName: string): string {
 export class ServiceRegistry implements Disposable {
   readonly #redis: RedisConnection;
   readonly #instance = crypto.randomUUID();
+  #started = false;
 
   private constructor(redis: RedisConnection) {
     this.#redis = redis;
@@ -73,6 +76,9 @@ export class ServiceRegistry implements Disposable {
     fields: Readonly<Record<string, string>>,
     ttlMs: number,
   ): Promise<void> {
+    // The first connection takes a moment: that is no outage.
+    if (!this.#started) await this.#redis.untilReady(AbortSignal.timeout(START_MS));
+    this.#started = true;
     const key = statusKey(serviceName);
     const pairs = Object.entries({ ...fields, [INSTANCE]: this.#instance }).flat();
     // Both or none: a status without an end would outlive its service.

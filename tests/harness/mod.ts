@@ -21,6 +21,7 @@ export * from "./python_peer.ts";
 export * from "./rabbitmq.ts";
 export * from "./redis.ts";
 export * from "./ring_entries.ts";
+export * from "./service_process.ts";
 export * from "./simulate.ts";
 export * from "./small_disk.ts";
 export * from "./stream_listener.ts";
