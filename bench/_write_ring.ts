@@ -8,12 +8,7 @@ import type { Accounting } from "../lib/accounting/mod.ts";
 import type { File } from "../lib/os/mod.ts";
 import { encodeImageMetadata, type RecordImageAction } from "../lib/protocol/mod.ts";
 import { indexMemoryBytes, RingWriter, SharedMemory } from "../lib/ring/mod.ts";
-import {
-  type Compressors,
-  createBeneathRoots,
-  FileWriter,
-  type ImageLocator,
-} from "../lib/writer/mod.ts";
+import { type Compressors, DataRoots, FileWriter, type ImageLocator } from "../lib/writer/mod.ts";
 
 /** Pixels of a row, 16 bit each. */
 export const WIDTH = 1024;
@@ -64,13 +59,18 @@ export function makeWriter(
   },
 ): FileWriter {
   const { height, images, compressors, compressedImages = false, folder, onFile } = options;
+  const roots = new DataRoots([folder]);
   return new FileWriter({
     ...{ detector: "bench", detectorType: "jungfrau-raw", pixelType: "uint16" },
     ...{ height, width: WIDTH, images, compressors, compressedImages },
-    createFile: (path) => {
-      const file = createBeneathRoots(path, [folder]);
-      onFile?.(file);
-      return file;
+    output: {
+      create: (path) => {
+        const file = roots.create(path);
+        onFile?.(file);
+        return file;
+      },
+      remove: (path) => roots.remove(path),
+      syncFolder: () => {},
     },
     readAccounting: () => ({}) as Accounting, // nothing to count here
     attributes: {},

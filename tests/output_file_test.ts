@@ -1,5 +1,6 @@
 /** Where files may be written, and what happens when the disk is full. */
 import assert from "node:assert/strict";
+import { dirname } from "node:path";
 import { DaqApiError } from "../lib/http/mod.ts";
 import { simulateImage } from "../lib/simulate/mod.ts";
 import {
@@ -11,6 +12,7 @@ import {
   simulate,
   SmallDisk,
   startSimulator,
+  TestDetector,
   WriterDriver,
 } from "./harness/mod.ts";
 
@@ -133,6 +135,48 @@ Deno.test("a full disk fails the acquisition with that reason, and the file stay
   await simulate(pipeline, "--pattern", "ramp", "--images", "3", "--start-id", "100000");
   await pipeline.finished();
   assert.deepEqual(imageIds(await readWithH5py(next.path)), [100_000, 100_001, 100_002]);
+});
+
+Deno.test("files are overwritten, and folders made, only for requests that say so", async () => {
+  await using pipeline = await Pipeline.start(jungfrauConfig(1, { file_mode: "0640" }));
+  using detector = new TestDetector(pipeline.config);
+  Deno.writeTextFileSync(pipeline.path("there.h5"), "old");
+  const { path } = await pipeline.write("there.h5", 2, { overwrite: true });
+  detector.send(0, 1);
+  await pipeline.finished();
+  assert.deepEqual(imageIds(await readWithH5py(path)), [0, 1]);
+  const deep = await pipeline.write("2026/e1/run.h5", 1, { create_directories: true });
+  detector.send(2, 2);
+  await pipeline.finished();
+  assert.deepEqual(imageIds(await readWithH5py(deep.path)), [2]);
+  assert.equal(Deno.statSync(deep.path).mode! & 0o777, 0o640);
+  assert.equal(Deno.statSync(pipeline.path("2026/e1")).mode! & 0o777, 0o750);
+});
+
+Deno.test("files are written as writer_user_id, or not at all", async () => {
+  const uid = 65_534;
+  const config = { writer_user_id: uid, fsync: "at_end" };
+  const mayNot = Deno.uid() === 0 ? ["setpriv", "--bounding-set=-setuid,-setgid"] : [];
+  await using weak = await Pipeline.start(jungfrauConfig(1, config), {
+    services: [],
+    wrap: { std_h5_writer: mayNot },
+  });
+  const process = weak.spawn("std_h5_writer");
+  assert.equal((await process.end()).code, 4);
+  assert.match(process.tail(), /set(groups|fsuid) to user 65534.*EPERM/);
+  if (Deno.uid() !== 0) return; // who is not root cannot become somebody else
+
+  await using pipeline = await Pipeline.start(jungfrauConfig(1, config));
+  using detector = new TestDetector(pipeline.config);
+  await assert.rejects(pipeline.write("run.h5", 2), /run\.h5.*EACCES/); // the folder is root's
+  Deno.chownSync(pipeline.dataRoot, uid, null);
+  Deno.chmodSync(dirname(pipeline.dataRoot), 0o755);
+  const { path } = await pipeline.write("made/run.h5", 2, { create_directories: true });
+  detector.send(0, 1);
+  await pipeline.finished();
+  assert.deepEqual(imageIds(await readWithH5py(path)), [0, 1]);
+  assert.equal(Deno.statSync(path).uid, uid);
+  assert.equal(Deno.statSync(pipeline.path("made")).uid, uid);
 });
 
 /** Every image in the file is the one that was simulated. */

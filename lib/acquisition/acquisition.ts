@@ -295,7 +295,7 @@ function onRecorded(
 ): Transition {
   // More answers than images: not of this run, or given twice.
   if (run.answered === run.requested) return unexpected(state, answer);
-  const counted = { ...run, acknowledges: true, answered: run.answered + 1 };
+  const counted = withVisible({ ...run, acknowledges: true, answered: run.answered + 1 }, answer);
   if (!answer.ok && answer.reason.startsWith(REASON_NO_FILE)) {
     return restarted(state, counted, now);
   }
@@ -323,7 +323,10 @@ function onConfirmed(run: Run, answer: WriterAnswer, now: Instant): Transition {
       : close(state, { ...run, failure: run.failure ?? writeFailure(answer) }, now);
   }
   const { requested } = run;
-  const confirmed = run.acknowledges ? run : { ...run, completed: requested, answered: requested };
+  const confirmed = withVisible(
+    run.acknowledges ? run : { ...run, completed: requested, answered: requested },
+    answer,
+  );
   const failure = run.failure ?? miscount(confirmed, answer);
   return close(state, failure === undefined ? confirmed : { ...confirmed, failure }, now);
 }
@@ -416,8 +419,7 @@ function loseWriter(state: AcquisitionState, now: Instant, reason: string): Tran
   const started = phase === "recording" || phase === "flushing" || phase === "closing";
   const failure = `${reason}; ` +
     (started
-      ? `${run.completed} images were confirmed on file before. ` +
-        "The file stays readable up to the last images the writer published"
+      ? `${safeImages(run)}. The file stays readable with them`
       : "the acquisition was not started") +
     ". Check that std_h5_writer runs; the next start tries again";
   const effects: AcquisitionEffect[] = [{ kind: "drop_unsent" }];
@@ -505,8 +507,18 @@ function writeFailure(answer: WriterAnswer): string {
 }
 
 function restartMessage(run: Run): string {
-  return `the file writer restarted during the acquisition; ${run.completed} images were ` +
-    `confirmed on file in ${run.request.outputFile} before`;
+  return `the file writer restarted during the acquisition; ${safeImages(run)}`;
+}
+
+/** What readers of the file see only grows. */
+function withVisible(run: Run, { nVisible }: WriterAnswer): Run {
+  return nVisible === undefined ? run : { ...run, visible: Math.max(run.visible ?? 0, nVisible) };
+}
+
+/** What is on disk of a run whose writer is gone. */
+function safeImages({ completed, visible, request: { outputFile } }: Run): string {
+  if (visible === undefined) return `${completed} images were written to ${outputFile}`;
+  return `at least ${visible} images are safe in ${outputFile}, of ${completed} that were written`;
 }
 
 function sentence(text: string): string {

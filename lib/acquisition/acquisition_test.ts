@@ -534,6 +534,29 @@ Deno.test("transition() knows a restarted writer by its answer and is ready at o
   assert.match(driver.acquisition.message, /^ERROR: the file writer restarted/);
 });
 
+Deno.test("transition() says how many images are safe when the writer dies, as far as it knows", () => {
+  const written = (nWritten: number, nVisible: number): AcquisitionEvent => ({
+    kind: "answer",
+    answer: { ok: true, reason: "", action: "record_image", nWritten, nVisible },
+  });
+  const driver = reach(
+    start(9),
+    yes("create_file"),
+    image(),
+    written(1, 0),
+    image(),
+    written(2, 2),
+  );
+  driver.feed(image(), written(3, 2), image(), tick);
+  assert.match(
+    driver.acquisition.message,
+    /at least 2 images are safe in \/data\/run\.h5, of 3 that were written\. .*std_h5_writer/,
+  );
+  const restarted = reach(start(9), yes("create_file"), image(), written(1, 1), image());
+  restarted.feed(no("record_image", REASON_NO_FILE));
+  assert.match(restarted.acquisition.message, /restarted .*; at least 1 images are safe/);
+});
+
 Deno.test("transition() closes a file left open in the writer once, then creates its own", () => {
   const driver = reach(start(), no("create_file", REASON_FILE_OPEN), yes("close_file"));
   assert.equal(driver.state.phase, "creating");
@@ -549,6 +572,31 @@ Deno.test("transition() ignores answers of an earlier run when a new one is crea
   assert.equal(driver.state.phase, "creating");
   driver.feed(yes("create_file"));
   assert.equal(driver.state.phase, "recording");
+});
+
+Deno.test("transition() counts more than a million images, in constant memory", () => {
+  const n = 1_000_003;
+  const driver = reach(start(n), yes("create_file"));
+  let state = driver.state;
+  const metadata = { ...METADATA };
+  const written = yes("record_image");
+  for (let i = 0; i < n; i++) {
+    const event: AcquisitionEvent = {
+      kind: "image",
+      image: { entry: BigInt(i), skipped: 0, metadata: { ...metadata, imageId: BigInt(i) } },
+    };
+    state = transition(state, event, driver.now, LIMITS).state;
+    state = transition(state, written, driver.now, LIMITS).state;
+  }
+  driver.state = state;
+  assert.equal(state.phase, "flushing");
+  driver.feed(yes("confirm_last_image", n), yes("close_file"));
+  assert.equal(driver.acquisition.message, "Completed.");
+  assert.equal(driver.acquisition.stats.nWriteCompleted, n);
+  assert.ok(
+    JSON.stringify(state, (_, value) => typeof value === "bigint" ? `${value}` : value).length <
+      1000,
+  );
 });
 
 Deno.test("nextDeadline() moves with every answer and is absent when none is owed", () => {

@@ -33,6 +33,14 @@ export class OutputPathError extends Error {
   }
 }
 
+/** What is allowed besides. */
+export interface OutputPathOptions {
+  /** A file may be there, and is replaced. */
+  readonly overwrite?: boolean;
+  /** Folders may be missing, and are made. */
+  readonly createFolders?: boolean;
+}
+
 /** What the check needs to know of a file. */
 export interface FileKind {
   /** Whether it is a folder. */
@@ -62,23 +70,28 @@ export type Look = (path: string) => FileKind | undefined;
  * the root with the kernel's own protection. This check exists to refuse early and to explain.
  *
  * @param roots Allowed folders, absolute; trusted, may be or contain links themselves.
+ * @param options What is allowed besides.
  * @param look Reads a file's kind; {@linkcode lookAtFile} outside tests.
  * @throws {OutputPathError} If the path is refused.
  */
 export function checkOutputPath(
   path: string,
   roots: readonly string[],
+  options: OutputPathOptions = {},
   look: Look = lookAtFile,
 ): OutputPath {
   checkForm(path);
   const place = findRoot(path, roots);
   const explainingLook: Look = (file) => lookOrExplain(file, path, look);
-  checkFolders(place, explainingLook);
-  if (explainingLook(path) !== undefined) {
+  checkFolders(place, explainingLook, options.createFolders ?? false);
+  const there = explainingLook(path);
+  if (there?.isDirectory || (there !== undefined && !options.overwrite)) {
     throw new OutputPathError(
       "exists",
       path,
-      `Output file ${path} exists already. Files are never overwritten: choose another name.`,
+      there.isDirectory
+        ? `Output file ${path} is a folder: choose another name.`
+        : `Output file ${path} exists already: choose another name, or ask to overwrite it.`,
     );
   }
   return place;
@@ -150,7 +163,7 @@ function findRoot(path: string, roots: readonly string[]): OutputPath {
   return { path, root: fitting.root, relative: path.slice(fitting.prefix.length) };
 }
 
-function checkFolders(place: OutputPath, look: Look): void {
+function checkFolders(place: OutputPath, look: Look, mayBeMissing: boolean): void {
   const { path, root, relative } = place;
   const top = root.endsWith("/") ? root.slice(0, -1) : root;
   let folder = top;
@@ -158,10 +171,12 @@ function checkFolders(place: OutputPath, look: Look): void {
     new OutputPathError(
       "no_folder",
       path,
-      `Output file ${path}: ${what}. Create the folder first.`,
+      `Output file ${path}: ${what}. Create the folder first, or ask for it (create_directories).`,
     );
   for (const name of relative.split("/")) {
     const kind = folder === "" ? { isDirectory: true, isSymlink: false } : look(folder);
+    // Below the root there is nothing then, that could be a link.
+    if (kind === undefined && mayBeMissing && folder !== top) return;
     if (kind === undefined) throw missing(`folder ${folder} does not exist`);
     if (kind.isSymlink && folder !== top) throw linkError(path, folder, root);
     if (!kind.isDirectory && !kind.isSymlink) throw missing(`${folder} is not a folder`);

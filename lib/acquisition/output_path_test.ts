@@ -58,6 +58,39 @@ Deno.test("checkOutputPath() takes a root that is itself a link", () => {
   });
 });
 
+Deno.test("checkOutputPath() takes a file that is there, and folders that are not, when asked to", () => {
+  withTree((root) => {
+    const overwrite = { overwrite: true };
+    assert.ok(checkOutputPath(`${root}/runs/there.h5`, [root], overwrite));
+    const createFolders = { createFolders: true };
+    assert.ok(checkOutputPath(`${root}/runs/a/b/x.h5`, [root], createFolders));
+    assert.ok(checkOutputPath(`${root}/x.h5`, [root], createFolders));
+    const refusals: [string, OutputPathProblem, RegExp][] = [
+      [`${root}/runs/dangling.h5`, "symlink", /is a symbolic link/],
+      [`${root}/link/a/x.h5`, "symlink", /is a symbolic link/],
+      [`${root}/runs/there.h5/a/x.h5`, "no_folder", /is not a folder/],
+      [`${root}/runs/folder.h5`, "exists", /is a folder/],
+    ];
+    Deno.mkdirSync(`${root}/runs/folder.h5`);
+    for (const [path, problem, says] of refusals) {
+      const both = { ...overwrite, ...createFolders };
+      assert.throws(() => checkOutputPath(path, [root], both), (error) => {
+        assert.ok(error instanceof OutputPathError);
+        assert.equal(error.problem, problem);
+        assert.match(error.message, says);
+        return true;
+      });
+    }
+    refused(`${root}/runs/a/x.h5`, [root], "no_folder", /or ask for it \(create_directories\)/);
+    refused(`${root}/runs/there.h5`, [root], "exists", /or ask to overwrite it/);
+    const noRoot = `${root}/gone`;
+    assert.throws(
+      () => checkOutputPath(`${noRoot}/x.h5`, [noRoot], createFolders),
+      /gone does not/,
+    );
+  });
+});
+
 Deno.test("checkOutputPath() refuses malformed paths", () => {
   const cases: [string, RegExp][] = [
     ["x.h5", /not an absolute path/],
@@ -101,13 +134,13 @@ Deno.test("checkOutputPath() refuses missing folders and files in the place of f
 });
 
 Deno.test("checkOutputPath() refuses a file that exists", () => {
-  withTree((root) => refused(`${root}/runs/there.h5`, [root], "exists", /never overwritten/));
+  withTree((root) => refused(`${root}/runs/there.h5`, [root], "exists", /ask to overwrite it/));
 });
 
 Deno.test("checkOutputPath() explains a folder it cannot look at", () => {
   assert.throws(
     () =>
-      checkOutputPath("/data/x.h5", ["/data"], () => {
+      checkOutputPath("/data/x.h5", ["/data"], {}, () => {
         throw new Deno.errors.PermissionDenied("no");
       }),
     (error) => error instanceof OutputPathError && /cannot look at \/data: no/.test(error.message),
@@ -127,6 +160,7 @@ Deno.test("checkOutputPath() accepts only plain paths below a root, whatever it 
         const place = checkOutputPath(
           path,
           ["/data"],
+          {},
           (file) => {
             folders.add(file);
             return file === path ? undefined : { isDirectory: true, isSymlink: false };

@@ -5,6 +5,7 @@
  */
 import type {
   FileCompression,
+  FsyncPolicy,
   ImageMetadata,
   RunEnd,
   WriterActionName,
@@ -38,6 +39,12 @@ export interface StartRequest extends ImageIdRange {
   readonly fileFormat?: WriterFileFormat;
   /** What a NeXus file tells of the experiment, checked, JSON; left out: what the config says. */
   readonly nexus?: string;
+  /** When files are forced to the disk; left out: as the writer's config says. */
+  readonly fsync?: FsyncPolicy;
+  /** Take the place of files that are there; left out: that is refused. */
+  readonly overwrite?: boolean;
+  /** Make the folders that are missing; left out: as the writer's config says. */
+  readonly createFolders?: boolean;
   /** The user's number for this acquisition; fits an unsigned 64-bit integer. */
   readonly runId: bigint;
   /** The whole request as the user sent it, JSON; stored in the file. */
@@ -81,6 +88,8 @@ export interface WriterAnswer {
   readonly imageId?: bigint;
   /** Images in the current file so far. */
   readonly nWritten?: number;
+  /** Images that readers of the file see by now. */
+  readonly nVisible?: number;
 }
 
 /** What can happen to an acquisition. */
@@ -152,6 +161,8 @@ export interface Run {
   readonly requested: number;
   /** Images on file, as the writer answered. */
   readonly completed: number;
+  /** Images that readers of the file see, as the writer last said; absent where it does not say. */
+  readonly visible?: number;
   /** Images of this run that were overwritten in the ring before the writer was told of them. */
   readonly skipped: number;
   /** Requested images that were overwritten in the ring before the writer got to them. */

@@ -39,6 +39,7 @@ const CHECKS: readonly Check[] = [
   ),
   check(["detector_type", "module_positions"], checkOverlaps),
   check(["compression", "compressed_ring"], checkCompressedRing),
+  check(["switch_user_active", "writer_user_id"], checkUser),
   check(["detector_type", "image_id_source"], checkImageIdSource),
   check(["detector_type", "double_pixels"], checkDoublePixels),
   check(["detector_type", "double_pixels", "module_positions"], checkGapsToShare),
@@ -119,6 +120,14 @@ function checkCompressedRing(
   if (!compressed_ring || compression === "bitshuffle-lz4") return [];
   const expected = "bitshuffle-lz4 with compressed_ring, which has no other images";
   return [{ path: "compression", value: compression, expected }];
+}
+
+function checkUser(
+  { switch_user_active, writer_user_id }: Fields<"switch_user_active" | "writer_user_id">,
+): ConfigIssue[] {
+  if (!switch_user_active || writer_user_id !== undefined) return [];
+  const expected = "false, or a writer_user_id that files are written as";
+  return [{ path: "switch_user_active", value: switch_user_active, expected }];
 }
 
 function checkWindow(config: Fields<"frame_slots" | "frame_window">): ConfigIssue[] {

@@ -41,6 +41,9 @@ Deno.test("parseConfig() fills in the defaults of the reference", () => {
     use_all_forwarders: false,
     sender_sends_full_images: false,
     module_sync_queue_size: 50,
+    fsync: "none",
+    file_mode: "0644",
+    create_directories: false,
     no_images_timeout: 60,
     number_of_writers: 1,
     gpfs_block_size: 16777216,
@@ -205,8 +208,6 @@ Deno.test("parseConfig() warns when module_positions has no effect", async () =>
 Deno.test("parseConfig() warns of each field that would do something in the reference, and does not here", () => {
   const changes = {
     gpfs_block_size: 4_194_304,
-    switch_user_active: true,
-    writer_user_id: 1234,
     max_number_of_forwarders_spawned: 2,
     use_all_forwarders: true,
     sender_sends_full_images: true,
@@ -225,14 +226,13 @@ Deno.test("parseConfig() warns of each field that would do something in the refe
       { submodule: 1, port: 7001, activate: true },
     ],
   }));
-  assert.equal(warnings.length, 9);
+  assert.equal(warnings.length, 7);
   assert.match(warnings.join(), /submodule_info\[0\]\.activate is ignored: module 0 is received/);
 });
 
 Deno.test("parseConfig() does not warn of fields without effect that ask for nothing else", () => {
   const { warnings } = parseConfig(jungfrau({
     gpfs_block_size: 16_777_216,
-    switch_user_active: false,
     max_number_of_forwarders_spawned: 8,
     use_all_forwarders: false,
     sender_sends_full_images: false,

@@ -51,6 +51,11 @@ const IMAGE_ID_SOURCES = ["bunch_id", "frame_number"] as const;
 const ROTATIONS = [0, 90, 180, 270] as const;
 const BIT_DEPTHS = [4, 8, 16, 32] as const;
 const FILE_COMPRESSIONS = ["none", "bitshuffle-lz4"] as const;
+const FSYNC_POLICIES = ["none", "at_end", "every_second"] as const;
+const FILE_MODE = /^0?[0-7]{3}$/;
+const FILE_MODE_LIMITS =
+  'permission bits with which the owner reads and writes and others do not write, like "0640"';
+const FILE_MODE_EXPECTED = 'permission bits in octal, like "0640"';
 const SECONDS = "a number of seconds from 0 to 86400";
 const boolean = z.boolean("true or false");
 
@@ -270,6 +275,33 @@ export const detectorConfigSchema = z.object({
   compression_threads: integer(1, 64).default(1).meta(
     notes("Threads of each writer that compress images.", { origin: "addition" }),
   ),
+  fsync: z.enum(FSYNC_POLICIES, oneOf(FSYNC_POLICIES)).default("none").meta(
+    notes(
+      "When files are forced to the disk, against loss of power, when a request does not say: not at all, when they are closed, or also every second.",
+      { origin: "addition" },
+    ),
+  ),
+  file_mode: z.string(FILE_MODE_EXPECTED).regex(FILE_MODE, FILE_MODE_EXPECTED)
+    .refine((text) => /^0?[67][04-7][045]$/.test(text), FILE_MODE_LIMITS).default("0644").meta(
+      notes(
+        "Permission bits of files; folders that are made can be entered by who may read files. The owner may read and write, others not write.",
+        { origin: "addition" },
+      ),
+    ),
+  file_group: z.union([
+    z.string().regex(SHM_GROUP),
+    integer(0, MAX_UID),
+  ], "a group name or a group id").optional().meta(
+    notes("Group of files and of folders that are made; their user has to be in it.", {
+      origin: "addition",
+    }),
+  ),
+  create_directories: boolean.default(false).meta(
+    notes(
+      "Whether folders of an output file that are missing are made when a request does not say.",
+      { origin: "addition" },
+    ),
+  ),
   no_images_timeout: z.number(SECONDS).min(0, SECONDS).max(86_400, SECONDS).default(60).meta(
     notes(
       "Time without a new image after which an acquisition of a known number of images, or to a last id, ends as FAILED when a request does not say; 0: it waits, as the reference does.",
@@ -314,10 +346,16 @@ export const detectorConfigSchema = z.object({
     notes("Longest time the delay filter holds an image back.", { ...REFERENCE, unit: "s" }),
   ),
   switch_user_active: boolean.optional().meta(
-    notes("Whether files are written as another user than the service's.", REFERENCE),
+    notes(
+      "Whether files are written as writer_user_id; when absent, they are if there is one.",
+      REFERENCE,
+    ),
   ),
   writer_user_id: integer(0, MAX_UID).optional().meta(
-    notes("User id that files are written as.", REFERENCE),
+    notes(
+      "User id that files are written as, with its groups. std_h5_writer needs CAP_SETUID and CAP_SETGID for another than its own, and does not start without.",
+      REFERENCE,
+    ),
   ),
   submodule_info: z.union([
     z.array(submoduleSchema, "a list of sub-modules"),

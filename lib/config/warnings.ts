@@ -73,14 +73,6 @@ const WITHOUT_EFFECT = {
     unless: 16_777_216,
     instead: "images are aligned to 4096 bytes in the file, whatever its file system",
   },
-  switch_user_active: {
-    unless: false,
-    instead: "files belong to the user that std_h5_writer runs as; run it as theirs",
-  },
-  writer_user_id: {
-    unless: undefined,
-    instead: "files belong to the user that std_h5_writer runs as; run it as this one",
-  },
   max_number_of_forwarders_spawned: { unless: 8, instead: "images stay on this machine" },
   use_all_forwarders: { unless: false, instead: "images stay on this machine" },
   sender_sends_full_images: { unless: false, instead: "images stay on this machine" },

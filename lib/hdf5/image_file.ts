@@ -16,10 +16,10 @@ import { FileSpace } from "./_space.ts";
 import {
   buildStructure,
   type DatasetAttributes,
-  END_OF_FILE_AT,
   type Structure,
   writeStructure,
 } from "./_structure.ts";
+import { Superblock } from "./_superblock.ts";
 import type { ImageCompression } from "./compression.ts";
 import type { FileTree } from "./file_tree.ts";
 import { PIXEL_BYTES, type PixelType } from "./pixel_type.ts";
@@ -135,6 +135,7 @@ export class ImageFile {
   readonly #options: ImageFileOptions;
   readonly #structure: Structure;
   readonly #space: FileSpace;
+  readonly #superblock: Superblock;
   readonly #dataIndex: ChunkIndex;
   readonly #metadata: Records;
   readonly #info: Records | undefined;
@@ -151,6 +152,7 @@ export class ImageFile {
   #rows = 0;
   #skipped = 0;
   #published = 0;
+  #publishedSkipped = 0;
   #storedEnd = 0;
   #open = true;
 
@@ -201,6 +203,8 @@ export class ImageFile {
 
     // Valid from the first write on: the structure alone is an empty image file.
     const { bytes, metadata, info: infoFields } = this.#structure;
+    this.#superblock = new Superblock(bytes);
+    bytes.set(this.#superblock.growing(bytes.byteLength));
     writeStructure(file, this.#structure);
     const preallocate = options.preallocate ?? !file.path.startsWith("/dev/shm/");
     this.#space = new FileSpace(file, bytes.byteLength, preallocate);
@@ -234,6 +238,11 @@ export class ImageFile {
   /** Rows that a reader of the file sees. */
   get publishedImages(): number {
     return this.#published;
+  }
+
+  /** Images that a reader of the file sees. */
+  get visibleImages(): number {
+    return this.#published - this.#publishedSkipped;
   }
 
   /** Size of one image that is not compressed, bytes. */
@@ -319,6 +328,7 @@ export class ImageFile {
       this.#put(lengthAt, BigInt(this.#rows));
     }
     this.#published = this.#rows;
+    this.#publishedSkipped = this.#skipped;
     for (const each of records) each.published();
   }
 
@@ -351,7 +361,8 @@ export class ImageFile {
     this.publish();
     putLast?.(() => this.#putEnd());
     putTexts();
-    this.#putEnd();
+    // The last readers that follow it have what they need in memory.
+    this.#file.writeAt(this.#superblock.finished(this.#space.end), 0);
     this.#file.truncate(this.#space.end);
     this.#open = false;
   }
@@ -391,7 +402,7 @@ export class ImageFile {
   /** Stores the end of file: a reader refuses a file shorter than that, and addresses behind it. */
   #putEnd(): void {
     if (this.#storedEnd === this.#space.end) return;
-    this.#put(END_OF_FILE_AT, BigInt(this.#space.end));
+    this.#file.writeAt(this.#superblock.growing(this.#space.end), 0);
     this.#storedEnd = this.#space.end;
   }
 

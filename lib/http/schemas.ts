@@ -52,6 +52,16 @@ export const writeRequestSchema = z.looseObject({
     description: "Ours: threads of each writer to compress on, at most the config's " +
       "compression_threads, which is the default.",
   }),
+  overwrite: z.boolean().optional().meta({
+    description: "Ours: take the place of a file that is there. Default: that is refused.",
+  }),
+  create_directories: z.boolean().optional().meta({
+    description: "Ours: make the folders of output_file that are missing. " +
+      "Default: the config's create_directories.",
+  }),
+  fsync: z.enum(["none", "at_end", "every_second"]).optional().meta({
+    description: "Ours: when files are forced to the disk. Default: the config's fsync.",
+  }),
   start_image_id: uint64.optional().meta({
     type: "integer",
     format: "uint64",
@@ -226,6 +236,12 @@ export interface WriteRequest {
   compression?: "none" | "bitshuffle-lz4";
   /** Threads of each writer to compress on, at most the config's `compression_threads`. */
   compression_threads?: number;
+  /** Take the place of a file that is there; default: that is refused. */
+  overwrite?: boolean;
+  /** Make the folders of the file that are missing; default: the config's `create_directories`. */
+  create_directories?: boolean;
+  /** When files are forced to the disk; default: the config's `fsync`. */
+  fsync?: "none" | "at_end" | "every_second";
   /** Images with smaller ids are left alone. */
   start_image_id?: number | bigint;
   /** Id of the last image. */

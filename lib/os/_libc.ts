@@ -23,6 +23,8 @@ const SYMBOLS = {
   memfd_create: { parameters: ["buffer", "u32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
   unlink: { parameters: ["buffer"], result: "i32" },
+  unlinkat: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  mkdirat: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   link: { parameters: ["buffer", "buffer"], result: "i32" },
   rename: { parameters: ["buffer", "buffer"], result: "i32" },
   chmod: { parameters: ["buffer", "u32"], result: "i32" },
@@ -36,6 +38,7 @@ const SYMBOLS = {
   fchown: { parameters: ["i32", "u32", "u32"], result: "i32" },
   flock: { parameters: ["i32", "i32"], result: "i32" },
   lseek: { parameters: ["i32", "i64", "i32"], result: "i64" },
+  statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
   statvfs: { parameters: ["buffer", "buffer"], result: "i32" },
   pwrite: { parameters: ["i32", "usize", "usize", "i64"], result: "isize" },
   pwrite_buffer: { name: "pwrite", parameters: ["i32", "buffer", "usize", "i64"], result: "isize" },
@@ -70,6 +73,15 @@ const SYMBOLS = {
   /** In libc since glibc 2.34. */
   dlopen: { parameters: ["buffer", "i32"], result: "usize", optional: true },
   getpid: { parameters: [], result: "i32" },
+  geteuid: { parameters: [], result: "u32" },
+  getpwuid: { parameters: ["u32"], result: "usize" },
+  getgrouplist: { parameters: ["buffer", "u32", "buffer", "buffer"], result: "i32" },
+  /** Of the calling thread only. */
+  setfsuid: { parameters: ["u32"], result: "i32" },
+  setfsgid: { parameters: ["u32"], result: "i32" },
+  /** Of the calling thread only, unlike libc's functions of these names. */
+  getgroups_thread: { name: "syscall", parameters: ["i64", "i64", "buffer"], result: "i64" },
+  setgroups_thread: { name: "syscall", parameters: ["i64", "i64", "buffer"], result: "i64" },
   sched_setaffinity: { parameters: ["i32", "usize", "buffer"], result: "i32" },
   getrusage: { parameters: ["i32", "buffer"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;

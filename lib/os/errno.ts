@@ -55,6 +55,7 @@ const NAMES: Readonly<Record<number, string>> = {
   110: "ETIMEDOUT",
   111: "ECONNREFUSED",
   113: "EHOSTUNREACH",
+  116: "ESTALE",
   122: "EDQUOT",
 };
 
@@ -66,11 +67,13 @@ const ADVICE: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: "no interface of this machine has the address: correct udp_bind_address",
   EDQUOT: "the quota is used up: free space or choose another folder",
   EEXIST: "choose another name or remove the old file",
+  EIO: "the disk, or the way to it, is broken: the kernel's log (dmesg) says more",
   EMFILE: "too many open files: raise `ulimit -n`",
   ENOENT: "check that the path exists",
   ENOMEM: "not enough memory: lower the slot counts or `--ram`",
   ENOSPC: "the disk or /dev/shm is full: free space or lower the slot counts",
   EPERM: "the process lacks the privilege for this call",
+  ESTALE: "the file server no longer knows the file: look at the mount",
   EROFS: "the file system is mounted read-only: choose another folder",
 };
 
@@ -109,6 +112,7 @@ export const Errno = {
   EPERM: 1,
   ENOENT: 2,
   EINTR: 4,
+  EIO: 5,
   EAGAIN: 11,
   EACCES: 13,
   EEXIST: 17,

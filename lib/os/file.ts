@@ -14,6 +14,9 @@ const O_CLOEXEC = 0o2000000;
 // O_NOFOLLOW differs between the two architectures (asm-generic and arm64's own value).
 const O_NOFOLLOW = Deno.build.arch === "aarch64" ? 0o100000 : 0o400000;
 const O_DIRECTORY = Deno.build.arch === "aarch64" ? 0o40000 : 0o200000;
+const O_PATH = 0o10000000;
+const AT_EMPTY_PATH = 0x1000;
+const STATX_NLINK = 4;
 const SYS_OPENAT2 = 437n; // the same number on both architectures
 const RESOLVE_NO_MAGICLINKS = 0x02n;
 const RESOLVE_NO_SYMLINKS = 0x04n;
@@ -83,26 +86,64 @@ export class File implements Disposable {
    */
   static openBeneath(root: string, path: string, options: OpenOptions = {}): File {
     const { write = false, create = false, mode = 0o600 } = options;
-    const directory = libc.open(cString(root), O_CLOEXEC | O_DIRECTORY, 0);
-    if (directory < 0) throw lastError("open", root);
+    using directory = openFolder(root);
+    let flags = write ? O_RDWR : 0;
+    if (create) flags |= O_CREAT;
+    if (create === "exclusive") flags |= O_EXCL;
+    const fd = openAt(directory.fd, path, flags, create ? mode : 0, `${root}/${path}`);
+    const file = new File(fd, `${root}/${path}`);
+    if (create) file.chmod(mode);
+    return file;
+  }
+
+  /**
+   * Makes the folders of a path below `root` that are missing, as {@link File.openBeneath} finds them.
+   *
+   * @param path Of a folder, relative to `root`.
+   * @param mode Permission bits of those that are made, exact.
+   * @param onMade Called with each that is made.
+   * @throws {OsError} EXDEV, ELOOP, ENOTDIR, EACCES, …
+   */
+  static makeFoldersBeneath(
+    root: string,
+    path: string,
+    mode: number,
+    onMade: (folder: File) => void = () => {},
+  ): void {
+    let where = root;
+    let parent: { readonly fd: number; close(): void } = openFolder(root);
     try {
-      let flags = O_CLOEXEC | (write ? O_RDWR : 0);
-      if (create) flags |= O_CREAT;
-      if (create === "exclusive") flags |= O_EXCL;
-      // struct open_how {u64 flags, u64 mode, u64 resolve}
-      const how = new BigUint64Array([
-        BigInt(flags),
-        create ? BigInt(mode) : 0n,
-        RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
-      ]);
-      const where = `${root}/${path}`;
-      const fd = Number(libc.openat2(SYS_OPENAT2, BigInt(directory), cString(path), how, 24n));
-      if (fd < 0) throw lastError("openat2", where);
-      const file = new File(fd, where);
-      if (create) file.chmod(mode);
-      return file;
+      for (const name of path.split("/").filter((name) => name !== "" && name !== ".")) {
+        where += `/${name}`;
+        // "exclusively": what is there already, or is made by others meanwhile, keeps its mode.
+        const made = libc.mkdirat(parent.fd, cString(name), mode) === 0;
+        if (!made && lastErrno() !== Errno.EEXIST) throw lastError("mkdirat", where);
+        const folder = new File(openAt(parent.fd, name, O_DIRECTORY, 0, where), where);
+        parent.close();
+        parent = folder;
+        if (!made) continue;
+        folder.chmod(mode);
+        onMade(folder);
+      }
     } finally {
-      libc.close(directory);
+      parent.close();
+    }
+  }
+
+  /**
+   * Removes a file below `root`, as {@link File.openBeneath} finds it; what is no regular file stays.
+   *
+   * @throws {OsError} EXDEV, ELOOP, ENOENT, EISDIR, EACCES, …
+   */
+  static removeBeneath(root: string, path: string): void {
+    const [, folder = ".", name = path] = /^(.*)\/([^/]*)$/.exec(path) ?? [];
+    using directory = openFolder(root);
+    const fd = openAt(directory.fd, folder, O_DIRECTORY, 0, `${root}/${folder}`);
+    using parent = new File(fd, `${root}/${folder}`);
+    // Not through a link, and not one itself.
+    libc.close(openAt(parent.fd, name, O_PATH, 0, `${root}/${path}`));
+    if (libc.unlinkat(parent.fd, cString(name), 0) !== 0) {
+      throw lastError("unlinkat", `${root}/${path}`);
     }
   }
 
@@ -141,6 +182,17 @@ export class File implements Disposable {
     const end = Number(libc.lseek(this.fd, 0n, SEEK_END));
     if (end < 0) throw lastError("lseek", this.path);
     return end;
+  }
+
+  /** Names that the file has: 0 when it was removed. */
+  linkCount(): number {
+    // struct statx {…, u32 nlink at 16, …}, 256 bytes
+    const info = new Uint32Array(64);
+    const buffer = new Uint8Array(info.buffer);
+    if (libc.statx(this.fd, cString(""), AT_EMPTY_PATH, STATX_NLINK, buffer) !== 0) {
+      throw lastError("statx", this.path);
+    }
+    return info[4]!;
   }
 
   /** Sets the size in bytes; new bytes read as zero and take no space until written. */
@@ -291,6 +343,33 @@ export class File implements Disposable {
     if (errno === Errno.EINTR) return 0;
     throw new OsError("pwrite", errno, `${this.path} at ${position}`);
   }
+}
+
+/** Opens a folder that is trusted. */
+function openFolder(path: string): { readonly fd: number } & Disposable & { close(): void } {
+  const fd = libc.open(cString(path), O_CLOEXEC | O_DIRECTORY, 0);
+  if (fd < 0) throw lastError("open", path);
+  const close = (): void => void libc.close(fd);
+  return { fd, close, [Symbol.dispose]: close };
+}
+
+/** Opens beneath a folder; see {@link File.openBeneath}. */
+function openAt(
+  directory: number,
+  path: string,
+  flags: number,
+  mode: number,
+  where: string,
+): number {
+  // struct open_how {u64 flags, u64 mode, u64 resolve}
+  const how = new BigUint64Array([
+    BigInt(flags | O_CLOEXEC),
+    BigInt(mode),
+    RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+  ]);
+  const fd = Number(libc.openat2(SYS_OPENAT2, BigInt(directory), cString(path), how, 24n));
+  if (fd < 0) throw lastError("openat2", where);
+  return fd;
 }
 
 /** Removes a file; false where there is none.

@@ -7,6 +7,7 @@ export * from "./address.ts";
 export * from "./clock.ts";
 export * from "./errno.ts";
 export * from "./file.ts";
+export * from "./file_user.ts";
 export * from "./memory.ts";
 export * from "./message_layout.ts";
 export * from "./pin_library.ts";

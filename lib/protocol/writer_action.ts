@@ -25,6 +25,9 @@ export type FileCompression = "none" | "bitshuffle-lz4";
 /** Format of a file: std-daq's, NeXus, or both in one. */
 export type WriterFileFormat = "std-daq" | "nexus" | "both";
 
+/** When a file is forced to the disk: not at all, when it is closed, and also every second. */
+export type FsyncPolicy = "none" | "at_end" | "every_second";
+
 /** Open a file and get ready to record. */
 export interface CreateFileAction {
   /** Which action this is. */
@@ -58,6 +61,12 @@ export interface CreateFileAction {
   readonly fileFormat?: WriterFileFormat;
   /** Ours: `nexus` of the request, JSON; left out: the config's alone. */
   readonly nexus?: string;
+  /** Ours: when to force the file to the disk; left out: as the writer's config says. */
+  readonly fsync?: FsyncPolicy;
+  /** Ours: take the place of a file that is there; default: that is refused. */
+  readonly overwrite?: boolean;
+  /** Ours: make the folders that are missing; left out: as the writer's config says. */
+  readonly createFolders?: boolean;
 }
 
 /** Write one image of the ring to the file. */
@@ -117,7 +126,8 @@ export function encodeWriterAction(action: WriterAction): Uint8Array<ArrayBuffer
  * The action in a received message.
  *
  * @throws {ProtocolError} If the bytes are no such message, hold no action this version knows, a
- * create_file without path or with an unknown compression or format, or a record_image without usable metadata.
+ * create_file without path or with an unknown compression, format or fsync, or a record_image without
+ * usable metadata.
  */
 export function decodeWriterAction(bytes: Uint8Array): WriterAction {
   return fromMessage(decodeMessage(WriterActionSchema, bytes).action);
@@ -142,6 +152,9 @@ function toMessage(action: WriterAction): ActionMessageInit {
           compressionThreads: action.compressionThreads ?? 0,
           fileFormat: action.fileFormat ?? "",
           nexus: action.nexus ?? "",
+          fsync: action.fsync ?? "",
+          overwrite: action.overwrite ?? false,
+          ...(action.createFolders !== undefined && { createFolders: action.createFolders }),
           ...(action.split !== undefined && {
             outputFile: checkedPath(action.split.outputFile),
             nWriters: action.split.writers,
@@ -184,7 +197,8 @@ function fromMessage(message: ActionMessage): WriterAction {
     case "createFile": {
       const { path, writerId, nImages, acknowledgeImages, runId, request } = message.value;
       const { outputFile, nWriters, imagesPerFile } = message.value;
-      const { compression, compressionThreads, fileFormat, nexus } = message.value;
+      const { compression, compressionThreads, fileFormat, nexus, fsync } = message.value;
+      const { overwrite, createFolders } = message.value;
       return {
         action: "create_file",
         path: checkedPath(path),
@@ -197,6 +211,9 @@ function fromMessage(message: ActionMessage): WriterAction {
         ...(compressionThreads !== 0 && { compressionThreads }),
         ...(fileFormat !== "" && { fileFormat: checkedFormat(fileFormat) }),
         ...(nexus !== "" && { nexus }),
+        ...(fsync !== "" && { fsync: checkedFsync(fsync) }),
+        ...(overwrite && { overwrite }),
+        ...(createFolders !== undefined && { createFolders }),
         ...(outputFile !== "" && {
           split: {
             outputFile,
@@ -249,6 +266,13 @@ function checkedFormat(text: string): WriterFileFormat {
   if (text === "std-daq" || text === "nexus" || text === "both") return text;
   throw new ProtocolError(
     `CreateFileCommand.file_format is ${JSON.stringify(text)}, expected std-daq, nexus or both`,
+  );
+}
+
+function checkedFsync(text: string): FsyncPolicy {
+  if (text === "none" || text === "at_end" || text === "every_second") return text;
+  throw new ProtocolError(
+    `CreateFileCommand.fsync is ${JSON.stringify(text)}, expected none, at_end or every_second`,
   );
 }
 

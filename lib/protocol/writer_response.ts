@@ -24,6 +24,8 @@ export interface WriterResponse {
   readonly imageId?: bigint;
   /** Ours: images written to the current file so far. */
   readonly nWritten?: number;
+  /** Ours: images that readers of the file see by now. */
+  readonly nVisible?: number;
   /** Ours: the action that is answered; left out by an original. */
   readonly action?: WriterActionName;
 }
@@ -47,12 +49,13 @@ const ACTIONS: readonly WriterActionName[] = [
  * @throws {ProtocolError} If a value does not fit its field.
  */
 export function encodeWriterResponse(response: WriterResponse): Uint8Array<ArrayBuffer> {
-  const { code, reason, imageId, nWritten, action } = response;
+  const { code, reason, imageId, nWritten, nVisible, action } = response;
   return encodeMessage(WriterResponseSchema, {
     code: CODE_NUMBERS[code],
     reason,
     ...(imageId === undefined ? {} : { imageId: uint64Of("WriterResponse.image_id", imageId) }),
     ...(nWritten === undefined ? {} : { nWritten: uint64Of("WriterResponse.n_written", nWritten) }),
+    ...(nVisible === undefined ? {} : { nVisible: uint64Of("WriterResponse.n_visible", nVisible) }),
     action: action ?? "",
   });
 }
@@ -78,12 +81,13 @@ export function decodeWriterResponse(bytes: Uint8Array): WriterResponse {
       }`,
     );
   }
-  const { imageId, nWritten } = message;
+  const { imageId, nWritten, nVisible } = message;
   return {
     code,
     reason: message.reason,
     ...(imageId === undefined ? {} : { imageId }),
     ...(nWritten === undefined ? {} : { nWritten: numberOf("WriterResponse.n_written", nWritten) }),
+    ...(nVisible === undefined ? {} : { nVisible: numberOf("WriterResponse.n_visible", nVisible) }),
     ...(action === undefined ? {} : { action }),
   };
 }

@@ -10,6 +10,7 @@ const response = fc.record({
   reason: fc.string({ unit: "grapheme", maxLength: 60 }),
   imageId: fc.bigInt(0n, 0xffff_ffff_ffff_ffffn),
   nWritten: fc.maxSafeNat(),
+  nVisible: fc.maxSafeNat(),
   action: fc.constantFrom(
     ...(["create_file", "record_image", "close_file", "confirm_last_image"] as const),
   ),

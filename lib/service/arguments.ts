@@ -40,10 +40,12 @@ export function ipcFolder(): string {
 /**
  * Number of a group, given by name or number.
  *
+ * @param field What gives it, for the error.
  * @throws {UsageError} If /etc/group has no such group.
  */
 export async function resolveGroup(
   group: string | number | undefined,
+  field = "shm_group",
 ): Promise<number | undefined> {
   if (group === undefined || typeof group === "number") return group;
   if (/^\d+$/.test(group)) return Number(group);
@@ -53,7 +55,7 @@ export async function resolveGroup(
   const gid = Number(line?.split(":")[2]);
   if (!Number.isInteger(gid)) {
     throw new UsageError(
-      `shm_group ${
+      `${field} ${
         JSON.stringify(group)
       }: /etc/group has no such group; create it or give its number`,
     );

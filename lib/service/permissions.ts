@@ -130,7 +130,7 @@ export function permissionsFor(
     ...(needs.workers ? code.map((folder) => `${root}/${folder}`) : []),
     ...needs.read,
     ...(redis?.files ?? []),
-    ...(/\D/.test(String(config.shm_group ?? "")) ? ["/etc/group"] : []),
+    ...(groupsOf(service, config).some((group) => /\D/.test(`${group}`)) ? ["/etc/group"] : []),
   ];
   const ffi = [
     ...(needs.libc ? LIBC_PATHS[architecture()] : []),
@@ -175,6 +175,15 @@ function storeNeeds(
     return { read: [parsed.path], write: [parsed.path], net: [], env: ["STD_DAQ_STORE"] };
   }
   return { read: store.files ?? [], net: [redisHost(store.address)], env: STORE_VARIABLES };
+}
+
+/** The groups that a service looks up. */
+function groupsOf(
+  service: ServiceName,
+  { shm_group, file_group }: DetectorConfig,
+): (string | number)[] {
+  return [shm_group, service === "std_h5_writer" ? file_group : undefined]
+    .filter((group) => group !== undefined);
 }
 
 /** The folders of the calibration's files: a new pedestal is put beside the former one, and loaded. */

@@ -1,35 +1,129 @@
 /**
- * The folders that files may be written to.
+ * The folders that files may be written to, and whose the files are.
  *
  * @module
  */
-import { File } from "../os/mod.ts";
+import { dirname } from "node:path";
+import { asFileUser, File, type FileUser, OsError } from "../os/mod.ts";
 
 /** A path outside the allowed folders. */
 export class OutsideRootsError extends Error {
   override name = "OutsideRootsError";
 }
 
+/** How a file is to be made. */
+export interface NewFileOptions {
+  /** Take the place of a file that is there; else that is an error. */
+  readonly overwrite?: boolean;
+  /** Make the folders that are missing; else that is an error. */
+  readonly createFolders?: boolean;
+}
+
+/** Makes, and removes, the files of a run. */
+export interface OutputFiles {
+  /** Makes an empty file; throws when the path is not allowed, or taken. */
+  create(path: string, how: NewFileOptions): File;
+  /** Removes a file that was made. */
+  remove(path: string): void;
+  /** Waits until the names in a file's folder are on the disk. */
+  syncFolder(path: string): void;
+}
+
+/** Whose files are, and who may use them. */
+export interface FileOwnership {
+  /** Permission bits of files, default 0o644; folders besides get x where there is r. */
+  readonly mode?: number;
+  /** Group of files and folders; default that of their user. */
+  readonly gid?: number | undefined;
+  /** User that files are made as; default the one of this process. */
+  readonly user?: FileUser | undefined;
+}
+
 /**
- * Creates a file below one of the allowed folders; it must not exist yet. The kernel resolves the path:
- * neither `..` nor a symbolic link leads out of the folder.
+ * Files below allowed folders. The kernel resolves their paths: neither `..` nor a symbolic link leads
+ * out of a folder. What the user that they are made as may not do, fails.
  *
- * @param roots Absolute paths of the allowed folders.
- * @throws {OutsideRootsError} If the path is below none of them.
- * @throws {OsError} EEXIST, EXDEV, ELOOP, ENOENT, …
+ * All methods throw {@link OutsideRootsError} if the path is below none of the folders, and
+ * {@link OsError}: EEXIST, EXDEV, ELOOP, ENOENT, EACCES, EPERM, …
  */
-export function createBeneathRoots(path: string, roots: readonly string[], mode = 0o644): File {
-  for (const root of roots) {
-    const prefix = root.endsWith("/") ? root : root + "/";
-    if (!path.startsWith(prefix)) continue;
-    return File.openBeneath(root, path.slice(prefix.length), {
-      write: true,
-      create: "exclusive",
-      mode,
+export class DataRoots implements OutputFiles {
+  readonly #roots: readonly string[];
+  readonly #ownership: FileOwnership;
+
+  /** @param roots Absolute paths of the allowed folders. */
+  constructor(roots: readonly string[], ownership: FileOwnership = {}) {
+    this.#roots = roots;
+    this.#ownership = ownership;
+  }
+
+  create(path: string, how: NewFileOptions = {}): File {
+    const { root, relative } = this.#placeOf(path);
+    const { mode = 0o644 } = this.#ownership;
+    return this.#asUser(() => {
+      if (how.createFolders) {
+        const folderMode = mode | (mode & 0o444) >> 2;
+        File.makeFoldersBeneath(
+          root,
+          dirname(relative),
+          folderMode,
+          (folder) => this.#give(folder),
+        );
+      }
+      const file = openNew(root, relative, mode, how.overwrite ?? false);
+      try {
+        this.#give(file);
+        return file;
+      } catch (error) {
+        File.removeBeneath(root, relative); // created exclusively: it is ours
+        file.close();
+        throw error;
+      }
     });
   }
-  throw new OutsideRootsError(
-    `${path} is outside the folders that may be written to (${roots.join(", ")}). ` +
-      "Choose a path below one of them, or start the writer with another --data-root.",
-  );
+
+  remove(path: string): void {
+    const { root, relative } = this.#placeOf(path);
+    this.#asUser(() => File.removeBeneath(root, relative));
+  }
+
+  syncFolder(path: string): void {
+    const { root, relative } = this.#placeOf(path);
+    using folder = this.#asUser(() => File.openBeneath(root, dirname(relative)));
+    folder.sync();
+  }
+
+  /** The user has to be in the group. */
+  #give(file: File): void {
+    const { gid } = this.#ownership;
+    if (gid !== undefined) file.chgrp(gid);
+  }
+
+  #asUser<T>(action: () => T): T {
+    const { user } = this.#ownership;
+    return user === undefined ? action() : asFileUser(user, action);
+  }
+
+  /** The allowed folder that a path is in, and the rest of the path. */
+  #placeOf(path: string): { root: string; relative: string } {
+    for (const root of this.#roots) {
+      const prefix = root.endsWith("/") ? root : root + "/";
+      if (path.startsWith(prefix)) return { root, relative: path.slice(prefix.length) };
+    }
+    throw new OutsideRootsError(
+      `${path} is outside the folders that may be written to (${this.#roots.join(", ")}). ` +
+        "Choose a path below one of them, or start the writer with another --data-root.",
+    );
+  }
+}
+
+function openNew(root: string, relative: string, mode: number, overwrite: boolean): File {
+  const options = { write: true, create: "exclusive", mode } as const;
+  try {
+    return File.openBeneath(root, relative, options);
+  } catch (error) {
+    if (!overwrite || !(error instanceof OsError) || error.code !== "EEXIST") throw error;
+    // A new file, not the old one emptied: who reads the old one keeps it.
+    File.removeBeneath(root, relative);
+    return File.openBeneath(root, relative, options);
+  }
 }

@@ -1,21 +1,22 @@
 import assert from "node:assert/strict";
 import { TestFolder } from "../hdf5/_testing.ts";
-import { createBeneathRoots, OutsideRootsError } from "./data_roots.ts";
+import { effectiveUserId, File, type FileUser } from "../os/mod.ts";
+import { DataRoots, OutsideRootsError } from "./data_roots.ts";
 
-Deno.test("createBeneathRoots() creates below the root that holds the path", () => {
+Deno.test("DataRoots.create() creates below the root that holds the path", () => {
   using first = new TestFolder();
   using second = new TestFolder();
   Deno.mkdirSync(`${second.path}/a`);
   const path = `${second.path}/a/b.h5`;
-  using file = createBeneathRoots(path, [first.path, second.path + "/"]);
+  using file = new DataRoots([first.path, second.path + "/"]).create(path);
   assert.equal(file.size(), 0);
   assert.equal(Deno.statSync(path).mode! & 0o777, 0o644);
 });
 
-Deno.test("createBeneathRoots() names the allowed folders when the path is in none", () => {
+Deno.test("DataRoots.create() names the allowed folders when the path is in none", () => {
   using folder = new TestFolder();
   for (const path of ["/etc/x.h5", "x.h5", folder.path, `${folder.path}x/y.h5`]) {
-    assert.throws(() => createBeneathRoots(path, [folder.path]), (error) => {
+    assert.throws(() => new DataRoots([folder.path]).create(path), (error) => {
       assert.ok(error instanceof OutsideRootsError);
       assert.ok(error.message.includes(path) && error.message.includes(folder.path));
       return true;
@@ -23,7 +24,7 @@ Deno.test("createBeneathRoots() names the allowed folders when the path is in no
   }
 });
 
-Deno.test("createBeneathRoots() is not led out of the root by .. or by a link", () => {
+Deno.test("DataRoots.create() is not led out of the root by .. or by a link", () => {
   using root = new TestFolder();
   using outside = new TestFolder();
   Deno.symlinkSync(outside.path, `${root.path}/link`);
@@ -35,15 +36,97 @@ Deno.test("createBeneathRoots() is not led out of the root by .. or by a link", 
       ["nowhere/x.h5", "ENOENT"],
     ]
   ) {
-    assert.throws(() => createBeneathRoots(`${root.path}/${name}`, [root.path]), { code });
+    assert.throws(() => new DataRoots([root.path]).create(`${root.path}/${name}`), { code });
   }
-  assert.throws(() => createBeneathRoots(root.file("file.h5"), [root.path]));
+  assert.throws(() => new DataRoots([root.path]).create(root.file("file.h5")));
   assert.deepEqual([...Deno.readDirSync(outside.path)], []);
 });
 
-Deno.test("createBeneathRoots() refuses a file that exists", () => {
+Deno.test("DataRoots.create() refuses a file that exists", () => {
   using folder = new TestFolder();
   Deno.writeTextFileSync(folder.file(), "precious");
-  assert.throws(() => createBeneathRoots(folder.file(), [folder.path]), { code: "EEXIST" });
+  assert.throws(() => new DataRoots([folder.path]).create(folder.file()), { code: "EEXIST" });
   assert.equal(Deno.readTextFileSync(folder.file()), "precious");
+});
+
+Deno.test("DataRoots.create() overwrites by a new file, when asked to, and no folder or link", () => {
+  using folder = new TestFolder();
+  const roots = new DataRoots([folder.path]);
+  Deno.writeTextFileSync(folder.file(), "old");
+  using old = File.open(folder.file());
+  using file = roots.create(folder.file(), { overwrite: true });
+  file.writeAt(new TextEncoder().encode("new"), 0);
+  const bytes = new Uint8Array(3);
+  old.readAt(bytes, 0);
+  assert.equal(new TextDecoder().decode(bytes), "old", "who reads the old one keeps it");
+  assert.equal(Deno.readTextFileSync(folder.file()), "new");
+  Deno.symlinkSync(folder.file(), folder.file("link.h5"));
+  Deno.mkdirSync(folder.file("folder.h5"));
+  const create = (name: string): File => roots.create(folder.file(name), { overwrite: true });
+  assert.throws(() => create("link.h5"), { code: "ELOOP" });
+  assert.throws(() => create("folder.h5"), { code: "EISDIR" });
+  assert.equal(Deno.readTextFileSync(folder.file()), "new");
+});
+
+Deno.test("DataRoots.create() makes folders when asked to, never outside of the root", () => {
+  using root = new TestFolder();
+  using outside = new TestFolder();
+  const roots = new DataRoots([root.path], { mode: 0o640 });
+  Deno.mkdirSync(`${root.path}/a`, { mode: 0o700 });
+  Deno.symlinkSync(outside.path, `${root.path}/link`);
+  const create = (path: string): void => {
+    roots.create(`${root.path}/${path}`, { createFolders: true }).close();
+  };
+  create("a/b/c/d.h5");
+  create("e.h5");
+  const mode = (path: string): number => Deno.statSync(`${root.path}/${path}`).mode! & 0o777;
+  assert.deepEqual(["a", "a/b", "a/b/c", "a/b/c/d.h5"].map(mode), [0o700, 0o750, 0o750, 0o640]);
+  assert.throws(() => create("link/x/y.h5"), { code: "ELOOP" });
+  assert.throws(() => create(`../${outside.path.split("/").at(-1)}/x/y.h5`), { code: "EXDEV" });
+  assert.throws(() => create("e.h5/x/y.h5"), { code: "ENOTDIR" });
+  assert.deepEqual([...Deno.readDirSync(outside.path)], []);
+});
+
+/** Becoming somebody else takes root; who is not, learns that it is not permitted. */
+const NOBODY: FileUser = { uid: 65_534, gid: 65_534, groups: [65_534, 65_533] };
+
+Deno.test("DataRoots makes files and folders as another user, or says that it may not", () => {
+  using folder = new TestFolder();
+  const roots = new DataRoots([folder.path], { user: NOBODY, mode: 0o600 });
+  const path = folder.file("a/b.h5");
+  const create = (more = {}): File => roots.create(path, { createFolders: true, ...more });
+  if (effectiveUserId() !== 0) {
+    assert.throws(() => create(), { code: "EPERM" });
+    return;
+  }
+  Deno.chmodSync(folder.path, 0o755);
+  assert.throws(() => create(), { code: "EACCES" }, "a folder of root is not theirs to write");
+  Deno.chownSync(folder.path, null, 65_533);
+  Deno.chmodSync(folder.path, 0o775);
+  using file = create(); // by their second group
+  for (const each of [path, folder.file("a")]) {
+    const { uid, gid } = Deno.statSync(each);
+    assert.deepEqual([uid, gid], [65_534, 65_534], each);
+  }
+  Deno.chownSync(folder.file("a"), 0, 0);
+  assert.throws(() => roots.remove(path), { code: "EACCES" });
+  assert.throws(() => create({ overwrite: true }), { code: "EACCES" });
+  // And this thread is who it was.
+  Deno.chownSync(folder.path, 0, 0);
+  new DataRoots([folder.path]).create(folder.file("root.h5")).close();
+  assert.equal(Deno.statSync(folder.file("root.h5")).uid, 0);
+  file.close();
+});
+
+Deno.test("DataRoots gives files to a group that their user is in, and leaves none behind else", () => {
+  if (effectiveUserId() !== 0) return; // no second group to give them to
+  using folder = new TestFolder();
+  Deno.chownSync(folder.path, 65_534, null);
+  const inGroup = new DataRoots([folder.path], { user: NOBODY, gid: 65_533 });
+  inGroup.create(folder.file("a/x.h5"), { createFolders: true }).close();
+  assert.equal(Deno.statSync(folder.file("a/x.h5")).gid, 65_533);
+  assert.equal(Deno.statSync(folder.file("a")).gid, 65_533);
+  const stranger = new DataRoots([folder.path], { user: NOBODY, gid: 3 });
+  assert.throws(() => stranger.create(folder.file("y.h5")), { code: "EPERM" });
+  assert.deepEqual([...Deno.readDirSync(folder.path)].map(({ name }) => name), ["a"]);
 });

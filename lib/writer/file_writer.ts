@@ -12,9 +12,9 @@ import {
 import type { DetectorType, FileFormat } from "../config/mod.ts";
 import type { AttributeValue, ImageCompression, PixelType } from "../hdf5/mod.ts";
 import { END_TIME, END_TIME_ESTIMATED, isoTime, type NexusLayouts } from "../nexus/mod.ts";
-import type { File } from "../os/mod.ts";
 import {
   type CreateFileAction,
+  type FsyncPolicy,
   IMAGE_STATUS,
   type ImageMetadata,
   type RecordImageAction,
@@ -24,6 +24,7 @@ import {
 } from "../protocol/mod.ts";
 import type { CompressedImage, Compressors } from "./compressors.ts";
 import { imageInRing } from "./image_in_ring.ts";
+import type { OutputFiles } from "./data_roots.ts";
 import { imageInfoFields, imageInfoValues, NO_FACTS } from "./image_info.ts";
 import type { ImageLocator, LocatedImage } from "./image_locator.ts";
 import { type Counters, type FileLayout, type LastOfRunFile, RunFiles } from "./run_files.ts";
@@ -62,8 +63,12 @@ export interface FileWriterOptions {
   fileFormat?: FileFormat;
   /** What NeXus files hold beside the images; without it they are refused. */
   nexus?: NexusLayouts;
-  /** Creates the file; throws when the path is not allowed, or taken. */
-  createFile(path: string): File;
+  /** Makes and removes files. */
+  output: OutputFiles;
+  /** Whether to make folders that are missing when the order does not say; default not. */
+  createFolders?: boolean;
+  /** When files are forced to the disk when the order does not say; default not at all. */
+  fsync?: FsyncPolicy;
   /** The account now; its change since the start of the run becomes attributes of the file. */
   readAccounting(): Accounting;
   /** Texts stored with every file: config, software version. */
@@ -168,11 +173,21 @@ export class FileWriter implements Disposable {
     return answers;
   }
 
-  /** Makes what was written visible to readers of the file, with the account so far. */
+  /**
+   * Makes what was written visible to readers of the file, with the account so far, and forces it to
+   * the disk if that was asked for. What fails ends the run: the driver learns of it with the next
+   * answer.
+   */
   publish(): void {
     const run = this.#run;
-    if (run === undefined) return;
-    run.files.publish(this.#counters(run));
+    if (run === undefined || run.failure !== undefined) return;
+    try {
+      run.files.requireThere();
+      run.files.publish(this.#counters(run));
+      run.files.sync();
+    } catch (error) {
+      run.failure = messageOf(error);
+    }
   }
 
   /** Ends the file that is open, if any. */
@@ -199,7 +214,12 @@ export class FileWriter implements Disposable {
     const atStart = this.#options.readAccounting();
     const files = new RunFiles({
       action,
-      createFile: this.#options.createFile,
+      output: this.#options.output,
+      newFile: {
+        overwrite: action.overwrite ?? false,
+        createFolders: action.createFolders ?? this.#options.createFolders ?? false,
+      },
+      fsync: action.fsync ?? this.#options.fsync ?? "none",
       common: {
         ...{ detector, height, width, pixelType, compression },
         info: imageInfoFields(this.#options.detectorType),
@@ -261,6 +281,7 @@ export class FileWriter implements Disposable {
       reason,
       imageId: pending.metadata.imageId,
       nWritten: run?.files.appendedImages ?? 0,
+      nVisible: run?.files.visibleImages ?? 0,
       action: "record_image",
     };
   }
@@ -306,8 +327,8 @@ export class FileWriter implements Disposable {
   /** Makes all images visible: the driver may now tell its user that they are on file. */
   #confirm(): void {
     if (this.#run === undefined) throw new Error(REASON_NO_FILE);
-    if (this.#run.failure !== undefined) throw new Error(this.#run.failure);
     this.publish();
+    if (this.#run.failure !== undefined) throw new Error(this.#run.failure);
   }
 
   #close(discardEmpty = false, end?: RunEnd): void {
@@ -362,7 +383,9 @@ export class FileWriter implements Disposable {
       reason = messageOf(error);
     }
     const nWritten = this.#run?.files.appendedImages ?? 0;
-    return { code: reason === "" ? "success" : "failure", reason, nWritten, action: action.action };
+    const nVisible = this.#run?.files.visibleImages ?? 0;
+    const code = reason === "" ? "success" : "failure";
+    return { code, reason, nWritten, nVisible, action: action.action };
   }
 }
 

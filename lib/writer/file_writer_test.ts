@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { basename } from "node:path";
 import { AccountingReader } from "../accounting/mod.ts";
 import { IMAGE_RING_COUNTERS } from "../assemble/mod.ts";
 import { readImageFile } from "../hdf5/mod.ts";
@@ -6,6 +7,7 @@ import { buildStructure } from "../hdf5/_structure.ts";
 import { TestFolder } from "../hdf5/_testing.ts";
 import { addressOf, copyFrom, Errno, File, OsError } from "../os/mod.ts";
 import type {
+  FsyncPolicy,
   ImageMetadata,
   ImageStatus,
   RunEnd,
@@ -24,7 +26,7 @@ import {
 } from "../ring/mod.ts";
 import { entryOf, TestName, tinyRing } from "../ring/_test_ring.ts";
 import { InlineCompressors } from "./compressors.ts";
-import { createBeneathRoots } from "./data_roots.ts";
+import { DataRoots } from "./data_roots.ts";
 import { FileWriter } from "./file_writer.ts";
 import { imageInfoFields, imageInfoValues, NO_FACTS } from "./image_info.ts";
 import { ImageLocator } from "./image_locator.ts";
@@ -35,6 +37,8 @@ class Bench implements Disposable {
   readonly folder: TestFolder;
   readonly writer: FileWriter;
   readonly name: string;
+  /** What was forced to the disk, in order: names of files, "folder". */
+  readonly syncs: string[] = [];
   /** Called before a file is handed over. */
   onCreate: (file: File) => void = () => {};
   readonly #stack = new DisposableStack();
@@ -52,6 +56,7 @@ class Bench implements Disposable {
     const accounting = stack.use(
       new AccountingReader({ frames: [], image: this.name, packetsPerFrame: 8 }),
     );
+    const roots = new DataRoots([this.folder.path]);
     this.writer = stack.use(
       new FileWriter({
         detector: "DET",
@@ -62,10 +67,22 @@ class Bench implements Disposable {
         images: stack.use(new ImageLocator({ name: this.name, slotBytes: 64, slots: 16 })),
         compressedImages,
         compressors: new InlineCompressors({ elementBytes: 2, imageBytes: 64 }),
-        createFile: (path) => {
-          const file = createBeneathRoots(path, [this.folder.path]);
-          this.onCreate(file);
-          return file;
+        output: {
+          create: (path, how) => {
+            const file = roots.create(path, how);
+            const { sync } = file;
+            file.sync = (): void => {
+              sync.call(file);
+              this.syncs.push(basename(file.path));
+            };
+            this.onCreate(file);
+            return file;
+          },
+          remove: (path) => roots.remove(path),
+          syncFolder: (path) => {
+            roots.syncFolder(path);
+            this.syncs.push("folder");
+          },
         },
         readAccounting: () => accounting.read(),
         attributes: { software: "test" },
@@ -199,6 +216,18 @@ Deno.test("a file tells how its run ended, and which images never came, however 
   assert.match(tooLarge.reason, /do not fit.*shorten the texts/);
 });
 
+Deno.test("answers say how many images readers of the file see", () => {
+  using bench = new Bench();
+  assert.equal(bench.create().nVisible, 0);
+  const visible = [1, 2, 3].map((id) => {
+    const answer = bench.record(id, bench.publish(id));
+    if (id === 2) bench.writer.publish(); // a second went by
+    return answer?.nVisible;
+  });
+  assert.deepEqual(visible, [0, 0, 2]);
+  assert.equal(bench.writer.handle({ action: "confirm_last_image" })?.nVisible, 3);
+});
+
 Deno.test("image_info has what ring and detector tell of each image, and zeros for those left out", () => {
   using bench = new Bench();
   const split = { outputFile: bench.folder.file("run.h5"), writers: 2, imagesPerFile: 0 };
@@ -312,6 +341,79 @@ Deno.test("an image that is overwritten while it is written is not in the file",
   assert.deepEqual(bench.read().ids, [4]);
 });
 
+Deno.test("files are forced to the disk as asked: not, when they are closed, or every second, too", () => {
+  using bench = new Bench();
+  const run = (fsync: FsyncPolicy, name: string): string[] => {
+    bench.syncs.length = 0;
+    bench.create({
+      path: bench.folder.file(`${name}0.h5`),
+      fsync,
+      split: {
+        ...{ outputFile: bench.folder.file(`${name}.h5`), writers: 1, imagesPerFile: 2 },
+      },
+    });
+    for (const id of [1, 2, 3]) {
+      bench.record(id, bench.publish(id));
+      bench.writer.publish(); // a second went by
+    }
+    assert.equal(bench.close().code, "success");
+    return bench.syncs;
+  };
+  assert.deepEqual(run("none", "a"), []);
+  assert.deepEqual(run("at_end", "b"), ["b0.h5", "b1.h5", "b.h5", "folder"]);
+  assert.deepEqual(run("every_second", "c"), [
+    ...["c0.h5", "c.h5"],
+    ...["c0.h5", "c.h5"],
+    ...["c0.h5", "c1.h5", "c.h5"],
+    ...["c1.h5", "c.h5", "folder"],
+  ]);
+});
+
+Deno.test("a publication or sync that fails ends the run, not the service; the next image tells", () => {
+  for (const what of ["writeAt", "sync"] as const) {
+    using bench = new Bench();
+    let broken = false;
+    bench.onCreate = (file): void => {
+      const { writeAt, sync } = file;
+      const check = (): void => {
+        if (broken) throw new OsError("pwrite", Errno.EIO, file.path);
+      };
+      file.writeAt = (...args): void => {
+        if (what === "writeAt") check();
+        writeAt.apply(file, args);
+      };
+      file.sync = (): void => {
+        if (what === "sync") check();
+        sync.call(file);
+      };
+    };
+    bench.create({ fsync: "every_second" });
+    bench.record(1, bench.publish(1));
+    bench.writer.publish();
+    bench.record(2, bench.publish(2));
+    broken = true;
+    bench.writer.publish();
+    assert.match(bench.record(3, bench.publish(3))!.reason, /EIO/);
+    assert.match(bench.writer.handle({ action: "confirm_last_image" })!.reason, /EIO/);
+    broken = false;
+    assert.equal(bench.close().code, "success", "it is tried again");
+    assert.deepEqual(bench.read().ids, [1, 2]);
+  }
+});
+
+Deno.test("a file that is removed while it is written fails the run", () => {
+  using bench = new Bench();
+  bench.create();
+  bench.record(1, bench.publish(1));
+  Deno.removeSync(bench.folder.file());
+  assert.match(
+    bench.writer.handle({ action: "confirm_last_image" })!.reason,
+    /was removed while it was written/,
+  );
+  bench.close();
+  assert.equal(bench.create().code, "success", "the next run is not affected");
+});
+
 Deno.test("a full disk fails the run with its reason; what was written before stays readable", () => {
   using bench = new Bench();
   let full = false;
@@ -361,6 +463,18 @@ Deno.test("create_file leaves nothing behind when it fails, and nothing of other
   assert.match(bench.create().reason, /EEXIST/);
   assert.equal(Deno.readTextFileSync(bench.folder.file()), "precious");
   assert.match(bench.create({ path: "/etc/x.h5" }).reason, /outside the folders/);
+});
+
+Deno.test("create_file overwrites and makes folders only as the order says", () => {
+  using bench = new Bench();
+  Deno.writeTextFileSync(bench.folder.file(), "old");
+  const deep = bench.folder.file("a/b/c.h5");
+  assert.match(bench.create().reason, /EEXIST/);
+  assert.match(bench.create({ path: deep }).reason, /ENOENT/);
+  assert.equal(bench.create({ overwrite: true }).code, "success");
+  assert.equal(bench.close().code, "success");
+  assert.deepEqual(bench.read().ids, []);
+  assert.equal(bench.create({ path: deep, createFolders: true }).code, "success");
 });
 
 Deno.test("create_file without an image ring says what to start", () => {

@@ -14,15 +14,20 @@ import {
   type LastOfFile,
   MasterFile,
 } from "../hdf5/mod.ts";
-import { type File, unlink } from "../os/mod.ts";
-import type { CreateFileAction } from "../protocol/mod.ts";
+import type { File } from "../os/mod.ts";
+import type { CreateFileAction, FsyncPolicy } from "../protocol/mod.ts";
+import type { NewFileOptions, OutputFiles } from "./data_roots.ts";
 
 /** What the files of a run are made with. */
 export interface RunFilesOptions {
   /** The order: where, how many images, shared with whom. */
   action: CreateFileAction;
-  /** Creates a file; throws when the path is not allowed, or taken. */
-  createFile(path: string): File;
+  /** Makes and removes files. */
+  output: OutputFiles;
+  /** How files are made. */
+  newFile: NewFileOptions;
+  /** When files are forced to the disk. */
+  fsync: FsyncPolicy;
   /** What all files have in common. */
   common: Omit<ImageFileOptions, "expectedImages" | "counters">;
   /** What a file of this name holds beside the images; left out: nothing. */
@@ -31,6 +36,18 @@ export interface RunFilesOptions {
   fileCounters: readonly string[];
   /** Counters that tell of the whole run; the master file has only these. */
   runCounters: readonly string[];
+}
+
+/** A file was removed while it was written. */
+export class FileGoneError extends Error {
+  override name = "FileGoneError";
+
+  constructor(path: string) {
+    super(
+      `${path} was removed while it was written, or its folder: what is not kept cannot be read. ` +
+        "Find out who removes files there.",
+    );
+  }
 }
 
 /** Counters by name, u64. */
@@ -91,6 +108,11 @@ export class RunFiles {
     return this.#earlierImages + this.#current.writer.appendedImages;
   }
 
+  /** Images that readers of the files see. */
+  get visibleImages(): number {
+    return this.#earlierImages + this.#current.writer.visibleImages;
+  }
+
   /** Images in the current file. */
   get imagesInFile(): number {
     return this.#current.writer.appendedImages;
@@ -131,6 +153,7 @@ export class RunFiles {
       full.writer.publish();
       full.writer.setCounters(counters);
       full.writer.close(last);
+      if (this.#options.fsync !== "none") full.file.sync();
     } finally {
       full.file.close();
     }
@@ -157,6 +180,28 @@ export class RunFiles {
   }
 
   /**
+   * Makes sure that nobody has removed the files: what is written to them would be gone.
+   *
+   * @throws {FileGoneError} If one was.
+   * @throws {OsError} ESTALE, EIO, …
+   */
+  requireThere(): void {
+    for (const { file } of this.#outputs()) {
+      if (file.linkCount() === 0) throw new FileGoneError(file.path);
+    }
+  }
+
+  /**
+   * Waits until all that is in the files is on the disk, if that is to be every second.
+   *
+   * @throws {OsError} EIO, …
+   */
+  sync(): void {
+    if (this.#options.fsync !== "every_second") return;
+    for (const output of this.#outputs()) output.file.sync();
+  }
+
+  /**
    * Closes everything.
    *
    * @param discardEmpty Remove the file if there is no image in it and it is the first, and the master
@@ -170,13 +215,25 @@ export class RunFiles {
         this.publish(counters);
         writer.close(last);
         this.#master?.writer.close(last);
+        if (this.#options.fsync !== "none") this.#syncAll();
       }
     } finally {
       for (const each of [this.#master?.file, file]) {
-        if (discard && each !== undefined) unlink(each.path); // created exclusively: it is ours
+        if (discard && each !== undefined) this.#options.output.remove(each.path); // it is ours
         each?.close();
       }
     }
+  }
+
+  /** The files that are open. */
+  #outputs(): { file: File }[] {
+    return this.#master === undefined ? [this.#current] : [this.#current, this.#master];
+  }
+
+  /** Contents and names. */
+  #syncAll(): void {
+    for (const { file } of this.#outputs()) file.sync();
+    this.#options.output.syncFolder(this.#current.file.path);
   }
 
   #createPart(part: number): Output<ImageFile> {
@@ -222,7 +279,7 @@ export class RunFiles {
   }
 
   #create<Writer>(path: string, make: (file: File) => Writer): Output<Writer> {
-    const file = this.#options.createFile(path);
+    const file = this.#options.output.create(path, this.#options.newFile);
     try {
       return { file, writer: make(file) };
     } catch (error) {
@@ -233,7 +290,7 @@ export class RunFiles {
 
   /** Removes a file that was created a moment ago, exclusively: it is ours. */
   #remove(file: File): void {
-    unlink(file.path);
+    this.#options.output.remove(file.path);
     file.close();
   }
 

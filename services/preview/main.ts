@@ -14,7 +14,7 @@ import {
   UsageError,
 } from "../../lib/service/mod.ts";
 import { openStore, resolveStore } from "../../lib/store/mod.ts";
-import { createBeneathRoots } from "../../lib/writer/data_roots.ts";
+import { DataRoots } from "../../lib/writer/data_roots.ts";
 
 const service = await defaultServiceSetup({
   name: "preview",
@@ -63,7 +63,7 @@ await servePostprocessing(service, {
     if (options.beside) {
       const { bytes } = format === "gif" ? gif : await previewFile(path, { ...draw, format });
       picture = outputFile.replace(/\.(h5|hdf5)$/, "") + `.${format}`;
-      using file = createBeneathRoots(picture, roots);
+      using file = new DataRoots(roots).create(picture);
       file.writeAt(bytes, 0);
     }
     const logId = store && await findAcquisition(store, outputFile, signal);

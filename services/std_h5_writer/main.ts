@@ -16,6 +16,7 @@ import {
 } from "../../lib/service/mod.ts";
 import { makeCompressorQueues } from "../../lib/writer/mod.ts";
 import type { CompressWorkerInit } from "./compress_worker.ts";
+import { fileOwnership } from "./ownership.ts";
 import type { WriterWorkerInit } from "./worker.ts";
 
 /** Counters of the worker, in its order. */
@@ -56,6 +57,7 @@ await runService({
       gid: await resolveGroup(config.shm_group),
       ipcFolder: ipcFolder(),
       dataRoots: options.dataRoot.map(absolute),
+      ownership: await fileOwnership(config, (warning) => logger.warning(warning)),
       attributes: { config: JSON.stringify(config), software: `std-daq ${VERSION}` },
     };
     const worker = startWorker(new URL("worker.ts", import.meta.url), {

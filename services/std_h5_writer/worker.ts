@@ -23,7 +23,8 @@ import { RingMissingError } from "../../lib/ring/mod.ts";
 import { runDataWorker } from "../../lib/service/mod.ts";
 import {
   type CompressorQueue,
-  createBeneathRoots,
+  DataRoots,
+  type FileOwnership,
   FileWriter,
   ImageLocator,
   WorkerCompressors,
@@ -43,6 +44,8 @@ export interface WriterWorkerInit {
   ipcFolder: string;
   /** Absolute paths of the folders that may be written to. */
   dataRoots: string[];
+  /** Whose files are. */
+  ownership: FileOwnership;
   /** Stored in every file. */
   attributes: Record<string, string>;
 }
@@ -53,7 +56,7 @@ const LONGEST_WAIT_MS = 50;
 /** An agent that has just started needs a moment to connect to us: ms. */
 const ANSWER_LIMIT_MS = 1_000;
 
-/** Images become visible in the file after at most this time, ns. */
+/** Images become visible in the file, and are forced to the disk if that is asked for, so often: ns. */
 const PUBLISH_EVERY_NS = 1_000_000_000n;
 
 runDataWorker<WriterWorkerInit>((init, control) => {
@@ -96,7 +99,9 @@ runDataWorker<WriterWorkerInit>((init, control) => {
             fields: fields.join(" "),
           }),
       ),
-      createFile: (path) => createBeneathRoots(path, init.dataRoots),
+      output: new DataRoots(init.dataRoots, init.ownership),
+      createFolders: config.create_directories,
+      fsync: config.fsync,
       readAccounting: () => accounting.read(),
       attributes: init.attributes,
       clock: () => Date.now() / 1000,

@@ -124,7 +124,12 @@ Deno.test("a range of ids and the time without images are handed on, the latter 
     await client.stop();
     await client.writeAsync({ n_images: 0, output_file: `${root}/b.h5` });
     await client.stop();
-    await client.writeAsync({ n_images: 9, output_file: `${root}/c.h5`, no_images_timeout: 0.05 });
+    await client.writeAsync({
+      n_images: 9,
+      output_file: `${root}/c.h5`,
+      no_images_timeout: 0.05,
+      fsync: "at_end",
+    });
     images.publish();
     const { acquisition } = await client.waitForEnd({ intervalMs: 5 });
     assert.equal(acquisition.state, "FAILED");
@@ -132,6 +137,10 @@ Deno.test("a range of ids and the time without images are handed on, the latter 
     assert.equal(acquisition.stats.n_missing, 8);
     const requests = writer.commands.flatMap((command) =>
       command.action === "create_file" ? [command.request] : []
+    );
+    assert.deepEqual(
+      requests.map(({ fsync }) => fsync),
+      [undefined, undefined, "at_end"],
     );
     assert.deepEqual(
       requests.map(({ nImages, startImageId, stopImageId, noImagesTimeoutMs }) => [
@@ -144,6 +153,27 @@ Deno.test("a range of ids and the time without images are handed on, the latter 
       ],
     );
   }, { noImagesTimeoutS: 30 });
+});
+
+Deno.test("overwriting and making folders are handed on; without being asked for both are refused", async () => {
+  await withApi(async ({ client, root, writer }) => {
+    Deno.writeTextFileSync(`${root}/a.h5`, "");
+    const there = { n_images: 1, output_file: `${root}/a.h5` };
+    const deep = { n_images: 1, output_file: `${root}/b/c.h5` };
+    await assert.rejects(client.writeAsync(there), refusal(409, /ask to overwrite it/));
+    await assert.rejects(client.writeAsync(deep), refusal(400, /create_directories/));
+    await client.writeAsync({ ...there, overwrite: true });
+    await client.stop();
+    await client.writeAsync({ ...deep, create_directories: true });
+    await client.stop();
+    const requests = writer.commands.flatMap((command) =>
+      command.action === "create_file" ? [command.request] : []
+    );
+    assert.deepEqual(
+      requests.map(({ overwrite, createFolders }) => [overwrite, createFolders]),
+      [[true, undefined], [undefined, true]],
+    );
+  });
 });
 
 Deno.test("with several writers, a file of one of them that is there is refused", async () => {
@@ -250,7 +280,7 @@ Deno.test("an output file outside the roots, behind a link or there already is r
       refusal(403, /outside the allowed folders.*--data-root/),
     );
     await assert.rejects(write(`${root}/link/x.h5`), refusal(403, /symbolic link/));
-    await assert.rejects(write(`${root}/there.h5`), refusal(409, /never overwritten/));
+    await assert.rejects(write(`${root}/there.h5`), refusal(409, /ask to overwrite it/));
     await assert.rejects(write(`${root}/../x.h5`), refusal(400, /contains \.\./));
     assert.equal(writer.commands.length, 0);
   });

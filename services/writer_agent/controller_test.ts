@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
-import { REASON_OVERWRITTEN, type StartRequest } from "../../lib/acquisition/mod.ts";
+import {
+  REASON_OVERWRITTEN,
+  type StartRequest,
+  type WriterCommand,
+} from "../../lib/acquisition/mod.ts";
 import { FakeImages, FakeWriter, until, WELL } from "./_fakes.ts";
 import { AcquisitionController } from "./controller.ts";
 
@@ -60,6 +64,57 @@ Deno.test("AcquisitionController.stop() resolves when the file is closed", async
   await controller.stop();
   assert.equal(controller.status.state, "READY");
   assert.equal(controller.status.acquisition.message, "Interrupted.");
+});
+
+Deno.test("AcquisitionController.stop() ends whatever is under way, and the next run works", async (t) => {
+  // The action that the writer does not answer keeps the run in its state; answered when stop waits.
+  const states: [state: string, silentOn: WriterCommand["action"] | undefined, ends: RegExp][] = [
+    ["idle", undefined, /No acquisition yet/],
+    ["creating", "create_file", /^Interrupted\.$/],
+    ["recording", undefined, /^Interrupted\.$/],
+    ["recording, an image outstanding", "record_image", /^Interrupted\.$/],
+    ["flushing", "confirm_last_image", /^Interrupted\.$/],
+    ["closing", "close_file", /^Interrupted\.$/],
+  ];
+  for (const [state, silentOn, ends] of states) {
+    await t.step(state, async () => {
+      using world = setUp();
+      const { controller, writer, images } = world;
+      const owed: WriterCommand[] = [];
+      writer.react = (command, n) => {
+        if (command.action !== silentOn) return WELL(command, n);
+        owed.push(command);
+        return undefined;
+      };
+      if (state !== "idle") {
+        const started = controller.start(request(3));
+        if (silentOn !== "create_file") {
+          assert.ok((await started).ok);
+          images.publish();
+          await until("the image is asked for", () => {
+            return writer.commands.some(({ action }) => action === "record_image");
+          });
+        }
+      }
+      const stopped = controller.stop();
+      const again = controller.stop(); // twice
+      if (silentOn !== undefined) {
+        if (owed.length === 0) await until("the state", () => owed.length > 0);
+        writer.react = WELL;
+        const [command] = owed;
+        writer.answer(WELL(command!, silentOn === "create_file" ? 0 : 1)!);
+      }
+      await stopped;
+      await again;
+      assert.match(controller.status.acquisition.message, ends);
+      assert.equal(controller.status.state, "READY");
+      await controller.stop(); // when idle
+      const next = await controller.start(request(1));
+      assert.ok(next.ok);
+      images.publish();
+      assert.equal((await next.ended).acquisition.message, "Completed.");
+    });
+  }
 });
 
 Deno.test("AcquisitionController holds images back while half a ring is outstanding", async () => {

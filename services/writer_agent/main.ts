@@ -125,6 +125,7 @@ await runService({
       compressionThreads: config.compression_threads,
       compressedImages: suffix === COMPRESSED_SUFFIX,
       noImagesTimeoutS: config.no_images_timeout,
+      createFolders: config.create_directories,
     };
     const api = createApi({
       ...rules,

@@ -200,7 +200,10 @@ Deno.test("writer_agent survives a writer killed in mid-run; the next run works"
     const failed = await client.waitForEnd({ intervalMs: 5 });
     assert.equal(failed.state, "UNKNOWN");
     assert.equal(failed.acquisition.state, "FAILED");
-    assert.match(failed.acquisition.message, /^ERROR: no .*1 images were confirmed.*std_h5_writer/);
+    assert.match(
+      failed.acquisition.message,
+      /^ERROR: no .*1 images were written to .*std_h5_writer/,
+    );
 
     await using _writer = await startWriter();
     await client.writeAsync({ n_images: 2, output_file: `${dataRoot}/b.h5` });

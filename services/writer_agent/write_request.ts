@@ -31,6 +31,8 @@ export interface WriteRequestRules {
   readonly compressedImages?: boolean;
   /** A run of known length fails when no image comes for so long, s; 0, the default: it waits. */
   readonly noImagesTimeoutS?: number;
+  /** Whether folders that are missing are made when a request does not say; default not. */
+  readonly createFolders?: boolean;
   /** Looks at files; for tests. */
   readonly look?: Look;
 }
@@ -77,7 +79,8 @@ export function checkWriteRequest(
     return { problem, message, issues: [{ path: "output_file", message }] };
   }
   const { n_images = 0, output_file, images_per_file, run_id = defaultRunId() } = parsed.data;
-  const { compression, compression_threads, file_format, nexus } = parsed.data;
+  const { compression, compression_threads, file_format, nexus, fsync } = parsed.data;
+  const { overwrite, create_directories } = parsed.data;
   const refused = refuseCount(parsed.data, rules) ??
     refuseThreads(compression_threads, rules) ?? refusePlain(compression, rules) ??
     refuseRange(parsed.data);
@@ -95,6 +98,9 @@ export function checkWriteRequest(
     ...(compression_threads !== undefined && { compressionThreads: compression_threads }),
     ...(file_format !== undefined && { fileFormat: file_format }),
     ...(nexus !== undefined && { nexus: stringifyJson(nexus) }),
+    ...(fsync !== undefined && { fsync }),
+    ...(overwrite && { overwrite }),
+    ...(create_directories !== undefined && { createFolders: create_directories }),
     runId: run_id,
     json: stringifyJson({ ...parsed.data, run_id }),
   };
@@ -106,18 +112,28 @@ function isEndless(body: unknown): boolean {
     !("n_images" in body) && !("stop_image_id" in body);
 }
 
-function refusePath(body: unknown, rules: WriteRequestRules): OutputPathError | undefined {
-  const path = typeof body === "object" && body !== null && "output_file" in body
-    ? body.output_file
-    : undefined;
+function refusePath(
+  body: unknown,
+  rules: WriteRequestRules,
+  path = memberOf(body, "output_file"),
+): OutputPathError | undefined {
   if (typeof path !== "string" || path === "") return undefined; // the schema says so
+  const createFolders = memberOf(body, "create_directories") ?? rules.createFolders;
+  const allowed = {
+    overwrite: memberOf(body, "overwrite") === true,
+    createFolders: createFolders === true,
+  };
   try {
-    checkOutputPath(path, rules.dataRoots, rules.look);
+    checkOutputPath(path, rules.dataRoots, allowed, rules.look);
     return undefined;
   } catch (error) {
     if (error instanceof OutputPathError) return error;
     throw error;
   }
+}
+
+function memberOf(body: unknown, name: string): unknown {
+  return typeof body === "object" && body !== null ? Reflect.get(body, name) : undefined;
 }
 
 /** The files of a request, how many and whether there are more than one. */
@@ -202,7 +218,7 @@ function refuseParts(
   if (!isSplit) return undefined;
   for (let number = 0; number < Math.min(count, MAX_FILE_PARTS); number++) {
     const part = partPath(request.output_file, number);
-    const refusal = refusePath({ output_file: part }, rules);
+    const refusal = refusePath(request, rules, part);
     if (refusal !== undefined) return refusal;
   }
   return undefined;

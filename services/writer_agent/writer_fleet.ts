@@ -34,6 +34,8 @@ export class WriterFleet implements WriterPort {
   readonly #writers: readonly WriterPort[];
   #handlers: WriterPortHandlers | undefined;
   #nextWriter = 0;
+  /** Images of each writer's files that readers see. */
+  #visible: number[] = [];
   #round: Round | undefined;
 
   /** @param writers In the order of their numbers. */
@@ -60,6 +62,7 @@ export class WriterFleet implements WriterPort {
     const everyone = [...this.#writers.keys()];
     if (command.action === "create_file") {
       this.#nextWriter = 0;
+      this.#visible = [];
       this.#ask(command, everyone, (answers) => this.#onCreated(answers));
     } else {
       this.#ask(command, everyone, (answers) => this.#answer(combined(command.action, answers)));
@@ -85,7 +88,7 @@ export class WriterFleet implements WriterPort {
   }
 
   #onAnswer(number: number, answer: WriterAnswer): void {
-    if (answer.action === "record_image") return this.#answer(named(number, answer));
+    if (answer.action === "record_image") return this.#answer(this.#withAll(number, answer));
     const round = this.#round;
     // Answers to what is not waited for any more say nothing: the next round asks again.
     if (round === undefined || !round.asked.includes(number)) return;
@@ -96,6 +99,14 @@ export class WriterFleet implements WriterPort {
     if (answers.length < round.asked.length) return;
     this.#round = undefined;
     round.complete(answers);
+  }
+
+  /** One writer's answer to an image, with what all of them say is visible. */
+  #withAll(number: number, answer: WriterAnswer): WriterAnswer {
+    if (answer.nVisible === undefined) return named(number, answer);
+    this.#visible[number] = answer.nVisible;
+    const nVisible = this.#visible.reduce((sum, visible) => sum + visible, 0);
+    return { ...named(number, answer), nVisible };
   }
 
   #onCreated(answers: readonly WriterAnswer[]): void {
@@ -131,9 +142,13 @@ function combined(action: SharedAction, answers: readonly WriterAnswer[]): Write
     (sum, count) => sum === undefined || count === undefined ? undefined : sum + count,
     0,
   );
+  const visible = answers.map(({ nVisible = 0 }) => nVisible);
   return {
     ok: failed.length === 0,
     reason,
+    ...(answers.every(({ nVisible }) => nVisible !== undefined) && {
+      nVisible: visible.reduce((sum, count) => sum + count, 0),
+    }),
     ...(answers.every((answer) => answer.action !== undefined) && { action }),
     ...(nWritten !== undefined && { nWritten }),
   };

@@ -149,7 +149,7 @@ Deno.test("a silent writer loses the fleet; it is asked until all answer, then a
   assert.ok(outcome.ok);
   for (let i = 0; i < 2; i++) images.publish();
   const { acquisition, state } = await outcome.ended;
-  assert.match(acquisition.message, /no answer.*2 images were confirmed/);
+  assert.match(acquisition.message, /no answer.*2 images were written/);
   assert.equal(state, "UNKNOWN");
   silent.react = WELL;
   await until("all well", () => controller.status.state === "READY");

@@ -148,7 +148,8 @@ export class ZmqWriterPort implements WriterPort, Disposable {
     switch (command.action) {
       case "create_file": {
         const { outputFile, nImages, imagesPerFile = 0, runId, json } = command.request;
-        const { compression, compressionThreads, fileFormat, nexus } = command.request;
+        const { compression, compressionThreads, fileFormat, nexus, fsync } = command.request;
+        const { overwrite, createFolders } = command.request;
         const { writerId, writers = 1 } = this.#options;
         const split = { outputFile, writers, imagesPerFile };
         return {
@@ -164,6 +165,9 @@ export class ZmqWriterPort implements WriterPort, Disposable {
           ...(compressionThreads !== undefined && { compressionThreads }),
           ...(fileFormat !== undefined && { fileFormat }),
           ...(nexus !== undefined && { nexus }),
+          ...(fsync !== undefined && { fsync }),
+          ...(overwrite && { overwrite }),
+          ...(createFolders !== undefined && { createFolders }),
         };
       }
       case "record_image": {

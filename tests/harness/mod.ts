@@ -3,6 +3,7 @@
  *
  * @module
  */
+export * from "./faulty_disk.ts";
 export * from "./certificates.ts";
 export * from "./calibration.ts";
 export * from "./configs.ts";

@@ -7,9 +7,9 @@ export class SmallDisk implements Disposable {
   }
 
   /** @returns undefined where mounting is not allowed (not root, or a container without the right). */
-  static mount(bytes: number): SmallDisk | undefined {
+  static mount(bytes: number, access: "rw" | "ro" = "rw"): SmallDisk | undefined {
     const path = Deno.makeTempDirSync({ prefix: `e2e_disk_${Deno.pid}_` });
-    if (run("mount", "-t", "tmpfs", "-o", `size=${bytes}`, "tmpfs", path)) {
+    if (run("mount", "-t", "tmpfs", "-o", `size=${bytes},${access}`, "tmpfs", path)) {
       return new SmallDisk(path);
     }
     Deno.removeSync(path);

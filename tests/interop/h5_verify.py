@@ -15,7 +15,7 @@ import numpy as np
 def plain(value):
     if isinstance(value, bytes):
         return value.decode()
-    return value if isinstance(value, str) else value.item()
+    return value if isinstance(value, str) else value.tolist()
 
 
 def verify(path):

@@ -303,6 +303,42 @@ Deno.test({
     }),
 });
 
+/** Checks the image ids of a whole file, and images at and around the borders of its index's nodes. */
+const SPOT_CHECK = `
+import sys, h5py, numpy as np
+with h5py.File(sys.argv[1]) as file:
+    data, ids = file["DET/data"], file["DET/metadata"]["image_id"]
+    assert (ids == np.arange(len(ids))).all() and len(ids) == len(data)
+    borders = [64**level * k + d for level in (1, 2, 3) for k in (1, 2, 3) for d in (-1, 0, 1)]
+    for i in [0, *borders, len(data) - 1]:
+        expected = (i * 31 + np.arange(3) * 7 + 1).astype(np.uint16)
+        assert (data[i].ravel() == expected).all(), f"image {i}"
+    print(len(data))
+`;
+
+Deno.test({
+  name: "h5py reads a file of more than a million images (four index levels)",
+  ignore: !hasH5py,
+  fn: () =>
+    withFolder((folder) => {
+      const path = `${folder}/million.h5`;
+      const small = { height: 1, width: 3, alignBytes: 8, publishEvery: 4096 };
+      const n = 1_000_003;
+      {
+        using file = File.open(path, { write: true, create: "exclusive" });
+        const images = ImageFile.create(file, { ...OPTIONS, ...small });
+        const pixels = new Uint16Array(3);
+        const image = { address: addressOf(pixels), bytes: pixels.byteLength };
+        for (let id = 0; id < n; id++) {
+          for (let i = 0; i < 3; i++) pixels[i] = id * 31 + i * 7 + 1;
+          images.appendImage({ imageId: BigInt(id), status: 1, ...image });
+        }
+        images.close();
+      }
+      assert.equal(run(PYTHON, "-c", SPOT_CHECK, path).trim(), `${n}`);
+    }),
+});
+
 Deno.test({
   name: "h5py can extend and annotate a finished file",
   ignore: !hasH5py,

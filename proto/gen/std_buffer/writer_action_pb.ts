@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file std_buffer/writer_action.proto.
  */
 export const file_std_buffer_writer_action: GenFile = /*@__PURE__*/
-  fileDesc("Ch5zdGRfYnVmZmVyL3dyaXRlcl9hY3Rpb24ucHJvdG8SEHN0ZF9kYXFfcHJvdG9jb2wimgIKEUNyZWF0ZUZpbGVDb21tYW5kEgwKBHBhdGgYASABKAkSEQoJd3JpdGVyX2lkGAIgASgFEhAKCG5faW1hZ2VzGGQgASgEEhoKEmFja25vd2xlZGdlX2ltYWdlcxhlIAEoCBIOCgZydW5faWQYZiABKAQSDwoHcmVxdWVzdBhnIAEoCRITCgtvdXRwdXRfZmlsZRhoIAEoCRIRCgluX3dyaXRlcnMYaSABKA0SFwoPaW1hZ2VzX3Blcl9maWxlGGogASgEEhMKC2NvbXByZXNzaW9uGGsgASgJEhsKE2NvbXByZXNzaW9uX3RocmVhZHMYbCABKA0SEwoLZmlsZV9mb3JtYXQYeCABKAkSDQoFbmV4dXMYeSABKAkiZAoLUmVjb3JkSW1hZ2USNwoOaW1hZ2VfbWV0YWRhdGEYASABKAsyHy5zdGRfZGFxX3Byb3RvY29sLkltYWdlTWV0YWRhdGESEgoFZW50cnkYZCABKARIAIgBAUIICgZfZW50cnkiZwoQQ2xvc2VGaWxlQ29tbWFuZBIVCg1kaXNjYXJkX2VtcHR5GGQgASgIEg8KB291dGNvbWUYZSABKAkSFgoOaW1hZ2VzX21pc3NpbmcYZiABKAQSEwoLbWlzc2luZ19pZHMYZyABKAkiEgoQQ29uZmlybUxhc3RJbWFnZSKHAgoMV3JpdGVyQWN0aW9uEjoKC2NyZWF0ZV9maWxlGAEgASgLMiMuc3RkX2RhcV9wcm90b2NvbC5DcmVhdGVGaWxlQ29tbWFuZEgAEjUKDHJlY29yZF9pbWFnZRgCIAEoCzIdLnN0ZF9kYXFfcHJvdG9jb2wuUmVjb3JkSW1hZ2VIABI4CgpjbG9zZV9maWxlGAMgASgLMiIuc3RkX2RhcV9wcm90b2NvbC5DbG9zZUZpbGVDb21tYW5kSAASQAoSY29uZmlybV9sYXN0X2ltYWdlGAQgASgLMiIuc3RkX2RhcV9wcm90b2NvbC5Db25maXJtTGFzdEltYWdlSABCCAoGYWN0aW9uIqgBCg5Xcml0ZXJSZXNwb25zZRIsCgRjb2RlGAEgASgOMh4uc3RkX2RhcV9wcm90b2NvbC5SZXNwb25zZUNvZGUSDgoGcmVhc29uGAIgASgJEhUKCGltYWdlX2lkGGQgASgESACIAQESFgoJbl93cml0dGVuGGUgASgESAGIAQESDgoGYWN0aW9uGGYgASgJQgsKCV9pbWFnZV9pZEIMCgpfbl93cml0dGVuKjUKDFJlc3BvbnNlQ29kZRILCgdVTktOT1dOEAASCwoHU1VDQ0VTUxABEgsKB0ZBSUxVUkUQAmIGcHJvdG8z", [file_std_buffer_image_metadata]);
+  fileDesc("Ch5zdGRfYnVmZmVyL3dyaXRlcl9hY3Rpb24ucHJvdG8SEHN0ZF9kYXFfcHJvdG9jb2wi7AIKEUNyZWF0ZUZpbGVDb21tYW5kEgwKBHBhdGgYASABKAkSEQoJd3JpdGVyX2lkGAIgASgFEhAKCG5faW1hZ2VzGGQgASgEEhoKEmFja25vd2xlZGdlX2ltYWdlcxhlIAEoCBIOCgZydW5faWQYZiABKAQSDwoHcmVxdWVzdBhnIAEoCRITCgtvdXRwdXRfZmlsZRhoIAEoCRIRCgluX3dyaXRlcnMYaSABKA0SFwoPaW1hZ2VzX3Blcl9maWxlGGogASgEEhMKC2NvbXByZXNzaW9uGGsgASgJEhsKE2NvbXByZXNzaW9uX3RocmVhZHMYbCABKA0SDQoFZnN5bmMYbSABKAkSEQoJb3ZlcndyaXRlGG4gASgIEhsKDmNyZWF0ZV9mb2xkZXJzGG8gASgISACIAQESEwoLZmlsZV9mb3JtYXQYeCABKAkSDQoFbmV4dXMYeSABKAlCEQoPX2NyZWF0ZV9mb2xkZXJzImQKC1JlY29yZEltYWdlEjcKDmltYWdlX21ldGFkYXRhGAEgASgLMh8uc3RkX2RhcV9wcm90b2NvbC5JbWFnZU1ldGFkYXRhEhIKBWVudHJ5GGQgASgESACIAQFCCAoGX2VudHJ5ImcKEENsb3NlRmlsZUNvbW1hbmQSFQoNZGlzY2FyZF9lbXB0eRhkIAEoCBIPCgdvdXRjb21lGGUgASgJEhYKDmltYWdlc19taXNzaW5nGGYgASgEEhMKC21pc3NpbmdfaWRzGGcgASgJIhIKEENvbmZpcm1MYXN0SW1hZ2UihwIKDFdyaXRlckFjdGlvbhI6CgtjcmVhdGVfZmlsZRgBIAEoCzIjLnN0ZF9kYXFfcHJvdG9jb2wuQ3JlYXRlRmlsZUNvbW1hbmRIABI1CgxyZWNvcmRfaW1hZ2UYAiABKAsyHS5zdGRfZGFxX3Byb3RvY29sLlJlY29yZEltYWdlSAASOAoKY2xvc2VfZmlsZRgDIAEoCzIiLnN0ZF9kYXFfcHJvdG9jb2wuQ2xvc2VGaWxlQ29tbWFuZEgAEkAKEmNvbmZpcm1fbGFzdF9pbWFnZRgEIAEoCzIiLnN0ZF9kYXFfcHJvdG9jb2wuQ29uZmlybUxhc3RJbWFnZUgAQggKBmFjdGlvbiLOAQoOV3JpdGVyUmVzcG9uc2USLAoEY29kZRgBIAEoDjIeLnN0ZF9kYXFfcHJvdG9jb2wuUmVzcG9uc2VDb2RlEg4KBnJlYXNvbhgCIAEoCRIVCghpbWFnZV9pZBhkIAEoBEgAiAEBEhYKCW5fd3JpdHRlbhhlIAEoBEgBiAEBEg4KBmFjdGlvbhhmIAEoCRIWCgluX3Zpc2libGUYZyABKARIAogBAUILCglfaW1hZ2VfaWRCDAoKX25fd3JpdHRlbkIMCgpfbl92aXNpYmxlKjUKDFJlc3BvbnNlQ29kZRILCgdVTktOT1dOEAASCwoHU1VDQ0VTUxABEgsKB0ZBSUxVUkUQAmIGcHJvdG8z", [file_std_buffer_image_metadata]);
 
 /**
  * @generated from message std_daq_protocol.CreateFileCommand
@@ -97,6 +97,28 @@ export type CreateFileCommand = Message<"std_daq_protocol.CreateFileCommand"> & 
    * @generated from field: uint32 compression_threads = 108;
    */
   compressionThreads: number;
+
+  /**
+   * When what was written is forced to the disk: none, at_end or every_second; "": as the writer's
+   * config says.
+   *
+   * @generated from field: string fsync = 109;
+   */
+  fsync: string;
+
+  /**
+   * Take the place of a file that is there; else that is refused.
+   *
+   * @generated from field: bool overwrite = 110;
+   */
+  overwrite: boolean;
+
+  /**
+   * Make the folders that are missing; not set: as the writer's config says.
+   *
+   * @generated from field: optional bool create_folders = 111;
+   */
+  createFolders?: boolean | undefined;
 
   /**
    * Format of the file: std-daq, nexus or both; "": as the writer's config says.
@@ -274,6 +296,13 @@ export type WriterResponse = Message<"std_daq_protocol.WriterResponse"> & {
    * @generated from field: string action = 102;
    */
   action: string;
+
+  /**
+   * Images that readers of the file see by now: what a writer that dies leaves.
+   *
+   * @generated from field: optional uint64 n_visible = 103;
+   */
+  nVisible?: bigint | undefined;
 };
 
 /**

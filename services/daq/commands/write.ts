@@ -46,13 +46,19 @@ export function writeCommand(context: DaqContext): CommandUnknownOpts {
       "what a NeXus file tells of the experiment, besides the config",
       parseNexus,
     )
+    .option("--overwrite", "take the place of a file that is there")
+    .option("--mkdir", "make the folders that are missing")
+    .addOption(
+      new Option("--fsync <when>", "when files are forced to the disk (default: the config's)")
+        .choices(["none", "at_end", "every_second"]),
+    )
     .option("--run-id <number>", "your number for this run (default: ns since 1970)")
     .option("--wait", "wait for the end, with a progress bar; Ctrl-C ends the waiting only")
     .addOption(apiOption())
     .option("--json", "print one line of JSON")
     .action(async (file, options) => {
       const { images, imagesPerFile, compression, runId, wait, api, json } = options;
-      const { startId, stopId, timeout } = options;
+      const { startId, stopId, timeout, fsync } = options;
       if (images === undefined && stopId === undefined) {
         throw new UsageError("how many images? Give -n, or --stop-id; -n 0 writes until daq stop");
       }
@@ -68,6 +74,9 @@ export function writeCommand(context: DaqContext): CommandUnknownOpts {
       if (compression !== undefined) request.compression = compression;
       if (options.format !== undefined) request.file_format = options.format;
       if (options.nexus !== undefined) request.nexus = options.nexus;
+      if (fsync !== undefined) request.fsync = fsync;
+      if (options.overwrite) request.overwrite = true;
+      if (options.mkdir) request.create_directories = true;
       if (runId !== undefined) request.run_id = parseUint64("--run-id", runId);
       const started = await client.writeAsync(request, context.signal);
       const writer = wait ? await follow(client, context) : started;

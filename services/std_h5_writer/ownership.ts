@@ -1,0 +1,51 @@
+/**
+ * Whose the files are that the service writes, by its config.
+ *
+ * @module
+ */
+import type { DetectorConfig } from "../../lib/config/mod.ts";
+import { asFileUser, effectiveUserId, type FileUser, fileUserById } from "../../lib/os/mod.ts";
+import { resolveGroup, UsageError } from "../../lib/service/mod.ts";
+import type { FileOwnership } from "../../lib/writer/mod.ts";
+
+/** The fields that decide. */
+type OwnershipConfig = Pick<
+  DetectorConfig,
+  "file_mode" | "file_group" | "switch_user_active" | "writer_user_id"
+>;
+
+/**
+ * Mode, group and user of files. That this process may make files as the user is tried.
+ *
+ * @param onWarning Told what is allowed and hardly wanted.
+ * @throws {UsageError} If there is no such user or group.
+ * @throws {OsError} EPERM if this process may not make files as the user.
+ */
+export async function fileOwnership(
+  config: OwnershipConfig,
+  onWarning: (message: string) => void,
+): Promise<FileOwnership> {
+  const gid = await resolveGroup(config.file_group, "file_group");
+  const user = fileUser(config, gid);
+  if (user !== undefined) asFileUser(user, () => {});
+  if (effectiveUserId() === 0 && config.writer_user_id === undefined) {
+    onWarning("files will belong to root: set writer_user_id, or run the service as another user");
+  }
+  return { mode: parseInt(config.file_mode, 8), gid, user };
+}
+
+/** The user to become; undefined where that is who we are, or nobody is named. */
+function fileUser(
+  { switch_user_active = true, writer_user_id: uid }: OwnershipConfig,
+  gid: number | undefined,
+): FileUser | undefined {
+  if (!switch_user_active || uid === undefined || uid === effectiveUserId()) return undefined;
+  const known = fileUserById(uid);
+  if (known !== undefined) return known;
+  // In a container the users of the machine may have numbers only.
+  if (gid !== undefined) return { uid, gid, groups: [gid] };
+  throw new UsageError(
+    `writer_user_id ${uid}: this machine has no such user, and so no group for its files: ` +
+      "correct it, or give file_group, too",
+  );
+}

@@ -1,0 +1,114 @@
+/**
+ * Disks that fail in mid-run: each ends the acquisition with the reason and leaves a readable file, and the
+ * next run works.
+ */
+import assert from "node:assert/strict";
+import {
+  FaultyDisk,
+  imageIds,
+  jungfrauConfig,
+  Pipeline,
+  readWithH5py,
+  SmallDisk,
+  TestDetector,
+  until,
+} from "./harness/mod.ts";
+
+/** Images that are in a file, and visible, before something fails. */
+const BEFORE = 5;
+
+Deno.test("a disk that fails ends the run with the reason; what was visible stays, the next run works", async (t) => {
+  using disk = new FaultyDisk();
+  await using pipeline = await Pipeline.start(jungfrauConfig(1), {
+    wrap: { std_h5_writer: disk.wrap },
+  });
+  using detector = new TestDetector(pipeline.config);
+  let next = 0;
+  const send = (images: number): number => {
+    detector.send(next, next + images - 1);
+    return next += images;
+  };
+  const begin = async (file: string): Promise<{ path: string; first: number }> => {
+    const first = next;
+    const { path } = await pipeline.write(file, 0, { fsync: "every_second" });
+    send(BEFORE);
+    await until("visible images", async () => {
+      return imageIds(await readWithH5py(path)).length === BEFORE;
+    });
+    return { path, first };
+  };
+  const faults: [what: string, fail: () => void, says: RegExp][] = [
+    ["EIO", () => disk.fail("EIO", "pwrite"), /pwrite .*: EIO/],
+    ["EDQUOT", () => disk.fail("EDQUOT", "pwrite", "fallocate"), /EDQUOT \(the quota is used up/],
+    ["EROFS", () => disk.fail("EROFS", "pwrite", "fallocate", "ftruncate"), /EROFS .*read-only/],
+    ["ENOSPC", () => disk.fail("ENOSPC", "pwrite", "fallocate"), /ENOSPC/],
+    ["EIO when forced to the disk", () => disk.fail("EIO", "fdatasync"), /fdatasync .*: EIO/],
+  ];
+  for (const [what, fail, says] of faults) {
+    await t.step(what, async () => {
+      const { path, first } = await begin(`${what.replaceAll(" ", "_")}.h5`);
+      fail();
+      // The failure of a publication is told with the image after it.
+      await until("the end of the run", async () => {
+        send(1);
+        return (await pipeline.client.status()).acquisition.state === "FAILED";
+      });
+      disk.heal();
+      const { state, acquisition } = await pipeline.status(
+        "ready",
+        ({ state }) => state === "READY",
+      );
+      assert.equal(state, "READY");
+      assert.match(acquisition.message, says);
+      const file = await readWithH5py(path);
+      const ids = imageIds(file);
+      assert.ok(ids.length >= BEFORE);
+      assert.deepEqual(ids, ids.map((_, i) => first + i));
+      assert.deepEqual(file.data.sha256, ids.map((id) => detector.sha256(id)));
+    });
+  }
+
+  await t.step("a disk that writes less than it is asked for loses nothing", async () => {
+    disk.writeHalf();
+    const { path, first } = await begin("half.h5");
+    send(3);
+    await pipeline.status("all images", ({ acquisition }) => {
+      return acquisition.stats.n_write_completed === BEFORE + 3;
+    });
+    await pipeline.client.stop();
+    disk.heal();
+    const file = await readWithH5py(path);
+    assert.deepEqual(imageIds(file), Array.from({ length: BEFORE + 3 }, (_, i) => first + i));
+    assert.deepEqual(file.data.sha256, imageIds(file).map((id) => detector.sha256(id)));
+  });
+
+  await t.step("a folder that vanishes", async () => {
+    Deno.mkdirSync(pipeline.path("gone"));
+    await begin("gone/run.h5");
+    Deno.removeSync(pipeline.path("gone"), { recursive: true });
+    await until("the end of the run", async () => {
+      send(1);
+      return (await pipeline.client.status()).acquisition.state === "FAILED";
+    });
+    const { acquisition } = await pipeline.status("ready", ({ state }) => state === "READY");
+    assert.match(acquisition.message, /gone\/run\.h5 was removed while it was written/);
+  });
+
+  await t.step("and a run without failures after all of them", async () => {
+    const { path, first } = await begin("well.h5");
+    await pipeline.client.stop();
+    await pipeline.finished();
+    assert.equal(imageIds(await readWithH5py(path))[0], first);
+  });
+});
+
+Deno.test("a disk that is mounted read-only is refused with that reason", async () => {
+  using disk = SmallDisk.mount(2 ** 20, "ro");
+  if (disk === undefined) return; // who may not mount has no such disk
+  await using pipeline = await Pipeline.start(jungfrauConfig(1), { dataRoot: disk.path });
+  await assert.rejects(
+    pipeline.client.writeAsync({ n_images: 1, output_file: pipeline.path("run.h5") }),
+    /could not create .*run\.h5: .*EROFS \(the file system is mounted read-only/,
+  );
+  assert.equal((await pipeline.client.status()).state, "READY");
+});

@@ -1,0 +1,156 @@
+/**
+ * Image files while they are written: killed hundreds of times, and followed by a reader.
+ */
+import assert from "node:assert/strict";
+import { TestProcess } from "../harness/mod.ts";
+import { compressed } from "../../lib/hdf5/_testing.ts";
+import { ImageFile, type ImageFileOptions } from "../../lib/hdf5/mod.ts";
+import { addressOf, copyFrom, File } from "../../lib/os/mod.ts";
+
+const PYTHON = "/usr/bin/python3";
+const here = (name: string): string => new URL(name, import.meta.url).pathname;
+const ROUNDS = 5;
+const KILLS_PER_ROUND = 80;
+
+const OPTIONS: ImageFileOptions = {
+  detector: "DET",
+  height: 16,
+  width: 129, // an image and its place cross pages
+  pixelType: "uint16",
+  expectedImages: 0,
+  attributes: { start: "now" },
+  counters: ["good"],
+  alignBytes: 8,
+};
+
+function run(command: string, ...args: string[]): string {
+  const { success, stdout, stderr } = new Deno.Command(command, { args }).outputSync();
+  const text = new TextDecoder();
+  assert.ok(success, `${command} ${args.join(" ")}: ${text.decode(stderr)}`);
+  return text.decode(stdout);
+}
+
+/** Appends images of the pattern that h5_verify.py and h5_follow.py know. */
+function append(images: ImageFile, count: number, how: ImageFileOptions): void {
+  const pixels = new Uint16Array(how.height * how.width);
+  for (let i = 0; i < count; i++) {
+    const id = images.appendedImages;
+    pixels.forEach((_, i) => pixels[i] = id * 31 + i * 7 + 1);
+    const bytes = how.compression === "none" ? new Uint8Array(pixels.buffer) : compressed(pixels);
+    images.appendImage({
+      imageId: BigInt(id),
+      status: 1 + id % 3,
+      address: addressOf(bytes),
+      bytes: bytes.byteLength,
+      ...(how.info && { info: [0] }),
+    });
+  }
+}
+
+/** Writes down a file's system calls, in the format that h5_kill.c plays. */
+class Tape {
+  readonly #parts: Uint8Array[] = [];
+
+  constructor(file: File) {
+    const { writeAt, writeFrom, truncate, allocate } = file;
+    file.writeAt = (bytes, at): void => {
+      this.#add(0, at, bytes.byteLength, bytes.slice());
+      writeAt.call(file, bytes, at);
+    };
+    file.writeFrom = (address, length, at): void => {
+      const bytes = new Uint8Array(length);
+      copyFrom(address, bytes);
+      this.#add(0, at, length, bytes);
+      writeFrom.call(file, address, length, at);
+    };
+    file.truncate = (bytes): void => {
+      this.#add(1, bytes, 0);
+      truncate.call(file, bytes);
+    };
+    file.allocate = (from, bytes, keepSize = false): void => {
+      if (!keepSize) this.#add(2, from, bytes);
+      allocate.call(file, from, bytes, keepSize);
+    };
+  }
+
+  save(path: string): void {
+    Deno.writeFileSync(path, new Uint8Array());
+    for (const part of this.#parts) Deno.writeFileSync(path, part, { append: true });
+  }
+
+  #add(kind: number, at: number, bytes: number, content?: Uint8Array): void {
+    const head = BigUint64Array.of(BigInt(kind), BigInt(at), BigInt(bytes));
+    this.#parts.push(new Uint8Array(head.buffer));
+    if (content !== undefined) this.#parts.push(content);
+  }
+}
+
+for (const compression of ["none", "bitshuffle-lz4"] as const) {
+  const kills = ROUNDS * KILLS_PER_ROUND;
+  Deno.test(`a file (compression ${compression}) whose writer is killed ${kills} times at random opens in h5py each time`, () => {
+    const folder = Deno.makeTempDirSync({ prefix: `std_daq_kill_${Deno.pid}_` });
+    try {
+      const player = `${folder}/player`;
+      run("gcc", "-O2", "-Wall", "-Werror", "-o", player, here("h5_kill.c"));
+      {
+        using file = File.open(`${folder}/whole.h5`, { write: true, create: "exclusive" });
+        const tape = new Tape(file);
+        const options = { ...OPTIONS, compression, preallocate: false };
+        const images = ImageFile.create(file, options);
+        for (let i = 0; i < 40; i++) {
+          append(images, 15, options);
+          images.setCounters({ good: BigInt(images.appendedImages) });
+          if (i % 3 === 0) images.publish();
+        }
+        images.close({ attributes: { end: "then" } });
+        tape.save(`${folder}/tape`);
+      }
+      const seen = new Set<number>();
+      let killed = 0;
+      for (let round = 0; round < ROUNDS; round++) {
+        const own = `${folder}/${round}`;
+        Deno.mkdirSync(own);
+        const [tape, number] = [`${folder}/tape`, `${KILLS_PER_ROUND}`];
+        killed += Number(run(player, tape, own, number, "6000"));
+        const files = [...Deno.readDirSync(own)].map(({ name }) => `${own}/${name}`);
+        for (const line of run(PYTHON, here("h5_verify.py"), ...files).trim().split("\n")) {
+          const { images, error } = JSON.parse(line);
+          assert.equal(error, undefined);
+          seen.add(images);
+        }
+        Deno.removeSync(own, { recursive: true });
+      }
+      // Whatever the speed of the machine: many ended in the middle of their work.
+      assert.ok(killed > 20, `${killed} were killed before they were done`);
+      assert.ok(seen.size > 5, `images in the files: ${[...seen].sort((a, b) => a - b)}`);
+    } finally {
+      Deno.removeSync(folder, { recursive: true });
+    }
+  });
+
+  Deno.test(`h5py follows a growing file (compression ${compression}) that it has opened once`, async () => {
+    const folder = Deno.makeTempDirSync({ prefix: `std_daq_live_${Deno.pid}_` });
+    try {
+      const path = `${folder}/live.h5`;
+      using file = File.open(path, { write: true, create: "exclusive" });
+      const info = { missing_packets: "uint32" } as const;
+      const options = { ...OPTIONS, height: 2, width: 5, compression, info };
+      const images = ImageFile.create(file, options);
+      await using reader = new TestProcess("follower", PYTHON, [here("h5_follow.py"), path]);
+      const reports = (text: string): Promise<true> =>
+        reader.line(text, (line) => line === text || undefined);
+      await reports("0"); // it has opened the empty file
+      // Past the first image, and new levels of the index (64 and 4096 images).
+      for (const count of [1, 3, 61, 100, 7, 4000, 90, 32, 33]) {
+        append(images, count, options);
+        images.publish();
+        await reports(`${images.publishedImages}`);
+      }
+      images.close({ attributes: { end: "then" } });
+      Deno.writeTextFileSync(`${path}.done`, "");
+      await reports(`all ${images.publishedImages}`);
+    } finally {
+      Deno.removeSync(folder, { recursive: true });
+    }
+  });
+}
