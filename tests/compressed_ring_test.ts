@@ -92,12 +92,15 @@ Deno.test("std_data_compress that is killed goes on where it was, none twice, no
 });
 
 Deno.test("chunks of the ring are in the file as they are, noise without its filter: h5py reads the images", async () => {
-  const json = jungfrauConfig(1, { compression: "bitshuffle-lz4", compressed_ring: true });
+  const json = jungfrauConfig(1);
   const name = imageRingName(json.detector_name);
   const image = { height: 512, width: 1024 };
   const bytes = image.height * image.width * 2;
   const services = ["std_data_compress", "std_h5_writer"] as const;
-  await using pipeline = await Pipeline.start(json, { services });
+  await using pipeline = await Pipeline.start(json, {
+    services,
+    args: { std_h5_writer: ["--suffix", "h5bitshuffle-lz4"] },
+  });
   const spec = { name, slotBytes: bytes, slots: 64, dtype: 2, geometry: 0n, ...image };
   using ring = RingWriter.create(new SharedMemory(indexMemoryBytes(64)), spec);
   const images = [1, 2, 3].map((id) => {
