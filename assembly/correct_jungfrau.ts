@@ -18,8 +18,10 @@
  *   switched:  [scale G1 × 8 | pedestal G1 × 8 | scale G2 × 8 | pedestal G2 × 8]       128 bytes
  *
  * A row is done as if all of it were in G0, with the first map alone, and its few other pixels once more,
- * one by one; where they are many, as the last row told, all pixels with all maps. `stride` bytes are between the image's rows; a
- * negative one reverses them, and `to` is where the module's first row goes.
+ * one by one; where they are many, as the last row told, all pixels with all maps. The two halves of a
+ * block are written out: a function of both would add to addresses, where offsets have to be constants.
+ * `stride` bytes are between the image's rows; a negative one reverses them, and `to` is where the
+ * module's first row goes.
  */
 import {
   CORRECTION_INVALID_GAIN,

@@ -6,18 +6,16 @@ import assert from "node:assert/strict";
 import { imageRingName, imageStreamAddress } from "../lib/protocol/mod.ts";
 import {
   type ConfigJson,
-  freeUdpPorts,
   type H5File,
   imageIds,
-  PATIENT,
-  Pipeline,
+  packetRecords,
   readData,
   readJson,
   readWithH5py,
   ringEntries,
+  sendPackets,
+  startRecorded,
   StreamListener,
-  UdpSource,
-  uniqueName,
 } from "./harness/mod.ts";
 
 interface Recording {
@@ -35,22 +33,13 @@ const metadata = recording.images.map(({ metadata_hex }) => metadata_hex);
 const pixels = recording.images.map(({ sha256 }) => sha256);
 
 Deno.test("recorded Eiger packets become the file that std_det_writer wrote, and the messages that it was sent", async () => {
-  const detector = uniqueName("e2e-05m");
-  await using pipeline = await Pipeline.start({
-    ...recording.config,
-    ...PATIENT,
-    detector_name: detector,
-    start_udp_port: freeUdpPorts(recording.config.n_modules),
-  });
+  await using pipeline = await startRecorded(recording.config, "e2e-05m");
+  const detector = pipeline.name;
   const stream = imageStreamAddress(detector);
   await using listener = await StreamListener.start([stream]);
   const { path } = await pipeline.write("golden.h5", pixels.length);
 
-  using source = new UdpSource(pipeline.config);
-  for (const { module, packet } of packetRecords(readData(`eiger05m/${recording.packets.file}`))) {
-    source.push(module, packet);
-  }
-  source.flush();
+  sendPackets(pipeline, packetRecords(readData(`eiger05m/${recording.packets.file}`)));
   await pipeline.finished();
 
   assert.deepEqual(await listener.take(stream, metadata.length), metadata);
@@ -73,14 +62,4 @@ function assertSameFile(file: H5File, detector: string): void {
   assert.deepEqual(file.metadata.dtype, [["image_id", "<u8"], ["status", "<u8"]]);
   assert.deepEqual(file.metadata.records, recording.h5.metadata);
   assert.deepEqual(imageIds(file), [200, 201, 202]);
-}
-
-/** Records of [u16 module][u16 length][packet]. */
-function* packetRecords(bytes: Uint8Array): Generator<{ module: number; packet: Uint8Array }> {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let at = 0; at < bytes.length;) {
-    const length = view.getUint16(at + 2, true);
-    yield { module: view.getUint16(at, true), packet: bytes.subarray(at + 4, at + 4 + length) };
-    at += 4 + length;
-  }
 }

@@ -8,17 +8,17 @@ import { decodeImageMetadata, frameStreamAddress, imageRingName } from "../lib/p
 import { imageStreamAddress } from "../lib/protocol/mod.ts";
 import {
   type ConfigJson,
-  freeUdpPorts,
   imageIds,
-  PATIENT,
-  Pipeline,
+  packetRecords,
+  type Pipeline,
   readData,
   readJson,
   readWithH5py,
+  type RecordedPacket,
   ringEntries,
+  sendPackets,
+  startRecorded,
   StreamListener,
-  UdpSource,
-  uniqueName,
 } from "./harness/mod.ts";
 
 interface Recording {
@@ -45,7 +45,10 @@ for (const order of ["in the order they were sent", "every module's in reverse"]
     await using listener = await StreamListener.start([stream, ...frameStreams]);
     const { path } = await pipeline.write("golden.h5", pixels.length);
 
-    send(pipeline, order === "every module's in reverse" ? reversedInFrames(packets) : packets);
+    sendPackets(
+      pipeline,
+      order === "every module's in reverse" ? reversedInFrames(packets) : packets,
+    );
     await pipeline.finished();
 
     assert.deepEqual(await listener.take(stream, metadata.length), metadata);
@@ -69,7 +72,7 @@ Deno.test("an image that the GigaFRoST says not to store says so to everyone who
   await using listener = await StreamListener.start([stream]);
   await pipeline.write("golden.h5", pixels.length);
   // Only the first image's.
-  send(
+  sendPackets(
     pipeline,
     packets.map(({ module, packet }, i) => ({
       module,
@@ -85,38 +88,12 @@ Deno.test("an image that the GigaFRoST says not to store says so to everyone who
 });
 
 function start(): Promise<Pipeline> {
-  return Pipeline.start({
-    ...recording.config,
-    ...PATIENT,
-    detector_name: uniqueName("e2e-gf"),
-    start_udp_port: freeUdpPorts(recording.config.n_modules),
-  });
-}
-
-interface Sent {
-  module: number;
-  packet: Uint8Array;
-}
-
-function send(pipeline: Pipeline, sent: readonly Sent[]): void {
-  using source = new UdpSource(pipeline.config);
-  for (const { module, packet } of sent) source.push(module, packet);
-  source.flush();
+  return startRecorded(recording.config, "e2e-gf");
 }
 
 /** The same with the four packets of every frame of a module from the last to the first. */
-function reversedInFrames(sent: readonly Sent[]): Sent[] {
-  const frames: Sent[][] = [];
+function reversedInFrames(sent: readonly RecordedPacket[]): RecordedPacket[] {
+  const frames: RecordedPacket[][] = [];
   for (let i = 0; i < sent.length; i += 4) frames.push(sent.slice(i, i + 4).reverse());
   return frames.flat();
-}
-
-/** Records of [u16 module][u16 length][packet]. */
-function* packetRecords(bytes: Uint8Array): Generator<Sent> {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let at = 0; at < bytes.length;) {
-    const length = view.getUint16(at + 2, true);
-    yield { module: view.getUint16(at, true), packet: bytes.slice(at + 4, at + 4 + length) };
-    at += 4 + length;
-  }
 }

@@ -126,6 +126,7 @@ for (
     ],
     ["jungfrau, tiling of 4 side by side", jungfrauTiling(4, 1)],
     ["jungfrau, tiling of 2 × 2", jungfrauTiling(2, 2)],
+    ["jungfrau, 32 modules, 4 side by side", jungfrauTiling(4, 8)],
     ["a single jungfrau", jungfrauTiling(1, 1)],
     ["moench, all ways to lie", moenchTurned()],
     ["eiger 4 bit, all flips", eigerConfig({ ...flips, bit_depth: 4 })],

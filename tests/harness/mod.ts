@@ -20,6 +20,7 @@ export * from "./pipeline.ts";
 export * from "./process.ts";
 export * from "./python_peer.ts";
 export * from "./rabbitmq.ts";
+export * from "./recorded.ts";
 export * from "./redis.ts";
 export * from "./ring_entries.ts";
 export * from "./service_process.ts";
