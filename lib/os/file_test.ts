@@ -230,3 +230,37 @@ Deno.test("a closed File refuses further use", () =>
     file.close();
     failsWith("EBADF", () => file.size());
   }));
+
+Deno.test("File.makeFoldersBeneath() makes what is missing, with its mode, and tells of it", () =>
+  inFolder((root) => {
+    const made: string[] = [];
+    const make = (path: string): void => {
+      File.makeFoldersBeneath(root, path, 0o751, (folder) => made.push(folder.path));
+    };
+    make("a/b");
+    make("a/b/c");
+    make(".");
+    deepStrictEqual(made, ["a", "a/b", "a/b/c"].map((path) => `${root}/${path}`));
+    strictEqual(modeOf(`${root}/a/b`), 0o751);
+    Deno.symlinkSync("a", `${root}/link`);
+    Deno.writeTextFileSync(`${root}/file`, "");
+    failsWith("ELOOP", () => make("link/d"));
+    failsWith("EXDEV", () => make("../d"));
+    failsWith("ENOTDIR", () => make("file/d"));
+    strictEqual(made.length, 3);
+  }));
+
+Deno.test("File.removeBeneath() removes files below the root and nothing else; linkCount() tells", () =>
+  inFolder((root) => {
+    Deno.mkdirSync(`${root}/a`);
+    using file = File.open(`${root}/a/x`, { write: true, create: "exclusive" });
+    strictEqual(file.linkCount(), 1);
+    Deno.symlinkSync(`${root}/a/x`, `${root}/link`);
+    failsWith("ELOOP", () => File.removeBeneath(root, "link"));
+    failsWith("EISDIR", () => File.removeBeneath(root, "a"));
+    failsWith("ENOENT", () => File.removeBeneath(root, "a/y"));
+    failsWith("EXDEV", () => File.removeBeneath(`${root}/a`, "../link"));
+    strictEqual(file.linkCount(), 1);
+    File.removeBeneath(root, "a/x");
+    strictEqual(file.linkCount(), 0);
+  }));
