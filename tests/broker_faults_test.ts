@@ -99,7 +99,9 @@ Deno.test("a connection that breaks in the middle of a frame comes back, and wha
     const id = await client.send(tag, { n });
     await back;
     // It was answered, or it is told that it will not be: nothing vanishes.
-    const message = (await client.wait(id, END)).services[tag]?.at(-1)?.message;
+    const said = (await client.wait(id, END)).services[tag] ?? [];
+    const { action, message } = said.at(-1) ?? {};
+    match(String(action), /^request_(success|fail)$/, "the end is the last that is said");
     if (message !== n) match(String(message), /^Another instance began this request/);
     deepStrictEqual(await answer(client, tag, 10 * n), 10 * n);
   }

@@ -5,7 +5,7 @@
  * @module
  */
 import { setImmediate } from "node:timers";
-import { Connection, type Publisher } from "rabbitmq-client";
+import { Connection, type Envelope, type Publisher } from "rabbitmq-client";
 import { BrokerError, UnroutableError } from "./broker_error.ts";
 import { type BrokerOptions, describeBroker } from "./broker_options.ts";
 import { bufferOf, type Delivery, EXCHANGES, FRAME_MAX, type Outgoing } from "./_messages.ts";
@@ -100,15 +100,8 @@ export class BrokerConnection {
   async publish(message: Outgoing, signal?: AbortSignal, answers?: Subscription): Promise<void> {
     const messageId = message.mandatory ? crypto.randomUUID() : undefined;
     if (messageId !== undefined) this.#returned.set(messageId, false);
-    const { exchange, routingKey, requestId, headers, mandatory = false } = message;
-    const envelope = {
-      exchange,
-      routingKey,
-      correlationId: requestId,
-      headers,
-      mandatory,
-      ...(messageId !== undefined && { messageId }),
-    };
+    const { exchange, routingKey } = message;
+    const envelope = toEnvelope(message, messageId);
     const over = signal === undefined
       ? this.#closed.signal
       : AbortSignal.any([signal, this.#closed.signal]);
@@ -140,6 +133,16 @@ export class BrokerConnection {
     } finally {
       if (messageId !== undefined) this.#returned.delete(messageId);
     }
+  }
+
+  /**
+   * Sends a message on the connection that is there, once; resolves when the broker has it.
+   *
+   * @throws When it is not sure to have it.
+   */
+  async publishOnce(message: Outgoing): Promise<void> {
+    const sent = this.#publisher.send(toEnvelope(message), bufferOf(message.body));
+    await untilAborted(sent, this.#closed.signal);
   }
 
   /** Whether a connection is there right now. */
@@ -200,6 +203,19 @@ export class BrokerConnection {
     this.#lost = false;
     this.#onNote(`connected to ${this.#where} again`);
   }
+}
+
+/** A message as the library takes it. */
+function toEnvelope(message: Outgoing, messageId?: string): Envelope {
+  const { exchange, routingKey, requestId, headers, mandatory = false } = message;
+  return {
+    exchange,
+    routingKey,
+    correlationId: requestId,
+    headers,
+    mandatory,
+    ...(messageId !== undefined && { messageId }),
+  };
 }
 
 /** Resolves at the first connection; rejects at once when it is refused for good. */

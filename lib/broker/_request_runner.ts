@@ -157,9 +157,14 @@ export class RequestRunner<Request, Tools extends RequestTools> {
     this.#running.set(requestId, running);
     try {
       if (this.#stopping) this.#abortToStop(running);
-      await this.tell(delivery, "request_start", null);
+      // What follows does not wait for the receipt: statuses keep their order.
+      const begun = this.tell(delivery, "request_start", null);
+      begun.catch((error) =>
+        this.#abort(running, `That it began could not be told: ${reasonOf(error)}`, "AbortError")
+      );
       const outcome = await this.#run(requestId, delivery, request, running, complete);
-      return await this.#end(delivery, outcome);
+      const [settlement] = await Promise.all([this.#end(delivery, outcome), begun]);
+      return settlement;
     } finally {
       this.#running.delete(requestId);
     }

@@ -3,6 +3,7 @@ import { BrokerConnection } from "./_connection.ts";
 import type { Settlement } from "./_subscription.ts";
 import { type Delivery, statusHeaders } from "./_messages.ts";
 import { RequestRunner, type Tell } from "./_request_runner.ts";
+import { StatusLane } from "./_status_lane.ts";
 import type { BrokerServiceOptions, RequestTools } from "./service_options.ts";
 
 /** A service at work: a connection, a runner, and the kills that reach it. */
@@ -74,9 +75,10 @@ export class ServiceCore<Request, Tools extends RequestTools> {
   }
 
   #teller(source: string): Tell {
+    const lane = new StatusLane(this.#connection);
     return async ({ requestId = "", body }, action, message, lossy = false) => {
       if (lossy && !this.#connection.isUp) return;
-      await this.#connection.publish({
+      await lane.send({
         exchange: "status",
         routingKey: this.#tag,
         requestId,
