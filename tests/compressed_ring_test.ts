@@ -10,6 +10,7 @@ import {
 } from "../lib/protocol/mod.ts";
 import { indexMemoryBytes, RingWriter, SharedMemory } from "../lib/ring/mod.ts";
 import {
+  imageIds,
   jungfrauConfig,
   Pipeline,
   readWithH5py,
@@ -139,6 +140,35 @@ Deno.test("chunks of the ring are in the file as they are, noise without its fil
   assert.equal((await driver.ask({ action: "close_file" })).reason, "");
   const { data } = await readWithH5py(path);
   assert.deepEqual(data.sha256, images.map(sha256));
+});
+
+Deno.test("images that a stalled std_data_compress loses are lost images of the run, to the last one", async () => {
+  const images = 60;
+  const json = jungfrauConfig(1, { compression: "bitshuffle-lz4", compressed_ring: true });
+  await using pipeline = await Pipeline.start(json, {
+    services: [
+      ...["std_udp_recv", "std_assembler", "std_data_compress"] as const,
+      ...["std_h5_writer", "writer_agent"] as const,
+    ],
+    imageSlots: 16,
+  });
+  const { path } = await pipeline.write("run.h5", images);
+  const compressor = pipeline.service("std_data_compress");
+  compressor.kill("SIGSTOP");
+  await simulate(pipeline, "--images", String(images), "--rate", "200");
+  await pipeline.images(images);
+  compressor.kill("SIGCONT");
+  const { acquisition: { state, stats } } = await pipeline.ended();
+  assert.equal(state, "FAILED");
+  assert.ok(stats.n_lost > 0 && stats.n_write_completed > 0, Deno.inspect(stats));
+  assert.equal(stats.n_write_completed + stats.n_lost, images);
+  const file = await readWithH5py(path);
+  assert.equal(file.data.shape[0], stats.n_write_completed);
+  assert.equal(imageIds(file).at(-1), images);
+  await pipeline.stop("std_data_compress");
+  const { images_in, images_out, images_overwritten } = pipeline.stats("std_data_compress")!;
+  assert.deepEqual([Number(images_in), Number(images_overwritten)], [images, stats.n_lost]);
+  assert.equal(Number(images_out), stats.n_write_completed);
 });
 
 Deno.test("std_data_compress says what is wrong with its arguments", async () => {
