@@ -29,7 +29,8 @@ COPY wasm wasm
 RUN deno task --quiet build \
   && find lib services \( -name '*_test.ts' -o -name testdata -o -name 'README.md' \) -prune -exec rm -r {} + \
   && deno cache --quiet --frozen services/*/main.ts services/*/*worker.ts scripts/docker_*.ts \
-  && rm -rf /deno-dir/npm
+  && rm -rf /deno-dir/npm \
+  && mkdir -p empty
 
 FROM debian:bookworm-slim
 WORKDIR /std-daq
@@ -43,10 +44,13 @@ COPY --from=build /std-daq/proto proto
 COPY --from=build /std-daq/scripts/docker_flags.ts /std-daq/scripts/docker_health.ts scripts/
 COPY --from=build /std-daq/services services
 COPY --from=build /std-daq/wasm wasm
+# Volumes that are mounted there belong to the services' user.
+COPY --from=build --chown=1000:1000 /std-daq/empty /data
+COPY --from=build --chown=1000:1000 /std-daq/empty /run/std-daq
 USER 1000:1000
 # Healthy is what answers GET /health on its --health-port (or --port, the writer_agent's), and, where
 # there is none, what runs.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s CMD port=$(tr '\000' ' ' < /proc/1/cmdline | sed -nE 's/.* --(health-)?port[ =]([0-9]+) .*/\2/p'); [ -z "$port" ] || deno run --quiet --no-prompt --cached-only --allow-net=127.0.0.1:$port scripts/docker_health.ts $port
 # The flags are what this service needs for this config, and nothing else.
-ENTRYPOINT ["/bin/sh", "-efc", "flags=$(deno run --quiet --no-prompt --cached-only --allow-read scripts/docker_flags.ts \"$0\" \"$@\"); exec deno run --quiet --no-prompt --cached-only $flags \"services/$0/main.ts\" \"$@\""]
+ENTRYPOINT ["/bin/sh", "-efc", "flags=$(deno run --quiet --no-prompt --cached-only --allow-read --allow-env scripts/docker_flags.ts \"$0\" \"$@\"); exec deno run --quiet --no-prompt --cached-only $flags \"services/$0/main.ts\" \"$@\""]
 CMD ["daq", "--help"]

@@ -6,10 +6,11 @@
  *
  * `DENORT_BIN` names a runtime to use instead of the one `deno compile` would download.
  *
- *   deno task compile [--install-dir /opt/std-daq/bin] [service…]
+ *   deno task compile [--install-dir /opt/std-daq/bin] [--host redis:6379] [service…]
  *
  * Permissions are built in. The one for libzmq's addon names its path: say with `--install-dir` where
- * the binaries will be, if not in `dist`.
+ * the binaries will be, if not in `dist`. Redis and RabbitMQ on other machines have to be named, too,
+ * each by a `--host`.
  */
 import { parseArgs } from "node:util";
 import settings from "../deno.json" with { type: "json" };
@@ -42,16 +43,21 @@ interface PermissionSet {
  *
  * @param name The service.
  * @param installDir Folder, absolute, where the binary and `libzmq.node` will be.
+ * @param hosts Hosts and ports, such as `redis:6379`, that it may connect to besides.
  * @returns The arguments, from `compile` on.
  */
-export function compileArguments(name: string, installDir: string): string[] {
+export function compileArguments(
+  name: string,
+  installDir: string,
+  hosts: readonly string[] = [],
+): string[] {
   return [
     "compile",
     "--no-prompt",
     // From the packages that this service imports, not from all of node_modules with what builds and tests.
     "--node-modules-dir=none",
     "--exclude-unused-npm",
-    ...binaryPermissions(permissionSet(name), installDir),
+    ...binaryPermissions(permissionSet(name), installDir, hosts),
     ...["wasm/kernels.wasm", ...workersOf(name)].flatMap((path) => ["--include", path]),
     "--output",
     `dist/${name}`,
@@ -72,14 +78,21 @@ function permissionSet(name: string): PermissionSet {
  * to the path of its config, which may be anywhere: it may read, as far as its user may. libzmq is
  * beside it instead of in `node_modules`.
  */
-function binaryPermissions(set: PermissionSet, installDir: string): string[] {
+function binaryPermissions(
+  set: PermissionSet,
+  installDir: string,
+  hosts: readonly string[],
+): string[] {
   const ffi = Array.isArray(set.ffi) ? set.ffi.filter((path) => path.startsWith("/")) : [];
   const usesZmq = Array.isArray(set.ffi) && set.ffi.some((path) => path.endsWith("/addon.node"));
   const lists: [string, boolean | readonly string[] | undefined][] = [
     ["read", true],
     ["write", set.write],
     ["env", set.env],
-    ["net", set.net],
+    [
+      "net",
+      Array.isArray(set.net) || set.net === undefined ? [...set.net ?? [], ...hosts] : set.net,
+    ],
     ["run", set.run],
     ["ffi", [...ffi, ...(usesZmq ? [`${installDir}/libzmq.node`] : [])]],
   ];
@@ -94,7 +107,7 @@ function binaryPermissions(set: PermissionSet, installDir: string): string[] {
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
-    options: { "install-dir": { type: "string" } },
+    options: { "install-dir": { type: "string" }, host: { type: "string", multiple: true } },
     allowPositionals: true,
   });
   const wrong = positionals.find((name) => !BINARY_NAMES.includes(name));
@@ -107,13 +120,20 @@ async function main(): Promise<number> {
     console.error(`--install-dir ${installDir} is relative: give the absolute path.`);
     return 2;
   }
+  const noHost = values.host?.find((host) => !/^[\w.-]+:\d{1,5}$/.test(host));
+  if (noHost !== undefined) {
+    console.error(
+      `--host ${noHost} is none: give a name or IPv4 address with its port, e.g. redis:6379.`,
+    );
+    return 2;
+  }
   await Deno.mkdir(`${ROOT}dist`, { recursive: true });
   const chosen = BINARY_NAMES.filter((name) =>
     positionals.length === 0 || positionals.includes(name)
   );
   for (const name of chosen) {
     const { code } = await new Deno.Command(Deno.execPath(), {
-      args: compileArguments(name, installDir),
+      args: compileArguments(name, installDir, values.host),
       cwd: ROOT,
     }).spawn().status;
     if (code !== 0) return code;

@@ -20,6 +20,14 @@ Deno.test("compileArguments() builds a service's own permissions in", () => {
   ok(!compileArguments("udp_simulator", "/opt/daq").join(" ").includes("zmq"));
 });
 
+Deno.test("compileArguments() lets a binary reach the hosts that are named, and no other", () => {
+  const net = (name: string, ...hosts: string[]): string | undefined =>
+    compileArguments(name, "/opt/daq", hosts).find((arg) => arg.startsWith("--allow-net"));
+  equal(net("writer_agent", "redis:6379"), "--allow-net=127.0.0.1,redis:6379");
+  equal(net("std_udp_recv", "redis:6379", "10.0.0.1:5672"), "--allow-net=redis:6379,10.0.0.1:5672");
+  equal(net("writer_agent"), "--allow-net=127.0.0.1");
+});
+
 Deno.test("compileArguments() includes every Worker and the kernels", () => {
   for (const name of BINARY_NAMES) {
     const args = compileArguments(name, "/opt/daq");

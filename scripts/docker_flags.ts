@@ -7,9 +7,22 @@
  */
 import { parseArgs } from "node:util";
 import settings from "../deno.json" with { type: "json" };
+import { BROKER_VARIABLES, resolveBroker } from "../lib/broker/broker_options.ts";
 import { loadConfig } from "../lib/config/mod.ts";
+import { readEnv } from "../lib/service/env.ts";
 import { ExitCode, exitCodeOf } from "../lib/service/exit_code.ts";
-import { permissionsFor, type ServiceName } from "../lib/service/permissions.ts";
+import {
+  permissionsFor,
+  type ServiceName,
+  type StorePermission,
+} from "../lib/service/permissions.ts";
+import {
+  parseStoreAddress,
+  redisHost,
+  type ResolvedStore,
+  resolveRedis,
+  resolveStore,
+} from "../lib/store/store_address.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
 const SERVICES: readonly ServiceName[] = [
@@ -19,6 +32,7 @@ const SERVICES: readonly ServiceName[] = [
   "std_data_decompress",
   "std_h5_writer",
   "writer_agent",
+  "config_deployer",
   "udp_simulator",
 ];
 
@@ -27,14 +41,18 @@ const SERVICES: readonly ServiceName[] = [
  *
  * @param service Name of a service, or `daq`.
  * @param args Its arguments.
+ * @param env Reads the container's environment, which may name a store.
  * @throws {RangeError} If there is no such service.
  * @throws {ConfigError} If the config cannot be used.
  */
-export async function dockerFlags(service: string, args: readonly string[]): Promise<string[]> {
+export async function dockerFlags(
+  service: string,
+  args: readonly string[],
+  env: (name: string) => string | undefined = () => undefined,
+): Promise<string[]> {
   const known = SERVICES.find((name) => name === service);
-  if (known === undefined) {
-    const others = servicesWithoutDetector();
-    if (others.includes(service)) return [`-P=${service}`];
+  const others = servicesWithoutDetector();
+  if (known === undefined && !others.includes(service)) {
     throw new RangeError(
       `There is no service ${service}; there are ${[...SERVICES, ...others].join(", ")}.`,
     );
@@ -45,11 +63,26 @@ export async function dockerFlags(service: string, args: readonly string[]): Pro
       "data-root": { type: "string", multiple: true },
       "health-port": { type: "string" },
       port: { type: "string" },
+      file: { type: "string" },
+      store: { type: "string" },
+      redis: { type: "string" },
+      broker: { type: "string" },
     },
     strict: false, // the service itself checks its arguments
     allowPositionals: true,
   });
-  const configPath = positionals.find(isFile);
+  const store = toPermission(resolveStore({ address: text(values.store), env }), env);
+  const redis = toPermission(resolveRedis({ address: text(values.redis), env }), env);
+  const broker = brokerPermission(text(values.broker), env);
+  if (known === undefined) {
+    const hosts = new Set([
+      ...[store, redis].flatMap((at) => at === undefined ? [] : redisHosts(at.address)),
+      ...(broker === undefined ? [] : [brokerHost(broker.address)]),
+    ]);
+    return [`-P=${service}`, ...(hosts.size > 0 ? [`--allow-net=${[...hosts].join(",")}`] : [])];
+  }
+  // config_deployer's file is no argument of its own.
+  const configPath = [text(values.file) ?? "", ...positionals].find(isFile);
   // --help, or a mistake that the service will name.
   if (configPath === undefined) return [`-P=${known}`];
   const { config } = await loadConfig(configPath);
@@ -65,6 +98,9 @@ export async function dockerFlags(service: string, args: readonly string[]): Pro
     ...(typeof values["health-port"] === "string"
       ? { healthPort: Number(values["health-port"]) }
       : {}),
+    store,
+    redis,
+    broker,
   });
 }
 
@@ -73,6 +109,42 @@ function servicesWithoutDetector(): string[] {
   return Object.keys(settings.permissions).filter((name) =>
     !SERVICES.some((known) => known === name) && isFile(`${ROOT}/services/${name}/main.ts`)
   );
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+/** The broker that the arguments or the environment name, with the files that are read for it. */
+function brokerPermission(
+  url: string | undefined,
+  env: (name: string) => string | undefined,
+): StorePermission | undefined {
+  const host = env("BROKER_HOST");
+  const address = url ?? env("BROKER_URL") ?? (host === undefined ? undefined : `amqp://${host}`);
+  if (address === undefined) return undefined;
+  const names = BROKER_VARIABLES.filter((name) => name.endsWith("_FILE"));
+  return { address, files: names.flatMap((name) => env(name) ?? []) };
+}
+
+/** Host and port of a store in Redis; a file has none. */
+function redisHosts(address: string): string[] {
+  return parseStoreAddress(address).engine === "redis" ? [redisHost(address)] : [];
+}
+
+function brokerHost(address: string): string {
+  const { hostname, port } = resolveBroker({ url: address });
+  return `${hostname}:${port}`;
+}
+
+/** A store with the files that are read for it. */
+function toPermission(
+  store: ResolvedStore | undefined,
+  env: (name: string) => string | undefined,
+): StorePermission | undefined {
+  if (store === undefined) return undefined;
+  const files = ["REDIS_PASSWORD_FILE", "REDIS_CA_FILE"].flatMap((name) => env(name) ?? []);
+  return { address: store.address, files };
 }
 
 function isFile(path: string): boolean {
@@ -86,7 +158,7 @@ function isFile(path: string): boolean {
 if (import.meta.main) {
   const [service = "", ...args] = Deno.args;
   try {
-    console.log((await dockerFlags(service, args)).join("\n"));
+    console.log((await dockerFlags(service, args, readEnv)).join("\n"));
   } catch (error) {
     console.error(error instanceof Error ? error.message : String(error));
     Deno.exit(error instanceof RangeError ? ExitCode.usage : exitCodeOf(error));

@@ -39,7 +39,10 @@ function parseDockerfile(text: string): Instruction[] {
 
 /** Moves the image's own folders under `root`. */
 function inside(root: string, text: string): string {
-  return text.replace(/(?<![\w.*/])\/(std-daq|deno-dir|usr\/local)(?![\w-])/g, `${root}/$1`);
+  return text.replace(
+    /(?<![\w.*/])\/(std-daq|deno-dir|usr\/local|data|run\/std-daq)(?![\w-])/g,
+    `${root}/$1`,
+  );
 }
 
 async function sh(
@@ -107,7 +110,7 @@ async function carryOut(
       const how = source === undefined || owner !== undefined ? "-a" : "-al";
       const copy = to.endsWith("/")
         ? `mkdir -p "${to}" && cp ${how} -t "${to}" ${quoted(files)}`
-        : `cp ${how} -T ${quoted(files)} "${to}"`;
+        : `mkdir -p "${to.replace(/\/[^/]*$/, "")}" && cp ${how} -T ${quoted(files)} "${to}"`;
       // As .dockerignore has it: the image builds its own kernels.
       const built = source === undefined && to === "wasm" ? "; rm -f wasm/*.wasm wasm/.b*" : "";
       const own = owner !== undefined && Deno.uid() === 0 ? `; chown -R ${owner} "${to}"` : "";
@@ -391,6 +394,20 @@ Deno.test("dockerFlags() gives a service what its config and arguments need", as
   const receiver = await dockerFlags("std_udp_recv", ["--modules", "0-3", config]);
   ok(!receiver.some((flag) => /^--allow-(net|write|run|all|sys)/.test(flag)), receiver.join(" "));
   ok(receiver.some((flag) => flag.startsWith(`--allow-read=${config},`)));
+  const env = (name: string): string | undefined =>
+    name === "STD_DAQ_STORE" ? "redis://redis:6379" : undefined;
+  const storing = await dockerFlags("writer_agent", [config], env);
+  ok(storing.includes("--allow-net=127.0.0.1:5000,redis:6379"), storing.join(" "));
+  const asked = await dockerFlags(
+    "writer_agent",
+    [config],
+    (name) => name === "BROKER_HOST" ? "rabbitmq" : undefined,
+  );
+  ok(asked.includes("--allow-net=127.0.0.1:5000,rabbitmq:5672"), asked.join(" "));
+  const deploying = await dockerFlags("config_deployer", ["daq-1", "--file", config], env);
+  ok(deploying.includes("--allow-net=redis:6379"), deploying.join(" "));
+  ok(deploying.includes(`--allow-read=${config}`), deploying.join(" "));
   deepStrictEqual(await dockerFlags("std_udp_recv", ["--help"]), ["-P=std_udp_recv"]);
   deepStrictEqual(await dockerFlags("daq", ["status"]), ["-P=daq"]);
+  deepStrictEqual(await dockerFlags("daq", ["logs"], env), ["-P=daq", "--allow-net=redis:6379"]);
 });

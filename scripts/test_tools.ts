@@ -26,6 +26,8 @@ const TOOLS: readonly Tool[] = [
   { package: "redis-server", probe: ["redis-server", "--version"] },
   // Its programs are for root only, or take seconds to say their version.
   { package: "rabbitmq-server", probe: ["test", "-x", "/usr/lib/rabbitmq/bin/rabbitmq-server"] },
+  // systemd-analyze checks our units; systemd itself is not started.
+  { package: "systemd", probe: ["systemd-analyze", "--version"] },
   { package: "openssl", probe: ["openssl", "version"] },
 ];
 

@@ -243,12 +243,16 @@ Deno.test("a config from Redis waits for the end of an acquisition; a service th
     equal((await running.command("write", path, "-n", "1000")).code, 0);
     const quick = { ...config, image_timeout_ms: 2_900 };
     const id = await store.addConfig(quick);
-    await until(
-      "word that it waits",
-      () =>
-        running.process.err.some((line) => line.includes("waiting for the end of the acquisition")),
-      { explain: () => running.process.tail() },
-    );
+    const waits = (): number =>
+      running.process.err.filter((line) => line.includes("waiting for the end of the acq")).length;
+    await until("word that it waits", () => waits() === 1, {
+      explain: () => running.process.tail(),
+    });
+    // Killed in mid-deployment: the next one goes on.
+    Deno.kill(running.services()["config_deployer"]!, "SIGKILL");
+    await until("word that the next one waits", () => waits() === 2, {
+      explain: () => running.process.tail(),
+    });
     match((await daq(redis.url, "deployment", id)).out, /RUNNING/);
     deepStrictEqual(JSON.parse(Deno.readTextFileSync(running.configPath)), config);
     equal((await running.command("stop")).code, 0);

@@ -16,15 +16,29 @@ export interface TestDeployer {
   readonly order: string[];
 }
 
+/** What the store does instead of what it should. */
+export interface StoreFaults {
+  /** The configs that come. */
+  configs?: readonly ConfigText[];
+  /** What was said before. */
+  said?: readonly Entry<Deployment>[];
+  /** Reading what was said fails with this. */
+  failure?: Error;
+}
+
 /** Makes one, with services that start well unless `restart` says otherwise. */
 export function testDeployer(
   file: unknown,
   restart: Restarter["restart"] = () => Promise.resolve(["std_udp_recv"]),
+  { configs = [], said = [], failure }: StoreFaults = {},
 ): TestDeployer {
-  const reports: Entry<Deployment>[] = [];
+  const reports: Entry<Deployment>[] = [...said];
   const store: DeployerOptions["store"] = {
-    async *watchConfig(): AsyncGenerator<ConfigText, void, void> {},
-    deployments: () => Promise.resolve(reports.toReversed()),
+    async *watchConfig(): AsyncGenerator<ConfigText, void, void> {
+      yield* configs;
+    },
+    deployments: () =>
+      failure === undefined ? Promise.resolve(reports.toReversed()) : Promise.reject(failure),
     addDeployment(id, value): Promise<void> {
       reports.push({ id, time: 0, value });
       test.said.push(

@@ -5,7 +5,13 @@
  */
 import { changedFields, ConfigError, parseConfig, parseConfigText } from "../../lib/config/mod.ts";
 import { parseJson } from "../../lib/protocol/json.ts";
-import type { ConfigText, Deployment, Store } from "../../lib/store/mod.ts";
+import {
+  type ConfigText,
+  type Deployment,
+  type Entry,
+  type Store,
+  StoreError,
+} from "../../lib/store/mod.ts";
 import type { ConfigFile } from "./config_file.ts";
 import type { Restarter } from "./restarter.ts";
 
@@ -68,8 +74,15 @@ export class Deployer {
 
   /** Whether the config was taken up before this process began, and the file is still as it should be. */
   async #isTakenUp({ id, text }: ConfigText): Promise<boolean> {
-    const { store, server, file } = this.#options;
-    const said = await store.deployments(id);
+    const { store, server, file, onNote } = this.#options;
+    let said: Entry<Deployment>[];
+    try {
+      said = await store.deployments(id);
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      onNote("warning", `config ${id} is taken up again, to be sure: ${error.message}`);
+      return false;
+    }
     const last = said.find(({ value }) => value.server_name === server)?.value.message;
     if (last !== "Done") return false;
     const same = changedFields(file.read(), parseJson(text.replace(/^\uFEFF/, ""))).length === 0;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { ConfigText } from "../../lib/store/mod.ts";
+import { type ConfigText, StoreError } from "../../lib/store/mod.ts";
 import { testDeployer } from "./_testing.ts";
 import { configFile } from "./config_file.ts";
 import { CommandRestarter, RestartError } from "./restarter.ts";
@@ -72,6 +72,29 @@ Deno.test("Deployer says nothing of what its own end interrupts", async () => {
   });
   await test.deployer.deploy(entry({ ...CONFIG, start_udp_port: 5 }), ended.signal);
   assert.deepEqual(test.said, ["Deploying"]);
+});
+
+Deno.test("Deployer leaves alone what it has taken up before, unless the file is another one", async () => {
+  const done = { id: "1-0", time: 0, value: { server_name: "daq-1", message: "Done" } };
+  const world = { configs: [entry(CONFIG)], said: [done] };
+  const same = testDeployer(CONFIG, undefined, world);
+  await same.deployer.run(signal);
+  assert.deepEqual([same.said, same.order], [[], []]);
+  assert.equal(same.deployer.state, "config 1-0: Done");
+  const edited = testDeployer({ ...CONFIG, start_udp_port: 5 }, undefined, world);
+  await edited.deployer.run(signal);
+  assert.deepEqual(edited.file, CONFIG);
+  const other = { ...done, value: { server_name: "daq-2", message: "Done" } };
+  const elsewhere = testDeployer(CONFIG, undefined, { ...world, said: [other] });
+  await elsewhere.deployer.run(signal);
+  assert.equal(elsewhere.said[0], "Deploying");
+});
+
+Deno.test("Deployer takes a config up again when the store cannot tell whether it was", async () => {
+  const failure = new StoreError("redis://x could not be read");
+  const test = testDeployer(CONFIG, undefined, { configs: [entry(CONFIG)], failure });
+  await test.deployer.run(signal);
+  assert.match(test.said.at(-1)!, /^Done/);
 });
 
 Deno.test("configFile() replaces a file as a whole, and a link instead of following it", async () => {

@@ -185,7 +185,9 @@ export async function runPipeline(
       const { configPath } = options;
       const onNote = (note: string): void => line.log(`${note}\n`);
       const about = { pipeline, supervisor, client, configPath, onNote };
-      controlled = serveRunControl(socket, about, control.signal).catch(() => {}) // interrupted
+      controlled = serveRunControl(socket, about, control.signal).catch((error) => {
+        if (!control.signal.aborted) line.log(`configs are not taken up any more: ${error}\n`);
+      })
         .finally(() => socket.close());
     }
     await pipeline.start((name) => line.draw(`starting ${name} …`));

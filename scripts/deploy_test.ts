@@ -1,0 +1,292 @@
+/** compose.yaml, and the units and manifests in deploy/: consistent, and understood by the real programs. */
+import { deepStrictEqual, equal, match, ok } from "node:assert/strict";
+import { parse, parseAllDocuments } from "yaml";
+import { z } from "zod";
+import { loadConfig } from "../lib/config/mod.ts";
+import { detectorFor, frameBytes } from "../lib/detector/mod.ts";
+import { imageBytes } from "../lib/config/mod.ts";
+import { ringBytes } from "../lib/ring/fit_rings.ts";
+import { START_ORDER } from "../lib/service/config_owners.ts";
+import { BINARY_NAMES } from "./compile.ts";
+
+const ROOT = decodeURIComponent(new URL("../", import.meta.url).pathname);
+const UNITS = `${ROOT}deploy/systemd`;
+const CONFIG = "docs/examples/jungfrau-1m.json";
+/** Where the units expect the binaries. */
+const BIN = "/opt/std-daq/bin";
+
+/** What the programs say of a command line that they understand, when its config is not there. */
+const NO_CONFIG = 3;
+/** … and where they have none, of a store or a broker that is not there. */
+const NOTHING_THERE = 4;
+
+/**
+ * Has the real program read a command line, with configs that are not there and a store that cannot be opened:
+ * it ends at once, but not because of its arguments.
+ */
+async function understand([program = "", ...args]: readonly string[]): Promise<void> {
+  const service = BINARY_NAMES.find((name) => name === program);
+  ok(service !== undefined, `there is no service ${program}`);
+  const hasConfig = !/^(config_deployer|file_validator|preview)$/.test(service);
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...[
+        "run",
+        "--quiet",
+        "--no-prompt",
+        `-P=${service}`,
+        "--allow-net=127.0.0.1",
+        `services/${service}/main.ts`,
+      ],
+      ...args.map((arg, i) => {
+        if (args[i - 1] === "--health-port") return "0"; // that port may be somebody's
+        return /^\/\S*\.json$/.test(arg) ? "/nowhere/config.json" : arg;
+      }),
+    ],
+    cwd: ROOT,
+    env: {
+      STD_DAQ_STORE: "sqlite:/nowhere/store",
+      NO_COLOR: "1",
+      ...(hasConfig ? {} : { BROKER_URL: "http://nowhere" }), // no address: refused at once
+    },
+    stdin: "null",
+    stdout: "null",
+  }).output();
+  const said = new TextDecoder().decode(stderr);
+  equal(code, hasConfig ? NO_CONFIG : NOTHING_THERE, `${program} ${args.join(" ")}: ${said}`);
+  match(said, /nowhere/);
+}
+
+/** Value of an option among a command's arguments. */
+function option(args: readonly string[], name: string): string | undefined {
+  const at = args.indexOf(name);
+  return at < 0 ? undefined : args[at + 1];
+}
+
+/** The same slot counts for all, and the bytes of the rings they come to. */
+async function ringsOf(
+  commands: readonly (readonly string[])[],
+): Promise<{ frames: number; images: number }> {
+  const { config } = await loadConfig(`${ROOT}${CONFIG}`);
+  const only = (name: string): number => {
+    const values = new Set(commands.flatMap((args) => option(args, name) ?? []));
+    equal(values.size, 1, `${name}: ${[...values].join(", ")}`);
+    return Number([...values][0]);
+  };
+  const frame = frameBytes(detectorFor(config).packetFormat(config));
+  return {
+    frames: config.n_modules * ringBytes(frame, only("--frame-slots")),
+    images: ringBytes(imageBytes(config), only("--image-slots")),
+  };
+}
+
+const composeSchema = z.object({
+  services: z.record(
+    z.string(),
+    z.object({
+      image: z.string(),
+      build: z.string().optional(),
+      command: z.array(z.string()),
+      environment: z.record(z.string(), z.string()).optional(),
+      volumes: z.array(z.string()).optional(),
+      network_mode: z.string().optional(),
+      ipc: z.string().optional(),
+      shm_size: z.string().optional(),
+      depends_on: z.record(z.string(), z.object({ condition: z.string() })).optional(),
+      healthcheck: z.looseObject({}).optional(),
+    }).loose(),
+  ),
+  volumes: z.record(z.string(), z.unknown()),
+}).loose();
+
+async function compose(): Promise<z.infer<typeof composeSchema>> {
+  const text = await Deno.readTextFile(`${ROOT}compose.yaml`);
+  const known = parse(text, { merge: true });
+  for (const [, service] of Object.entries<Record<string, unknown>>(known.services)) {
+    if (service["image"] === "rabbitmq:3-management") service["command"] = []; // the image's own
+  }
+  return composeSchema.parse(known);
+}
+
+Deno.test("compose.yaml names only services, volumes and health checks that there are", async () => {
+  const { services, volumes } = await compose();
+  const dockerfile = await Deno.readTextFile(`${ROOT}Dockerfile`);
+  match(dockerfile, /^HEALTHCHECK /m);
+  for (const [name, service] of Object.entries(services)) {
+    for (const mode of [service.network_mode, service.ipc]) {
+      const other = /^service:(.+)$/.exec(mode ?? "")?.[1];
+      ok(other === undefined || other in services, `${name}: ${mode}`);
+    }
+    for (const [other, { condition }] of Object.entries(service.depends_on ?? {})) {
+      const known = services[other];
+      ok(known !== undefined, `${name} depends on ${other}`);
+      const isChecked = known.healthcheck !== undefined || known.build !== undefined;
+      ok(condition !== "service_healthy" || isChecked, `${other} has no health check`);
+    }
+    for (const volume of service.volumes ?? []) {
+      const [source = "", target = ""] = volume.split(":");
+      if (source.startsWith("./")) ok((await Deno.stat(ROOT + source)).isFile, volume);
+      else ok(source in volumes, `${name}: volume ${source} is not declared`);
+      // What the services write to belongs to them: a new volume takes its owner from the image.
+      if (service.build !== undefined && !source.startsWith("./")) {
+        match(dockerfile, new RegExp(`--chown=1000:1000 \\S+ ${target}$`, "m"));
+      }
+    }
+    const store = service.environment?.["STD_DAQ_STORE"];
+    ok(store === undefined || store === "redis://redis:6379" && "redis" in services);
+  }
+});
+
+Deno.test("compose.yaml's services understand their command lines, share rings and no port", async () => {
+  const { services } = await compose();
+  const own = Object.entries(services).filter(([, { build }]) => build !== undefined);
+  const commands = own.map(([, { command }]) => command);
+  deepStrictEqual(
+    own.map(([name]) => name),
+    commands.map(([service]) => service),
+    "a service is named as what it runs",
+  );
+  const { frames, images } = await ringsOf(commands);
+  const shm = /^(\d+)gb$/.exec(services["std_udp_recv"]?.shm_size ?? "")?.[1];
+  ok(frames + images < Number(shm) * 2 ** 30, `${frames + images} bytes of rings in ${shm} GiB`);
+  const ports = commands.flatMap((args) =>
+    option(args, "--health-port") ?? option(args, "--port") ?? []
+  );
+  equal(new Set(ports).size, ports.length, ports.join(", ")); // they share one network
+  await Promise.all(commands.filter(([service]) => service !== "daq").map(understand));
+});
+
+const containerSchema = z.object({
+  name: z.string(),
+  args: z.array(z.string()),
+  volumeMounts: z.array(z.object({ name: z.string(), mountPath: z.string() }).loose()),
+  resources: z.object({ limits: z.object({ memory: z.string() }).loose() }).loose(),
+  startupProbe: z.looseObject({}),
+}).loose();
+const podSchema = z.object({
+  spec: z.object({
+    template: z.object({
+      spec: z.object({
+        containers: z.array(containerSchema),
+        volumes: z.array(z.looseObject({ name: z.string() })),
+      }).loose(),
+    }).loose(),
+  }).loose(),
+}).loose();
+
+async function manifests(): Promise<Record<string, unknown>[]> {
+  const text = await Deno.readTextFile(`${ROOT}deploy/kubernetes/detector.yaml`);
+  return parseAllDocuments(text).map((document) => document.toJS());
+}
+
+Deno.test("the Kubernetes manifests have the fields of their kinds, and no other", async () => {
+  const types = `${ROOT}node_modules/kubernetes-types`;
+  const source = (await manifests()).map((manifest, i) => {
+    const kind = String(manifest["kind"]);
+    const module = `${types}/${manifest["apiVersion"]}.d.ts`;
+    return `import type { ${kind} as K${i} } from "${module}";\n` +
+      `export const m${i}: K${i} = ${JSON.stringify(manifest)};\n`;
+  }).join("");
+  const folder = await Deno.makeTempDir({ prefix: "std-daq-k8s-" });
+  const check = async (text: string): Promise<boolean> => {
+    await Deno.writeTextFile(`${folder}/manifests.ts`, text);
+    const { success } = await new Deno.Command(Deno.execPath(), {
+      args: ["check", "--no-config", "--unstable-sloppy-imports", `${folder}/manifests.ts`],
+      stdout: "null",
+      stderr: "null",
+    }).output();
+    return success;
+  };
+  try {
+    equal(await check(source), true);
+    equal(await check(source.replace('"nodeSelector"', '"nodeSelektor"')), false);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("the Kubernetes containers understand their command lines, probe their own port, and have room", async () => {
+  const pod = (await manifests()).find((manifest) => manifest["kind"] === "StatefulSet");
+  const { containers, volumes } = podSchema.parse(pod).spec.template.spec;
+  const named = volumes.map(({ name }) => name);
+  for (const { name, args, volumeMounts, startupProbe } of containers) {
+    for (const mount of volumeMounts) ok(named.includes(mount.name), `${name}: ${mount.name}`);
+    const port = option(args, "--health-port") ?? option(args, "--port");
+    match(JSON.stringify(startupProbe), new RegExp(`"host":"127.0.0.1","port":${port}\\b`));
+  }
+  const { frames, images } = await ringsOf(containers.map(({ args }) => args));
+  const memory = (name: string): number => {
+    const limit = containers.find((container) => container.name === name)?.resources.limits.memory;
+    return Number(/^(\d+)Gi$/.exec(limit ?? "")?.[1]) * 2 ** 30;
+  };
+  // Who touches a page of a ring first pays for it.
+  ok(memory("receiver") > frames && memory("assembler") > images);
+  await Promise.all(containers.map(({ args }) => understand(args)));
+});
+
+/** The units, instantiated as `JF`, with binaries that are there. */
+async function unitsIn(folder: string): Promise<string[]> {
+  await Deno.mkdir(`${folder}/bin`);
+  for (const name of BINARY_NAMES) {
+    await Deno.writeTextFile(`${folder}/bin/${name}`, "#!/bin/sh\n", { mode: 0o755 });
+  }
+  const names: string[] = [];
+  for (const { name, isDirectory } of Deno.readDirSync(UNITS)) {
+    if (name.endsWith(".rules")) continue;
+    if (isDirectory) {
+      await Deno.mkdir(`${folder}/${name}`);
+      for (const dropIn of Deno.readDirSync(`${UNITS}/${name}`)) {
+        await Deno.copyFile(`${UNITS}/${name}/${dropIn.name}`, `${folder}/${name}/${dropIn.name}`);
+      }
+      continue;
+    }
+    const text = await Deno.readTextFile(`${UNITS}/${name}`);
+    await Deno.writeTextFile(`${folder}/${name}`, text.replaceAll(BIN, `${folder}/bin`));
+    names.push(name.replace("@.", "@JF."));
+  }
+  return names.sort();
+}
+
+async function analyze(folder: string, ...args: string[]): Promise<{ code: number; said: string }> {
+  const { code, stdout, stderr } = await new Deno.Command("systemd-analyze", {
+    args,
+    env: { SYSTEMD_UNIT_PATH: `${folder}:`, SYSTEMD_COLORS: "0", NO_COLOR: "1", LC_ALL: "C" },
+  }).output();
+  return { code, said: [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)).join("") };
+}
+
+Deno.test("systemd understands every unit and drop-in, and finds the services well confined", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "std-daq-units-" });
+  try {
+    const units = await unitsIn(folder);
+    ok(units.length >= 8, units.join(" "));
+    const { code, said } = await analyze(folder, "verify", "--man=no", ...units);
+    const ours = said.split("\n").filter((line) => line.includes(folder));
+    deepStrictEqual([code, ours], [0, []], said);
+    for (const unit of units.filter((name) => /^[^-]+@JF\.service$/.test(name))) {
+      const security = await analyze(folder, "security", "--offline=yes", "--threshold=25", unit);
+      equal(security.code, 0, security.said.split("\n").at(-2) ?? "");
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("the programs understand what the units start, and every service of the pipeline has a unit", async () => {
+  const commands: string[][] = [];
+  for (const { name } of Deno.readDirSync(UNITS)) {
+    if (!name.endsWith("@.service")) continue;
+    const text = await Deno.readTextFile(`${UNITS}/${name}`);
+    const [program = "", ...args] = /^ExecStart=(.+)$/m.exec(text)?.[1]?.split(" ") ?? [];
+    ok(program.startsWith(`${BIN}/`), name);
+    equal(`${program.slice(BIN.length + 1)}@.service`, name);
+    commands.push([
+      program.slice(BIN.length + 1),
+      ...args.map((arg) => arg.replaceAll("%i", "JF").replaceAll("%H", "daq-1")),
+    ]);
+  }
+  const started = commands.map(([name]) => name);
+  const wanted = [...START_ORDER, "config_deployer", "daq"];
+  deepStrictEqual(wanted.filter((name) => !started.includes(name)), []);
+  await Promise.all(commands.map(understand));
+});
