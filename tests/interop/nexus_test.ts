@@ -10,7 +10,7 @@ import { checkNxmx } from "../../lib/nexus/mod.ts";
 import { COMPLETE } from "../../lib/nexus/_testing.ts";
 import { testContext } from "../../services/daq/_test_context.ts";
 import { runDaq } from "../../services/daq/program.ts";
-import { DaqRun, jungfrauConfig, Pipeline, simulate } from "../harness/mod.ts";
+import { DaqRun, jungfrauConfig, Pipeline, simulate, until } from "../harness/mod.ts";
 
 const PYTHON = "/usr/bin/python3";
 const SCRIPT = new URL("h5_nexus.py", import.meta.url).pathname;
@@ -157,4 +157,23 @@ Deno.test("several writers make NeXus files of compressed images, and one that s
   const report = await checkFile(path, { pixels: "all" });
   assert.deepEqual([report.problems, report.images, report.pixels.images_read], [[], 6, 6]);
   assert.ok((report.pixels.max ?? 0) > 0, "pixels of compressed parts are read");
+});
+
+Deno.test("a NeXus file whose writer is killed opens, with what was visible and without an end", async () => {
+  const json = jungfrauConfig(1, { file_format: "both", nexus: COMPLETE });
+  await using pipeline = await Pipeline.start(json);
+  const { path } = await pipeline.write("killed.h5", 1000);
+  await simulate(pipeline, "--images", "40", "--rate", "200");
+  await until("40 images on file", () => {
+    using reader = readImageFile(path);
+    return reader.shape[0] === 40;
+  });
+  await pipeline.kill("std_h5_writer");
+  const looked = await lookWithH5py(path);
+  assert.deepEqual([looked.shape[0], looked.end_time], [40, ""]);
+  await output("h5dump", "-A", path);
+  const { closed, problems } = await checkFile(path, { pixels: "all" });
+  assert.equal(closed, false);
+  assert.match(problems.map(({ message }) => message).join(), /was not closed.*40 images of 1000/);
+  assert.ok(!problems.some(({ message }) => message.includes("cannot be read")));
 });
