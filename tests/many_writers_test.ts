@@ -57,6 +57,35 @@ Deno.test("three writers share a run, in files of four images, and one master fi
     assert.equal(code, 0);
     assert.deepEqual(imageIds(await readWithH5py(path)), [100, 101, 102, 103]);
   });
+
+  await t.step("a run until stopped takes the place of another when asked to", async () => {
+    const path = daq.path("stopped.h5");
+    assert.match((await daq.command("write", path, "-n", "0")).err, /stopped\.h5 exists already/);
+    assert.equal((await daq.command("write", path, "-n", "0", "--overwrite")).code, 0);
+    await simulate(daq, "--images", "5", "--start-id", "200");
+    await until(
+      "five images",
+      async () => (await daq.client.status()).acquisition.stats.n_write_completed === 5,
+    );
+    const { code, out } = await daq.command("stop");
+    assert.equal(code, 0);
+    assert.match(out, /FINISHED 5 images: Completed\./);
+    const master = await readWithH5py(path);
+    assert.deepEqual(imageIds(master), [200, 201, 202, 203, 204]);
+    assert.equal(master.attributes["outcome"], "Completed.");
+  });
+
+  await t.step("a run whose images stay away fails, and says so in each file", async () => {
+    const path = daq.path("none.h5");
+    const { code, out } = await daq.command("write", path, "-n", "5", "--wait", "--timeout", "1");
+    assert.equal(code, 1);
+    assert.match(out, /FAILED 0\/5 images, 5 never came: ERROR: no image came for 1 s/);
+    for (const name of ["none.h5", "none0.h5", "none2.h5"]) {
+      const { attributes } = await readWithH5py(daq.path(name));
+      assert.match(String(attributes["outcome"]), /^ERROR: no image came for 1 s/);
+      assert.equal(attributes["images_missing"], "5");
+    }
+  });
 });
 
 async function simulate(daq: DaqRun, ...args: string[]): Promise<void> {

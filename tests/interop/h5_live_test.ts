@@ -111,7 +111,7 @@ for (const compression of ["none", "bitshuffle-lz4"] as const) {
         const own = `${folder}/${round}`;
         Deno.mkdirSync(own);
         const [tape, number] = [`${folder}/tape`, `${KILLS_PER_ROUND}`];
-        killed += Number(run(player, tape, own, number, "6000"));
+        killed += Number(run(player, tape, own, number));
         const files = [...Deno.readDirSync(own)].map(({ name }) => `${own}/${name}`);
         for (const line of run(PYTHON, here("h5_verify.py"), ...files).trim().split("\n")) {
           const { images, error } = JSON.parse(line);
