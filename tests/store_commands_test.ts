@@ -146,6 +146,17 @@ for (const [name, address] of Object.entries(ENGINES)) {
   });
 }
 
+Deno.test("where nothing names a store, a machine with the folder for it has one of its own", async () => {
+  const stateFolder = `${folder}/state`;
+  await Deno.mkdir(stateFolder);
+  const set = testContext({ stateFolder });
+  strictEqual(await runDaq(["config", "set", write("own", jungfrauConfig(1))], set), 0);
+  const history = testContext({ stateFolder });
+  strictEqual(await runDaq(["config", "history"], history), 0);
+  ok(history.stdout.startsWith(set.stdout.trim()));
+  ok((await Deno.stat(`${stateFolder}/store.sqlite`)).isFile);
+});
+
 Deno.test("a command of the store says what to do without one, and names none's password", async () => {
   const context = testContext();
   strictEqual(await runDaq(["stats"], context), 2);

@@ -14,7 +14,12 @@ export interface TestContext extends DaqContext {
 
 /** Makes one. */
 export function testContext(
-  options: { interactive?: boolean; outColor?: boolean; env?: Record<string, string> } = {},
+  options: {
+    interactive?: boolean;
+    outColor?: boolean;
+    stateFolder?: string;
+    env?: Record<string, string>;
+  } = {},
 ): TestContext {
   const controller = new AbortController();
   const waiting: { text: string; resolve: () => void }[] = [];
@@ -32,6 +37,7 @@ export function testContext(
     color: false,
     outColor: options.outColor ?? false,
     width: () => 100,
+    stateFolder: options.stateFolder ?? "/nowhere",
     env: (name) => options.env?.[name],
     signal: controller.signal,
     exitCode: 0,

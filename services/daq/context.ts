@@ -14,6 +14,8 @@ export interface DaqContext {
   readonly outColor: boolean;
   /** Width of the terminal, characters. */
   width(): number;
+  /** Folder of this machine's own store; it need not be there. */
+  readonly stateFolder: string;
   /** An environment variable; `undefined` also when it may not be read. */
   env(name: string): string | undefined;
   /** Aborts at Ctrl-C or SIGTERM. */
@@ -40,6 +42,7 @@ export function systemContext(): DaqContext {
     color: interactive && colors,
     outColor: colors && Deno.stdout.isTerminal(),
     width: () => (interactive && Deno.consoleSize().columns) || 80, // some terminals say 0
+    stateFolder: "/var/lib/std-daq",
     env: readEnv,
     signal: controller.signal,
     exitCode: 0,

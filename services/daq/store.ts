@@ -1,7 +1,8 @@
 import { Option } from "@commander-js/extra-typings";
+import { accessSync, constants } from "node:fs";
 import { resolve } from "node:path";
 import { parseInteger, type StorePermission, UsageError } from "../../lib/service/mod.ts";
-import { openStore, resolveStore, type Store } from "../../lib/store/mod.ts";
+import { openStore, type ResolvedStore, resolveStore, type Store } from "../../lib/store/mod.ts";
 import type { DaqContext } from "./context.ts";
 
 /** The option that every command of the store has. */
@@ -23,7 +24,7 @@ export function countOption(count: number) {
 }
 
 /**
- * Opens the store of `--store`, or the one that the environment names.
+ * Opens the store of `--store`, the one that the environment names, or this machine's own.
  *
  * @throws {UsageError} If nothing says where it is.
  * @throws {StoreError} If the address is none, or the file cannot be opened.
@@ -32,10 +33,11 @@ export async function openStoreFor(
   address: string | undefined,
   context: DaqContext,
 ): Promise<Store> {
-  const found = resolveStore({ address, env: (name) => context.env(name) });
+  const found = findStore(address, context);
   if (found === undefined) {
     throw new UsageError(
-      "where is the store? Give --store redis://host:6379 or sqlite:/path/to/file, or set STD_DAQ_STORE",
+      "where is the store? Give --store redis://host:6379 or sqlite:/path/to/file, set STD_DAQ_STORE, " +
+        `or make the folder ${context.stateFolder}`,
     );
   }
   const { address: where, ...secrets } = found;
@@ -53,7 +55,7 @@ export function resolveStoreFor(
   context: DaqContext,
 ): StorePermission | undefined {
   const env = (name: string): string | undefined => context.env(name);
-  const found = resolveStore({ address, env });
+  const found = findStore(address, context);
   if (found === undefined) return undefined;
   const files = ["REDIS_PASSWORD_FILE", "REDIS_CA_FILE"].flatMap((name) => env(name) ?? []);
   const { address: where } = found;
@@ -62,6 +64,18 @@ export function resolveStoreFor(
     address: isRelative === undefined ? where : `sqlite:${resolve(isRelative)}`,
     files: files.map((path) => resolve(path)),
   };
+}
+
+/** The store that is named, else the embedded one of this machine, if it has the folder for it. */
+function findStore(address: string | undefined, context: DaqContext): ResolvedStore | undefined {
+  const named = resolveStore({ address, env: (name) => context.env(name) });
+  if (named !== undefined) return named;
+  try {
+    accessSync(context.stateFolder, constants.W_OK);
+  } catch {
+    return undefined; // not there, or somebody else's
+  }
+  return { address: `sqlite:${context.stateFolder}/store.sqlite` };
 }
 
 /** A time in UTC, to the second: `2026-11-25 22:43:24Z`. */
