@@ -1,5 +1,4 @@
 import { Option } from "@commander-js/extra-typings";
-import { accessSync, constants } from "node:fs";
 import { resolve } from "node:path";
 import { parseInteger, type StorePermission, UsageError } from "../../lib/service/mod.ts";
 import { openStore, type ResolvedStore, resolveStore, type Store } from "../../lib/store/mod.ts";
@@ -70,12 +69,14 @@ export function resolveStoreFor(
 function findStore(address: string | undefined, context: DaqContext): ResolvedStore | undefined {
   const named = resolveStore({ address, env: (name) => context.env(name) });
   if (named !== undefined) return named;
+  const path = `${context.stateFolder}/store.sqlite`;
   try {
-    accessSync(context.stateFolder, constants.W_OK);
+    // An empty file is an empty store. Asking for rights would need to know the user, which takes a permission.
+    Deno.openSync(path, { append: true, create: true }).close();
   } catch {
-    return undefined; // not there, or somebody else's
+    return undefined; // no such folder, or somebody else's
   }
-  return { address: `sqlite:${context.stateFolder}/store.sqlite` };
+  return { address: `sqlite:${path}` };
 }
 
 /** A time in UTC, to the second: `2026-11-25 22:43:24Z`. */
