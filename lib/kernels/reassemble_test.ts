@@ -431,6 +431,23 @@ Deno.test("the receiver numbers images by their frame where the bunch id is 0, i
   assert.deepEqual(ids("frame_number", real), [7n, 8n, 9n]);
 });
 
+Deno.test("the receiver takes no restart for proved that good packets contradict, in their places or not", () => {
+  const limit = holdLimit(testFormat(small));
+  const old = [1, 2, 3, 4, 5, 6, 7, 8].flatMap((frame) => packets(frame)).slice(0, limit);
+  assert.equal(old.length, limit);
+  for (const packet of [1, 2, 3]) { // the predicted one, and others
+    using receiver = new FakeReceiver(small);
+    receiver.deliver([...packets(20), ...packets(21, 0, 1)], SECOND);
+    receiver.deliver(old.slice(0, limit - 1), SECOND);
+    receiver.deliver(packets(21, packet, packet + 1), SECOND);
+    receiver.deliver(old.slice(limit - 1), SECOND);
+    receiver.receiver.expire(3n * SECOND, 1n);
+    const { restarts, late } = receiver.counts;
+    assert.deepEqual({ restarts, late }, { restarts: 0n, late: BigInt(limit) });
+    receiver.checkCanaries();
+  }
+});
+
 Deno.test("the receiver puts no packet of another bunch id into a frame", () => {
   using receiver = new FakeReceiver({ ...small, imageIdField: "bunch_id" });
   const of = (frame: number, bunchIds: number[]): Uint8Array[] =>
