@@ -114,6 +114,7 @@ function heartbeat(url: URL): Pick<BrokerOptions, "heartbeatS"> {
   throw new BrokerError(`broker address: heartbeat=${text} is none; expected seconds, 1 or more`);
 }
 
+/** Whatever it is, nothing in front of its last `@` is shown but the scheme. */
 function hidePassword(url: string): string {
-  return url.replace(/:[^:@/]*@/, ":***@");
+  return url.replace(/^([a-z]+:)?.*@/is, "$1***@");
 }

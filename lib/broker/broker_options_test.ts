@@ -59,7 +59,9 @@ Deno.test("resolveBroker() reads the files that the environment names", () => {
 });
 
 Deno.test("resolveBroker() refuses what is no address, without telling the password", () => {
-  for (const url of ["daq-1", "http://daq-1", "amqp://", "amqp:/me:secret@daq-1:99999"]) {
+  const odd = ["secret@x", "secret:secret", "secret/secret", "secret\nsecret"];
+  const urls = odd.map((password) => `amqp://me:${password}@daq-1:99999`);
+  for (const url of ["daq-1", "http://daq-1", "amqp://", "amqp:/me:secret@daq-1:99999", ...urls]) {
     assert.throws(
       () => resolveBroker({ url }),
       (error) =>

@@ -31,8 +31,9 @@ export function describeStore(address: string): string {
   return `${protocol}//${host}${pathname === "/" ? "" : pathname}`;
 }
 
+/** Whatever it is, nothing in front of its last `@` is shown but the scheme. */
 function withoutPassword(address: string): string {
-  return address.replace(/\/\/.*@/, "//***@");
+  return address.replace(/^([a-z]+:)?.*@/is, "$1***@");
 }
 
 /** Where {@link resolveStore} looks. */
