@@ -49,7 +49,7 @@ export interface FileReport {
   closed: boolean | null;
   /** How the run ended, as its writer agent said it. */
   outcome: string | null;
-  /** Ids of all rows. */
+  /** Ids of the rows that have one. */
   image_ids: ImageIdReport;
   /** Rows by status. */
   statuses: { good: number; missing_packets: number; id_mismatch: number; no_image: number };
@@ -76,7 +76,8 @@ export async function checkFile(
   using reader = readImageFile(path);
   const [rows] = reader.shape;
   const attributes = reader.attributes();
-  const statuses = countStatuses(reader.statuses());
+  const rowStatuses = reader.statuses();
+  const statuses = countStatuses(rowStatuses);
   const images = rows - statuses.no_image;
   const requested = wholeNumber(attributes["images_requested"]);
   const problems: FileProblem[] = [];
@@ -87,7 +88,10 @@ export async function checkFile(
     addImage(reader, row, collector, problems);
   }
   const nexus = nexusProblems(path, reader.detector);
-  const ids = describeImageIds(reader.imageIds().subarray(0, rows));
+  // Rows of a master file whose part lacks them read as zeros: that is no id.
+  const ids = describeImageIds(
+    reader.imageIds().subarray(0, rows).filter((id, row) => id !== 0n || rowStatuses[row] !== 0n),
+  );
   problems.push(
     ...recordProblems(reader, rows),
     ...countProblems(attributes, { images, requested, incomplete: statuses.missing_packets }),
@@ -229,7 +233,7 @@ function countProblems(
 
 function idProblems({ duplicates, descents, missing, gaps }: ImageIdReport): FileProblem[] {
   return [
-    ...(duplicates > 0 ? [error(`${duplicates} image ids come twice.`)] : []),
+    ...(duplicates > 0 ? [error(`${duplicates} image ids come twice in a row.`)] : []),
     ...(descents > 0
       ? [warning(`Image ids go down ${descents} times: the detector restarted.`)]
       : []),

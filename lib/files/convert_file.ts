@@ -4,7 +4,13 @@
  * @module
  */
 import { basename, dirname, resolve } from "node:path";
-import { type DetectorConfig, type FileFormat, parseConfig } from "../config/mod.ts";
+import {
+  type DetectorConfig,
+  type FileFormat,
+  type NexusRequest,
+  nexusRequestSchema,
+  parseConfig,
+} from "../config/mod.ts";
 import {
   type AttributeValue,
   type File,
@@ -12,7 +18,7 @@ import {
   MasterFile,
   readImageFile,
 } from "../hdf5/mod.ts";
-import { END_TIME, END_TIME_ESTIMATED, isoTime, NexusLayouts } from "../nexus/mod.ts";
+import { END_TIME, END_TIME_ESTIMATED, isoTime, mergeNexus, NexusLayouts } from "../nexus/mod.ts";
 import { imageInfoFields } from "../writer/mod.ts";
 
 /** How to convert a file. */
@@ -25,7 +31,7 @@ export interface FileConversion {
   format: FileFormat;
   /** The detector's config; default: the one that the file holds. */
   config?: DetectorConfig | undefined;
-  /** What a NeXus file tells of the experiment besides, JSON. */
+  /** What a NeXus file tells of the experiment, in place of the request's and the config's values, JSON. */
   nexus?: string | undefined;
   /** `std-daq <version>`. */
   software: string;
@@ -43,7 +49,10 @@ export class ConversionError extends Error {
  * Makes a master file of another format, whose datasets are the file's, as virtual ones: images stay stored
  * once, and both files belong together from then on.
  *
- * @throws {ConversionError} If the folders differ, or the file does not hold its config.
+ * What the file's request told of the experiment (`nexus`) holds for the new one, too.
+ *
+ * @throws {ConversionError} If the folders differ, the file does not hold its config, or its request is none
+ * of ours.
  * @throws {NotAnImageFileError} If it is no image file.
  * @throws {ConfigError} If its config is not valid.
  * @throws {OsError} EEXIST, EACCES, …
@@ -60,7 +69,7 @@ export function convertFile(conversion: FileConversion): void {
   const attributes = reader.attributes();
   const [, height, width] = reader.shape;
   const start = numberOf(attributes["start_time"]), end = numberOf(attributes["end_time"]);
-  const layout = format === "std-daq" ? undefined : new NexusLayouts(config, software).of({
+  const layout = format === "std-daq" ? undefined : new NexusLayouts(asRequested(config, reader), software).of({
     format,
     runId: typeof attributes["run_id"] === "bigint" ? attributes["run_id"] : 0n,
     startTime: start,
@@ -90,6 +99,37 @@ function ownConfig(reader: ImageFileReader): DetectorConfig {
   throw new ConversionError(
     `${reader.path} holds no config of its detector: give the config's file (--config).`,
   );
+}
+
+/** The config, with `nexus` of the request that the file was written for in place of its own values. */
+function asRequested(config: DetectorConfig, reader: ImageFileReader): DetectorConfig {
+  return { ...config, nexus: mergeNexus(config.nexus, ownNexus(reader)) };
+}
+
+/** What that request told. */
+function ownNexus(reader: ImageFileReader): NexusRequest | undefined {
+  const text = reader.attributes()["request"];
+  if (typeof text !== "string" || text === "") return undefined; // an original's file
+  const wrong = (reason: unknown): ConversionError =>
+    new ConversionError(
+      `The attribute request of ${reader.path} is not what a user may ask for: ${reason}. ` +
+        "Correct it in the file.",
+    );
+  let request: unknown;
+  try {
+    request = JSON.parse(text);
+  } catch (error) {
+    throw wrong(error);
+  }
+  const nexus: unknown = typeof request === "object" && request !== null
+    ? Reflect.get(request, "nexus")
+    : undefined;
+  const { data, error } = nexusRequestSchema.optional().safeParse(nexus);
+  if (error === undefined) return data;
+  const issues = error.issues.map(({ path, message }) =>
+    `${["nexus", ...path].join(".")}: expected ${message}`
+  );
+  throw wrong(issues.join("; "));
 }
 
 /** The attributes, with or without the class of NeXus. */

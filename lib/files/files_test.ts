@@ -8,6 +8,7 @@ import {
   testImage,
 } from "../hdf5/_testing.ts";
 import {
+  ArrayFile,
   type AttributeValue,
   ImageFile,
   type ImageFileOptions,
@@ -111,7 +112,7 @@ Deno.test("checkFile() names what a file lacks, and where it contradicts itself"
         "warning: 1 images lack packets.",
       ]],
       [[[1, 1], [1, 1], [2, 3], [1, 1]], { end_time: 1 }, [
-        "error: 1 image ids come twice.",
+        "error: 1 image ids come twice in a row.",
         "warning: Image ids go down 1 times: the detector restarted.",
         "error: 1 images are of modules with different ids.",
       ]],
@@ -246,6 +247,70 @@ Deno.test("convertFile() shows a file's images in another format, there and back
   assert.throws(() => convert("a.h5", "../elsewhere.h5", "both"), ConversionError);
   write(folder.file("bare.h5"), [[1, 1]]);
   assert.throws(() => convert("bare.h5", "e.h5", "both"), /holds no config of its detector/);
+});
+
+Deno.test("checkFile() takes the rows that a part of a master file lacks for no image ids", async () => {
+  using folder = new TestFolder();
+  const parts: [file: string, ids: number[]][] = [["run0.h5", [4]], ["run1.h5", [5, 7]]];
+  for (const [name, ids] of parts) {
+    write(folder.file(name), ids.map((id) => [id, 1]), { end_time: 1, file_number: 0n });
+  }
+  {
+    using file = createFile(folder.file("run.h5"));
+    const { detector, height, width, pixelType } = SMALL;
+    MasterFile.create(file, {
+      ...{ detector, height, width, pixelType, attributes: { end_time: 1 } },
+      parts: parts.map(([file], i) => ({ file, firstImage: i, step: 2 })),
+    }).close();
+  }
+  const { images, shape, image_ids: ids } = await checkFile(folder.file("run.h5"));
+  assert.deepEqual([images, shape[0]], [3, 4]);
+  assert.deepEqual([ids.first, ids.last, ids.descents, ids.duplicates], [4n, 7n, 0, 0]);
+  assert.deepEqual(ids.gaps, [[6n, 6n]]);
+  assert.deepEqual(await problems(folder.file("run.h5")), [
+    "warning: 1 image ids are missing, the first from 6 on.",
+    "warning: 1 rows have no image: it was lost before it was on file.",
+  ]);
+});
+
+Deno.test("convertFile() keeps what the request told of the experiment, below what it is told itself", () => {
+  using folder = new TestFolder();
+  const config = smallConfig();
+  const source = (name: string, request: string): string => {
+    const attributes = { config: JSON.stringify(config), end_time: 1e9, request };
+    writeNexusFile(folder.file(name), config, { options: { attributes } });
+    return folder.file(name);
+  };
+  const convert = (from: string, to: string, nexus?: string): void =>
+    convertFile({
+      ...{ from, to: folder.file(to), format: "nexus", software: "std-daq test", nexus },
+      createFile,
+    });
+  const text = (name: string, path: string): string | undefined => {
+    using file = new ArrayFile(folder.file(name));
+    return file.text(`/entry/${path}`);
+  };
+  const asked = { sample: { name: "asked for" }, source: { name: "asked for" } };
+  const from = source("a.h5", JSON.stringify({ n_images: 1, nexus: asked }));
+  convert(from, "b.h5", JSON.stringify({ sample: { name: "told" } }));
+  assert.equal(text("b.h5", "sample/name"), "told");
+  assert.equal(text("b.h5", "source/name"), "asked for");
+  assert.equal(text("b.h5", "instrument/name"), config.nexus?.instrument?.name);
+  convert(source("c.h5", '{"n_images":1}'), "d.h5");
+  assert.equal(text("d.h5", "sample/name"), config.nexus?.sample?.name);
+  for (
+    const [request, reason] of [
+      ["no JSON", /attribute request of .*SyntaxError/],
+      ['{"nexus":{"sample":{"name":7}}}', /nexus\.sample\.name: expected a text of 1 to/],
+    ] as const
+  ) {
+    const wrong = source(`${request.length}.h5`, request);
+    assert.throws(() => convert(wrong, "e.h5"), (error) => {
+      assert.ok(error instanceof ConversionError);
+      assert.match(error.message, reason);
+      return true;
+    });
+  }
 });
 
 Deno.test("convertFile() makes another master file of a master file, of compressed images, too", async () => {

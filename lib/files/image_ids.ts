@@ -12,7 +12,7 @@ export interface ImageIdReport {
   last: bigint | null;
   /** From one image to the next, mostly. */
   step: number | null;
-  /** Ids that come more than once. */
+  /** Times that an id is the one before once more; ids that come again later are behind a descent. */
   duplicates: number;
   /** Times that an id is lower than the one before. */
   descents: number;

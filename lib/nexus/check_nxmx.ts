@@ -27,11 +27,12 @@ export function checkNxmx(file: ArrayFile): NxmxFinding[] {
   if (entries.length === 0) {
     return [{ level: "required", path: "/", problem: "has no group of class NXentry" }];
   }
-  return entries.flatMap((entry) => [
+  const ofEntries = entries.flatMap((entry) => [
     ...checkGroup(file, entry, NXMX),
     ...checkPlot(file, entry),
     ...checkMask(file, entry),
   ]);
+  return [...ofEntries, ...["/", ...entries].flatMap((group) => checkDefault(file, group))];
 }
 
 /** Whether a file says that it is an NXmx file. */
@@ -132,7 +133,17 @@ function resolveAxis(from: string, text: string): string {
   return `${from.slice(0, from.lastIndexOf("/"))}/${text.replace(/^\.\//, "")}`;
 }
 
-/** What opens first: the entry's default group of data, and its signal. */
+/** Which group opens first: without it tools have to guess. */
+function checkDefault(file: ArrayFile, path: string): NxmxFinding[] {
+  const { default: name } = file.attributes(path);
+  if (name === undefined) {
+    return [{ level: "recommended", path, problem: "has no attribute default" }];
+  }
+  if (file.names(path).includes(String(name))) return [];
+  return [{ level: "recommended", path, problem: `has the default ${name}, which is not there` }];
+}
+
+/** What is plotted: the signal of each group of data. */
 function checkPlot(file: ArrayFile, entry: string): NxmxFinding[] {
   return childrenOf(file, entry, "NXdata").flatMap((path): NxmxFinding[] => {
     const { signal } = file.attributes(path);

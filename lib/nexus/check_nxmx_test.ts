@@ -152,6 +152,27 @@ Deno.test("checkNxmx() wants a signal that is there, in three dimensions", () =>
   ]);
 });
 
+Deno.test("checkNxmx() recommends a default at the root and in the entry, which is there", () => {
+  const without = ({ attributes, ...tree }: FileTree, name?: string): FileTree => ({
+    ...tree,
+    attributes: { NX_class: attributes?.["NX_class"] ?? "", ...(name && { default: name }) },
+  });
+  const inEntry = (name?: string) => (tree: FileTree): FileTree => ({
+    ...tree,
+    groups: { ...tree.groups, entry: without(tree.groups?.["entry"] ?? {}, name) },
+  });
+  const level = "recommended";
+  assert.deepEqual(findings((tree) => without(tree)), [
+    { level, path: "/", problem: "has no attribute default" },
+  ]);
+  assert.deepEqual(findings(inEntry()), [
+    { level, path: "/entry", problem: "has no attribute default" },
+  ]);
+  assert.deepEqual(findings(inEntry("plot")), [
+    { level, path: "/entry", problem: "has the default plot, which is not there" },
+  ]);
+});
+
 Deno.test("what a config does not say is not in the file, and checkNxmx() says so", () => {
   using folder = new TestFolder();
   writeNexusFile(folder.file(), smallConfig({ nexus: {} }), { format: "nexus" });
