@@ -70,7 +70,6 @@ export function makeWriter(
         return file;
       },
       remove: (path) => roots.remove(path),
-      syncFolder: () => {},
     },
     readAccounting: () => ({}) as Accounting, // nothing to count here
     attributes: {},

@@ -1,6 +1,6 @@
 /**
  * The image file writer: image bytes go from a ring to the file without passing through JavaScript,
- * and the file is a valid HDF5 file at every instant.
+ * and the file is a valid HDF5 file at every instant from {@link ImageFile.create} on.
  *
  * @module
  */
@@ -201,7 +201,8 @@ export class ImageFile {
     this.#attributes = new GroupAttributes(file, this.#structure, attributes, counters);
     this.#late = new LateParts(file, this.#structure);
 
-    // Valid from the first write on: the structure alone is an empty image file.
+    // Valid from here on: the structure alone is an empty image file. One that is longer than a page is
+    // no HDF5 file until its first page is written, which comes last.
     const { bytes, metadata, info: infoFields } = this.#structure;
     this.#superblock = new Superblock(bytes);
     bytes.set(this.#superblock.growing(bytes.byteLength));

@@ -17,6 +17,8 @@ export interface NewFileOptions {
   readonly overwrite?: boolean;
   /** Make the folders that are missing; else that is an error. */
   readonly createFolders?: boolean;
+  /** Wait until the names of the file, and of folders that are made, are on the disk. */
+  readonly sync?: boolean;
 }
 
 /** Makes, and removes, the files of a run. */
@@ -25,8 +27,6 @@ export interface OutputFiles {
   create(path: string, how: NewFileOptions): File;
   /** Removes a file that was made. */
   remove(path: string): void;
-  /** Waits until the names in a file's folder are on the disk. */
-  syncFolder(path: string): void;
 }
 
 /** Whose files are, and who may use them. */
@@ -62,16 +62,15 @@ export class DataRoots implements OutputFiles {
     return this.#asUser(() => {
       if (how.createFolders) {
         const folderMode = mode | (mode & 0o444) >> 2;
-        File.makeFoldersBeneath(
-          root,
-          dirname(relative),
-          folderMode,
-          (folder) => this.#give(folder),
-        );
+        File.makeFoldersBeneath(root, dirname(relative), folderMode, (folder) => {
+          this.#give(folder);
+          if (how.sync) syncName(root, folder.path.slice(root.length + 1));
+        });
       }
       const file = openNew(root, relative, mode, how.overwrite ?? false);
       try {
         this.#give(file);
+        if (how.sync) syncName(root, relative);
         return file;
       } catch (error) {
         File.removeBeneath(root, relative); // created exclusively: it is ours
@@ -86,10 +85,19 @@ export class DataRoots implements OutputFiles {
     this.#asUser(() => File.removeBeneath(root, relative));
   }
 
-  syncFolder(path: string): void {
-    const { root, relative } = this.#placeOf(path);
-    using folder = this.#asUser(() => File.openBeneath(root, dirname(relative)));
-    folder.sync();
+  /**
+   * Makes a file that holds these bytes; none is left behind when that fails.
+   *
+   * @throws {OsError} ENOSPC, …, besides those of all methods.
+   */
+  write(path: string, bytes: Uint8Array): void {
+    using file = this.create(path);
+    try {
+      file.writeAt(bytes, 0);
+    } catch (error) {
+      this.remove(path); // created exclusively: it is ours
+      throw error;
+    }
   }
 
   /** The user has to be in the group. */
@@ -114,6 +122,12 @@ export class DataRoots implements OutputFiles {
         "Choose a path below one of them, or start the writer with another --data-root.",
     );
   }
+}
+
+/** Waits until the name of a file or folder is on the disk. */
+function syncName(root: string, relative: string): void {
+  using folder = File.openBeneath(root, dirname(relative));
+  folder.sync();
 }
 
 function openNew(root: string, relative: string, mode: number, overwrite: boolean): File {

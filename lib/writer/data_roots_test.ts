@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { TestFolder } from "../hdf5/_testing.ts";
-import { effectiveUserId, File, type FileUser } from "../os/mod.ts";
+import { effectiveUserId, Errno, File, type FileUser, OsError } from "../os/mod.ts";
 import { DataRoots, OutsideRootsError } from "./data_roots.ts";
 
 Deno.test("DataRoots.create() creates below the root that holds the path", () => {
@@ -85,6 +85,48 @@ Deno.test("DataRoots.create() makes folders when asked to, never outside of the 
   assert.throws(() => create(`../${outside.path.split("/").at(-1)}/x/y.h5`), { code: "EXDEV" });
   assert.throws(() => create("e.h5/x/y.h5"), { code: "ENOTDIR" });
   assert.deepEqual([...Deno.readDirSync(outside.path)], []);
+});
+
+Deno.test("DataRoots.create() syncs the names of the file and of each folder it made, in their folders", () => {
+  using root = new TestFolder();
+  Deno.mkdirSync(`${root.path}/a`);
+  for (const roots of [root.path, `${root.path}/`].map((path) => new DataRoots([path]))) {
+    const synced: string[] = [];
+    const { sync } = File.prototype;
+    File.prototype.sync = function (): void {
+      sync.call(this);
+      synced.push(this.path.slice(root.path.length).replace(/^\/+/, ""));
+    };
+    try {
+      roots.create(`${root.path}/a/b/c/d.h5`, { createFolders: true, sync: true }).close();
+      roots.create(`${root.path}/e.h5`, { createFolders: true }).close();
+    } finally {
+      File.prototype.sync = sync;
+    }
+    assert.deepEqual(synced, ["a", "a/b", "a/b/c"]);
+    Deno.removeSync(`${root.path}/a/b`, { recursive: true });
+    Deno.removeSync(`${root.path}/e.h5`);
+  }
+});
+
+Deno.test("DataRoots.write() makes a file of bytes, or none", () => {
+  using folder = new TestFolder();
+  const roots = new DataRoots([folder.path]);
+  const { writeAt } = File.prototype;
+  File.prototype.writeAt = function (bytes, position): void {
+    writeAt.call(this, bytes.subarray(0, 2), position);
+    throw new OsError("pwrite", Errno.ENOSPC, this.path);
+  };
+  try {
+    assert.throws(() => roots.write(folder.file(), Uint8Array.of(1, 2, 3)), { code: "ENOSPC" });
+  } finally {
+    File.prototype.writeAt = writeAt;
+  }
+  assert.deepEqual([...Deno.readDirSync(folder.path)], []);
+  roots.write(folder.file(), Uint8Array.of(1, 2, 3));
+  assert.deepEqual([...Deno.readFileSync(folder.file())], [1, 2, 3]);
+  assert.throws(() => roots.write(folder.file(), Uint8Array.of(4)), { code: "EEXIST" });
+  assert.deepEqual([...Deno.readFileSync(folder.file())], [1, 2, 3]);
 });
 
 /** Becoming somebody else takes root; who is not, learns that it is not permitted. */

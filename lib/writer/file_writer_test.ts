@@ -37,7 +37,7 @@ class Bench implements Disposable {
   readonly folder: TestFolder;
   readonly writer: FileWriter;
   readonly name: string;
-  /** What was forced to the disk, in order: names of files, "folder". */
+  /** What was forced to the disk, in order: files by their names, and these: "name of …". */
   readonly syncs: string[] = [];
   /** Called before a file is handed over. */
   onCreate: (file: File) => void = () => {};
@@ -70,6 +70,7 @@ class Bench implements Disposable {
         output: {
           create: (path, how) => {
             const file = roots.create(path, how);
+            if (how.sync) this.syncs.push(`name of ${basename(path)}`);
             const { sync } = file;
             file.sync = (): void => {
               sync.call(file);
@@ -79,10 +80,6 @@ class Bench implements Disposable {
             return file;
           },
           remove: (path) => roots.remove(path),
-          syncFolder: (path) => {
-            roots.syncFolder(path);
-            this.syncs.push("folder");
-          },
         },
         readAccounting: () => accounting.read(),
         attributes: { software: "test" },
@@ -360,12 +357,17 @@ Deno.test("files are forced to the disk as asked: not, when they are closed, or 
     return bench.syncs;
   };
   assert.deepEqual(run("none", "a"), []);
-  assert.deepEqual(run("at_end", "b"), ["b0.h5", "b1.h5", "b.h5", "folder"]);
+  assert.deepEqual(run("at_end", "b"), [
+    ...["name of b0.h5", "name of b.h5"],
+    ...["name of b1.h5", "b0.h5"],
+    ...["b1.h5", "b.h5"],
+  ]);
   assert.deepEqual(run("every_second", "c"), [
+    ...["name of c0.h5", "name of c.h5"],
     ...["c0.h5", "c.h5"],
     ...["c0.h5", "c.h5"],
-    ...["c0.h5", "c1.h5", "c.h5"],
-    ...["c1.h5", "c.h5", "folder"],
+    ...["name of c1.h5", "c0.h5", "c1.h5", "c.h5"],
+    ...["c1.h5", "c.h5"],
   ]);
 });
 

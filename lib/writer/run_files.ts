@@ -24,8 +24,8 @@ export interface RunFilesOptions {
   action: CreateFileAction;
   /** Makes and removes files. */
   output: OutputFiles;
-  /** How files are made. */
-  newFile: NewFileOptions;
+  /** How files are made; their names are forced to the disk as `fsync` says. */
+  newFile: Omit<NewFileOptions, "sync">;
   /** When files are forced to the disk. */
   fsync: FsyncPolicy;
   /** What all files have in common. */
@@ -197,8 +197,7 @@ export class RunFiles {
    * @throws {OsError} EIO, …
    */
   sync(): void {
-    if (this.#options.fsync !== "every_second") return;
-    for (const output of this.#outputs()) output.file.sync();
+    if (this.#options.fsync === "every_second") this.#syncAll();
   }
 
   /**
@@ -230,10 +229,9 @@ export class RunFiles {
     return this.#master === undefined ? [this.#current] : [this.#current, this.#master];
   }
 
-  /** Contents and names. */
+  /** Their contents; their names are on the disk since they were made. */
   #syncAll(): void {
     for (const { file } of this.#outputs()) file.sync();
-    this.#options.output.syncFolder(this.#current.file.path);
   }
 
   #createPart(part: number): Output<ImageFile> {
@@ -279,7 +277,8 @@ export class RunFiles {
   }
 
   #create<Writer>(path: string, make: (file: File) => Writer): Output<Writer> {
-    const file = this.#options.output.create(path, this.#options.newFile);
+    const { output, newFile, fsync } = this.#options;
+    const file = output.create(path, { ...newFile, sync: fsync !== "none" });
     try {
       return { file, writer: make(file) };
     } catch (error) {
