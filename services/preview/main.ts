@@ -63,8 +63,7 @@ await servePostprocessing(service, {
     if (options.beside) {
       const { bytes } = format === "gif" ? gif : await previewFile(path, { ...draw, format });
       picture = outputFile.replace(/\.(h5|hdf5)$/, "") + `.${format}`;
-      using file = new DataRoots(roots).create(picture);
-      file.writeAt(bytes, 0);
+      new DataRoots(roots).write(picture, bytes);
     }
     const logId = store && await findAcquisition(store, outputFile, signal);
     if (store !== undefined && logId !== undefined) await store.setPreview(logId, gif.bytes);

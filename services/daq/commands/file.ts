@@ -53,9 +53,14 @@ function previewCommand(context: DaqContext): CommandUnknownOpts {
       const { bytes, rows, range } = await previewFile(file, {
         ...{ format, images, longestSide: side, signal: context.signal },
       });
-      const { File } = await import("../../../lib/os/mod.ts");
+      const { File, unlink } = await import("../../../lib/os/mod.ts");
       using out = File.open(picture, { write: true, create: "exclusive", mode: 0o644 });
-      out.writeAt(bytes, 0);
+      try {
+        out.writeAt(bytes, 0);
+      } catch (error) {
+        unlink(picture); // created exclusively: it is ours
+        throw error;
+      }
       context.out(`${picture}: images ${rows.join(", ")}, from ${range.low} to ${range.high}\n`);
     });
 }
