@@ -46,13 +46,16 @@ Deno.test("daq write sends the request, with the file's absolute path, and retur
 Deno.test("daq write sends a range of ids, a time-out, and how files are made", async () => {
   await using agent = testAgent(() => writer({ state: "WAITING_IMAGES", done: 0, message: "" }));
   const range = ["--start-id", "18446744073709551614", "--stop-id", "18446744073709551615"];
-  const more = ["--timeout", "0.5", "--overwrite", "--mkdir", "--fsync", "at_end"];
+  const more = [
+    ...["--timeout", "0.5", "--overwrite", "--mkdir", "--fsync", "at_end"],
+    ...["--compression-threads", "2"],
+  ];
   const args = ["write", "/x.h5", ...range, ...more, "--api", agent.url];
   assert.equal(await runDaq(args, testContext()), 0);
   assert.deepEqual(agent.requests, [
     'POST /writer/write_async {"output_file":"/x.h5","start_image_id":18446744073709551614,' +
-    '"stop_image_id":18446744073709551615,"no_images_timeout":0.5,"fsync":"at_end",' +
-    '"overwrite":true,"create_directories":true}',
+    '"stop_image_id":18446744073709551615,"no_images_timeout":0.5,"compression_threads":2,' +
+    '"fsync":"at_end","overwrite":true,"create_directories":true}',
   ]);
 });
 

@@ -37,6 +37,11 @@ export function writeCommand(context: DaqContext): CommandUnknownOpts {
       new Option("--compression <how>", "how images are compressed (default: the config's)")
         .choices(["none", "bitshuffle-lz4"]),
     )
+    .option(
+      "--compression-threads <n>",
+      "threads of each writer that compress (default, and most: the config's)",
+      parseInteger(1),
+    )
     .addOption(
       new Option("--format <format>", "format of the file (default: the config's)")
         .choices(FILE_FORMATS),
@@ -72,6 +77,9 @@ export function writeCommand(context: DaqContext): CommandUnknownOpts {
       if (timeout !== undefined) request.no_images_timeout = timeout;
       if (imagesPerFile !== undefined) request.images_per_file = imagesPerFile;
       if (compression !== undefined) request.compression = compression;
+      if (options.compressionThreads !== undefined) {
+        request.compression_threads = options.compressionThreads;
+      }
       if (options.format !== undefined) request.file_format = options.format;
       if (options.nexus !== undefined) request.nexus = options.nexus;
       if (fsync !== undefined) request.fsync = fsync;
