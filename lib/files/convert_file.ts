@@ -69,13 +69,15 @@ export function convertFile(conversion: FileConversion): void {
   const attributes = reader.attributes();
   const [, height, width] = reader.shape;
   const start = numberOf(attributes["start_time"]), end = numberOf(attributes["end_time"]);
-  const layout = format === "std-daq" ? undefined : new NexusLayouts(asRequested(config, reader), software).of({
-    format,
-    runId: typeof attributes["run_id"] === "bigint" ? attributes["run_id"] : 0n,
-    startTime: start,
-    images: reader.shape[0],
-    ...(nexus !== undefined && { request: nexus }),
-  })(basename(to));
+  const layout = format === "std-daq"
+    ? undefined
+    : new NexusLayouts(asRequested(config, reader), software).of({
+      format,
+      runId: typeof attributes["run_id"] === "bigint" ? attributes["run_id"] : 0n,
+      startTime: start,
+      images: reader.shape[0],
+      ...(nexus !== undefined && { request: nexus }),
+    })(basename(to));
   using file = conversion.createFile(to);
   const master = MasterFile.create(file, {
     ...{ detector: reader.detector, height, width, pixelType: reader.pixelType },
