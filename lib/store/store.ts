@@ -40,7 +40,7 @@ export interface Limit {
 export interface StoreLimits {
   /** Configs. Default the last 1000. */
   configs: Limit;
-  /** Deployments of each config. Default the last 100. */
+  /** Deployments of each config. Default the last 100, one year. */
   deployments: Limit;
   /** Acquisitions. Default the last 100 000. */
   log: Limit;
@@ -59,7 +59,7 @@ const DAY_MS = 24 * 3600 * 1000;
 /** What is kept when nothing else is said. */
 export const DEFAULT_LIMITS: StoreLimits = {
   configs: { length: 1000 },
-  deployments: { length: 100 },
+  deployments: { length: 100, ageMs: 365 * DAY_MS },
   log: { length: 100_000 },
   reports: { length: 100, ageMs: 90 * DAY_MS },
   previews: { length: 1, ageMs: 90 * DAY_MS },
@@ -75,7 +75,11 @@ const WORTH: Partial<Record<keyof StoreLimits, number>> = {
   reports: 3,
 };
 /** Streams that belong to one config or acquisition; they go by themselves. */
-const IDLE: ReadonlySet<keyof StoreLimits> = new Set(["reports", "previews"]);
+const IDLE: ReadonlySet<keyof StoreLimits> = new Set([
+  "deployments",
+  "reports",
+  "previews",
+]);
 
 /**
  * What std-daq remembers: configs and their deployments, acquisitions with reports and previews, rates and
