@@ -12,6 +12,8 @@ import { loadConfig } from "../lib/config/mod.ts";
 import { readEnv } from "../lib/service/env.ts";
 import { ExitCode, exitCodeOf } from "../lib/service/exit_code.ts";
 import {
+  type FileServiceName,
+  filePermissionsFor,
   permissionsFor,
   type ServiceName,
   type StorePermission,
@@ -35,6 +37,7 @@ const SERVICES: readonly ServiceName[] = [
   "config_deployer",
   "udp_simulator",
 ];
+const FILE_SERVICES: readonly FileServiceName[] = ["file_validator", "preview"];
 
 /**
  * The flags for `deno run`.
@@ -74,6 +77,19 @@ export async function dockerFlags(
   const store = toPermission(resolveStore({ address: text(values.store), env }), env);
   const redis = toPermission(resolveRedis({ address: text(values.redis), env }), env);
   const broker = brokerPermission(text(values.broker), env);
+  const dataRoots = dataRootsOf(values["data-root"], positionals);
+  const healthPort = text(values["health-port"]);
+  const common = {
+    root: ROOT,
+    dataRoots,
+    ...(healthPort === undefined ? {} : { healthPort: Number(healthPort) }),
+    store,
+    redis,
+  };
+  if (FILE_SERVICES.some((name) => name === service) && dataRoots.length > 0) {
+    // Where nothing names a broker, they look for one on this machine.
+    return filePermissionsFor({ ...common, broker: broker ?? { address: "amqp://127.0.0.1" } });
+  }
   if (known === undefined) {
     const hosts = new Set([
       ...[store, redis].flatMap((at) => at === undefined ? [] : redisHosts(at.address)),
@@ -86,22 +102,19 @@ export async function dockerFlags(
   // --help, or a mistake that the service will name.
   if (configPath === undefined) return [`-P=${known}`];
   const { config } = await loadConfig(configPath);
-  const roots = values["data-root"];
   return permissionsFor(known, config, {
-    root: ROOT,
+    ...common,
     configPath: await Deno.realPath(configPath),
-    // `--data-root a b`: the second one looks like an argument.
-    dataRoots: [...(Array.isArray(roots) ? roots : []), ...positionals]
-      .filter((root) => typeof root === "string" && root.startsWith("/") && !isFile(root))
-      .map(String),
     ...(typeof values.port === "string" ? { apiPort: Number(values.port) } : {}),
-    ...(typeof values["health-port"] === "string"
-      ? { healthPort: Number(values["health-port"]) }
-      : {}),
-    store,
-    redis,
     broker,
   });
+}
+
+/** Absolute folders; of `--data-root a b` the second one looks like an argument. */
+function dataRootsOf(option: unknown, positionals: readonly string[]): string[] {
+  return [...(Array.isArray(option) ? option : []), ...positionals]
+    .filter((root) => typeof root === "string" && root.startsWith("/") && !isFile(root))
+    .map(String);
 }
 
 /** Services that have no config of a detector to be narrowed by: all others with a permission set. */

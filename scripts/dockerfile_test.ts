@@ -379,6 +379,39 @@ Deno.test({
   },
 });
 
+for (const service of ["file_validator", "preview"]) {
+  Deno.test(`dockerFlags() gives ${service} its data roots, broker and store, and nothing else`, async () => {
+    const args = ["--primary", "JF.writer_agent", "--data-root", "/data", "/more"];
+    const flagsOf = async (variables: Record<string, string>): Promise<Record<string, string>> => {
+      const flags = await dockerFlags(service, args, (name) => variables[name]);
+      return Object.fromEntries(flags.map((flag) => flag.replace("--allow-", "").split("=")));
+    };
+    const { env, ffi, ...alone } = await flagsOf({});
+    deepStrictEqual(alone, { read: "/data,/more", net: "127.0.0.1:5672" });
+    ok(env !== undefined && /^SERVICE_NAME,.*BROKER_PASSWORD_FILE/.test(env), env);
+    ok(ffi !== undefined && ffi.split(",").every((path) => path.endsWith("/libc.so.6")), ffi);
+
+    const secret = await Deno.makeTempFile({ prefix: "std-daq-secret-" });
+    try {
+      const far = await flagsOf({
+        BROKER_URL: "amqps://rabbitmq",
+        BROKER_PASSWORD_FILE: "/run/secrets/broker",
+        STD_DAQ_STORE: "redis://redis",
+        REDIS_PASSWORD_FILE: secret,
+      });
+      deepStrictEqual(
+        [far["read"], far["write"], far["net"]],
+        [`/data,/more,${secret},/run/secrets/broker`, undefined, "rabbitmq:5671,redis:6379"],
+      );
+    } finally {
+      await Deno.remove(secret);
+    }
+    const path = "/var/lib/std-daq/store.sqlite";
+    const embedded = await flagsOf({ STD_DAQ_STORE: `sqlite:${path}` });
+    deepStrictEqual([embedded["read"], embedded["write"]], [`/data,/more,${path}`, path]);
+  });
+}
+
 Deno.test("dockerFlags() gives a service what its config and arguments need", async () => {
   const config = `${ROOT}docs/examples/jungfrau-1m.json`;
   const flags = await dockerFlags("writer_agent", [
@@ -407,6 +440,7 @@ Deno.test("dockerFlags() gives a service what its config and arguments need", as
   const deploying = await dockerFlags("config_deployer", ["daq-1", "--file", config], env);
   ok(deploying.includes("--allow-net=redis:6379"), deploying.join(" "));
   ok(deploying.includes(`--allow-read=${config}`), deploying.join(" "));
+  deepStrictEqual(await dockerFlags("file_validator", ["--help"]), ["-P=file_validator"]);
   deepStrictEqual(await dockerFlags("std_udp_recv", ["--help"]), ["-P=std_udp_recv"]);
   deepStrictEqual(await dockerFlags("daq", ["status"]), ["-P=daq"]);
   deepStrictEqual(await dockerFlags("daq", ["logs"], env), ["-P=daq", "--allow-net=redis:6379"]);

@@ -16,6 +16,9 @@ export type ServiceName =
   | "config_deployer"
   | "udp_simulator";
 
+/** The services that go on with finished files: they have no detector's config. */
+export type FileServiceName = "file_validator" | "preview";
+
 /** What permissions depend on besides the detector. */
 export interface PermissionOptions {
   /** The project's folder, absolute: code that Workers load lies in it. */
@@ -122,19 +125,51 @@ export function permissionsFor(
   config: DetectorConfig,
   options: PermissionOptions,
 ): string[] {
-  const { root, configPath, healthPort, redis } = options;
+  const { root, configPath } = options;
   const needs = NEEDS[service](options, config);
   const code = ["lib", `services/${service}`, "wasm", "proto", "node_modules", "deno.json"];
   const read = [
     configPath,
     ...(needs.workers ? code.map((folder) => `${root}/${folder}`) : []),
     ...needs.read,
-    ...(redis?.files ?? []),
     ...(groupsOf(service, config).some((group) => /\D/.test(`${group}`)) ? ["/etc/group"] : []),
   ];
+  return flagsOf({ ...needs, read }, options);
+}
+
+/**
+ * The `--allow-*` flags of a service that goes on with finished files, which are all below the data roots.
+ *
+ * @param options Paths and servers.
+ * @returns Flags for `deno run`.
+ * @throws {UsageError} If a path holds a comma.
+ */
+export function filePermissionsFor(
+  options: Omit<PermissionOptions, "configPath" | "apiPort">,
+): string[] {
+  const { dataRoots = [], store, broker } = options;
+  const kept = storeNeeds(store);
+  const asked = brokerNeeds(broker);
+  const needs = {
+    ...kept,
+    env: [...(kept.env ?? []), ...(asked.env ?? [])],
+    libc: true,
+    zmq: false,
+    read: [...dataRoots, ...kept.read, ...asked.read],
+    net: [...asked.net, ...kept.net],
+  };
+  return flagsOf(needs, options);
+}
+
+/** The flags for what a service needs, and for what every service may have besides. */
+function flagsOf(
+  needs: Omit<Needs, "workers">,
+  { root, libzmq, healthPort, redis }: Omit<PermissionOptions, "configPath">,
+): string[] {
+  const read = [...needs.read, ...(redis?.files ?? [])];
   const ffi = [
     ...(needs.libc ? LIBC_PATHS[architecture()] : []),
-    ...(needs.zmq ? libzmqPaths(root, options.libzmq) : []),
+    ...(needs.zmq ? libzmqPaths(root, libzmq) : []),
   ];
   const net = [
     ...needs.net,
