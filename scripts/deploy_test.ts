@@ -2,6 +2,7 @@
 import { deepStrictEqual, equal, match, ok } from "node:assert/strict";
 import { parse, parseAllDocuments } from "yaml";
 import { z } from "zod";
+import settings from "../deno.json" with { type: "json" };
 import { loadConfig } from "../lib/config/mod.ts";
 import { detectorFor, frameBytes } from "../lib/detector/mod.ts";
 import { imageBytes } from "../lib/config/mod.ts";
@@ -156,9 +157,21 @@ Deno.test("compose.yaml's services understand their command lines, share rings a
   await Promise.all(commands.filter(([service]) => service !== "daq").map(understand));
 });
 
+Deno.test("compose.yaml's services have the detector's name before theirs, and follow the agent by it", async () => {
+  const { config } = await loadConfig(`${ROOT}${CONFIG}`);
+  for (const [service, { build, command, environment }] of Object.entries((await compose()).services)) {
+    if (build === undefined || service === "daq") continue;
+    equal(environment?.["SERVICE_NAME"], `${config.detector_name}.${service}`);
+    const primary = option(command, "--primary");
+    ok(primary === undefined || primary === `${config.detector_name}.writer_agent`, primary);
+  }
+});
+
 const containerSchema = z.object({
   name: z.string(),
   args: z.array(z.string()),
+  env: z.array(z.object({ name: z.string(), value: z.string() })),
+  envFrom: z.array(z.object({ secretRef: z.object({ name: z.string() }).loose() })),
   volumeMounts: z.array(z.object({ name: z.string(), mountPath: z.string() }).loose()),
   resources: z.object({ limits: z.object({ memory: z.string() }).loose() }).loose(),
   startupProbe: z.looseObject({}),
@@ -209,7 +222,12 @@ Deno.test("the Kubernetes containers understand their command lines, probe their
   const pod = (await manifests()).find((manifest) => manifest["kind"] === "StatefulSet");
   const { containers, volumes } = podSchema.parse(pod).spec.template.spec;
   const named = volumes.map(({ name }) => name);
-  for (const { name, args, volumeMounts, startupProbe } of containers) {
+  for (const { name, args, env, envFrom, volumeMounts, startupProbe } of containers) {
+    const serviceName = env.find((variable) => variable.name === "SERVICE_NAME")?.value;
+    equal(serviceName, `jungfrau-1m.${args[0]}`);
+    const secrets = envFrom.map(({ secretRef }) => secretRef.name);
+    // Who has the broker's may have files written.
+    equal(secrets.includes("std-daq-broker"), name === "agent", name);
     for (const mount of volumeMounts) ok(named.includes(mount.name), `${name}: ${mount.name}`);
     const port = option(args, "--health-port") ?? option(args, "--port");
     match(JSON.stringify(startupProbe), new RegExp(`"host":"127.0.0.1","port":${port}\\b`));
@@ -279,9 +297,17 @@ Deno.test("the programs understand what the units start, and every service of th
     const text = await Deno.readTextFile(`${UNITS}/${name}`);
     const [program = "", ...args] = /^ExecStart=(.+)$/m.exec(text)?.[1]?.split(" ") ?? [];
     ok(program.startsWith(`${BIN}/`), name);
-    equal(`${program.slice(BIN.length + 1)}@.service`, name);
+    const service = program.slice(BIN.length + 1);
+    equal(`${service}@.service`, name);
+    // Others in the same Redis or RabbitMQ have services of the same kind. daq names its services itself.
+    equal(
+      /^Environment=SERVICE_NAME=(.+)$/m.exec(text)?.[1],
+      service === "daq" ? undefined : `%i.${service}`,
+    );
+    const primary = option(args, "--primary");
+    ok(primary === undefined || primary === "%i.writer_agent", `${name}: ${primary}`);
     commands.push([
-      program.slice(BIN.length + 1),
+      service,
       ...args.map((arg) => arg.replaceAll("%i", "JF").replaceAll("%H", "daq-1")),
     ]);
   }
@@ -289,4 +315,50 @@ Deno.test("the programs understand what the units start, and every service of th
   const wanted = [...START_ORDER, "config_deployer", "daq"];
   deepStrictEqual(wanted.filter((name) => !started.includes(name)), []);
   await Promise.all(commands.map(understand));
+});
+
+/** Whether polkit's rule lets a user do something with a unit. */
+async function polkitRule(): Promise<(verb: string, unit: string, user?: string) => boolean> {
+  type Rule = (
+    action: { id: string; lookup(key: string): string | undefined },
+    subject: { user: string },
+  ) => unknown;
+  const rules: Rule[] = [];
+  const polkit = { addRule: (rule: Rule): number => rules.push(rule), Result: { YES: "yes" } };
+  const text = await Deno.readTextFile(`${UNITS}/50-std-daq.rules`);
+  new Function("polkit", text)(polkit);
+  return (verb: string, unit: string, user = "std-daq"): boolean => {
+    const about: Record<string, string> = { verb, unit };
+    const action = {
+      id: "org.freedesktop.systemd1.manage-units",
+      lookup: (key: string): string | undefined => about[key],
+    };
+    return rules.some((rule) => rule(action, { user }) === "yes");
+  };
+}
+
+Deno.test("config_deployer@ starts only units again that run, and polkit allows it just that", async () => {
+  const allows = await polkitRule();
+  const unit = await Deno.readTextFile(`${UNITS}/config_deployer@.service`);
+  const how = / --restart-command systemctl (\S+) \{service\}@%i\.service$/m.exec(unit)?.[1] ?? "";
+  equal(how, "try-restart"); // `restart` starts what is not in use as well
+  for (const service of START_ORDER) {
+    ok(allows(how, `${service}@JF.service`), service);
+    for (const verb of ["start", "stop", "restart"]) ok(!allows(verb, `${service}@JF.service`));
+  }
+  ok(!allows(how, "sshd.service") && !allows(how, "daq@JF.service"));
+  ok(!allows(how, "writer_agent@JF.service", "somebody"));
+  for (const page of ["docs/how-to/deploy-a-config.md", "services/config_deployer/README.md"]) {
+    const commands = (await Deno.readTextFile(ROOT + page)).match(/systemctl \S+ \{service\}/g);
+    deepStrictEqual(commands, [`systemctl ${how} {service}`], page);
+  }
+});
+
+Deno.test("what may keep a store in a file has the folder for it, as a unit and as a program", async () => {
+  const FOLDER = "/var/lib/std-daq";
+  for (const service of ["writer_agent", "config_deployer", "file_validator", "preview"] as const) {
+    const unit = await Deno.readTextFile(`${UNITS}/${service}@.service`);
+    match(unit, /^StateDirectory=std-daq$/m, service);
+    deepStrictEqual(settings.permissions[service].write, [FOLDER]);
+  }
 });

@@ -1,7 +1,9 @@
 /** A child service: what to run, with what power. */
 export interface ServiceCommand {
-  /** The service's unique name among its siblings; also its `--service-name`. */
+  /** The service's unique name among its siblings. */
   name: string;
+  /** Its `--service-name`, by which logs, Redis and RabbitMQ know it; default: `name`. */
+  serviceName?: string;
   /** Its `main.ts`. In a compiled binary, its folder's name is that of the sibling binary. */
   main: URL;
   /** Its own arguments. */
@@ -41,8 +43,8 @@ export function programCall(
   command: ServiceCommand,
   runtime: Runtime = { execPath: Deno.execPath(), standalone: Deno.build.standalone },
 ): ProgramCall {
-  const { name, main, args, permissions, logLevel } = command;
-  const serviceArgs = [...args, "--service-name", name, "--exit-with-parent"];
+  const { name, serviceName = name, main, args, permissions, logLevel } = command;
+  const serviceArgs = [...args, "--service-name", serviceName, "--exit-with-parent"];
   if (logLevel !== undefined) serviceArgs.push("--log-level", logLevel);
   if (runtime.standalone) {
     const folder = main.pathname.split("/").at(-2) ?? "";

@@ -33,6 +33,11 @@ Deno.test("programCall() runs the script with exactly its permissions, without p
   });
 });
 
+Deno.test("programCall() tells a service the name that others know it by", () => {
+  const { args } = programCall({ ...COMMAND, serviceName: "psi.det.recv" });
+  assert.equal(args[args.indexOf("--service-name") + 1], "psi.det.recv");
+});
+
 Deno.test("programCall() runs the sibling binary from a compiled binary", () => {
   assert.deepEqual(programCall(COMMAND, { execPath: "/usr/local/bin/daq", standalone: true }), {
     program: "/usr/local/bin/std_udp_recv",

@@ -25,7 +25,7 @@ await runService({
       .option("--run <address>", "where daq run is asked to take it up, ipc://…")
       .option(
         "--restart-command <words...>",
-        "instead: program and arguments for each affected service, e.g. systemctl restart {service}@JF.service",
+        "instead: program and arguments for each affected service, e.g. systemctl try-restart {service}@JF.service",
       ),
   async run(service): Promise<void> {
     const { args: [server], options, logger, signal, stopped, ready, onStop, onHealth, fail } =

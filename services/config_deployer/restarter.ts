@@ -78,7 +78,7 @@ export class RunRestarter implements Restarter {
   }
 }
 
-/** By a program for each affected service, such as `systemctl restart {service}@JF.service`. */
+/** By a program for each affected service, such as `systemctl try-restart {service}@JF.service`. */
 export class CommandRestarter implements Restarter {
   readonly #command: readonly string[];
 

@@ -105,6 +105,9 @@ export function pipelineCommands(
     broker,
     redis,
   };
+  // A Redis or RabbitMQ has other detectors, too: the same names would be one service.
+  const isShared = redis !== undefined || broker !== undefined;
+  const place = [config.detector_name, ...(deployer === undefined ? [] : [deployer.server])];
   // Addresses may hold a password, which a command line would show to everybody.
   const env: Record<string, string> = redis === undefined ? {} : { REDIS_URL: redis.address };
   const storeEnv = { ...env, ...(store && { STD_DAQ_STORE: store.address }) };
@@ -112,6 +115,7 @@ export function pipelineCommands(
   const envs = new Map([["writer_agent", agentEnv], ["config_deployer", storeEnv]]);
   return services.map(({ service, name = service, args }) => ({
     name,
+    ...(isShared && { serviceName: [...place, name].join(".") }),
     main: serviceMain(service),
     args,
     permissions: permissionsFor(service, config, permissions),

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { parseConfig } from "../../lib/config/mod.ts";
-import { pipelineCommands, ringNames, socketPaths } from "./pipeline.ts";
+import { pipelineCommands, type PipelineOptions, ringNames, socketPaths } from "./pipeline.ts";
 
 const { config } = parseConfig({
   detector_name: "JF2",
@@ -54,6 +54,22 @@ Deno.test("pipelineCommands() tells the store by the environment: SQLite to the 
   for (const { name, env } of pipelineCommands(config, { ...OPTIONS, store: sqlite })) {
     assert.deepEqual(env, name === "writer_agent" ? { STD_DAQ_STORE: sqlite.address } : {});
   }
+});
+
+Deno.test("pipelineCommands() names services after their detector, and server, where others have some, too", () => {
+  const names = (more: Partial<PipelineOptions>): (string | undefined)[] =>
+    pipelineCommands(config, { ...OPTIONS, ...more }).map(({ serviceName }) => serviceName);
+  const store = { address: "redis://redis.psi" };
+  const services = ["std_udp_recv", "std_assembler", "std_h5_writer", "writer_agent"];
+  assert.deepEqual(names({ store }), services.map((service) => `JF2.${service}`));
+  assert.deepEqual(names({ broker: { address: "amqp://broker.psi" } }), names({ store }));
+  const deployer = { server: "daq-1", runAddress: "ipc:///run/x/JF2-run" };
+  assert.deepEqual(
+    names({ store, deployer }),
+    [...services, "config_deployer"].map((service) => `JF2.daq-1.${service}`),
+  );
+  const alone = names({ store: { address: "sqlite:/var/lib/store" } });
+  assert.deepEqual(alone, services.map(() => undefined));
 });
 
 Deno.test("pipelineCommands() starts a deployer last, with the store and no more than its file", () => {
