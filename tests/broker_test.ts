@@ -5,6 +5,7 @@ import { Connection } from "rabbitmq-client";
 import { z } from "zod";
 import {
   BrokerClient,
+  BrokerError,
   type BrokerServiceOptions,
   PostprocessingService,
   PrimaryService,
@@ -496,8 +497,8 @@ async function askUntilRouted(asker: BrokerClient, tag: string): Promise<string>
   }
 }
 
-Deno.test("TLS with the authority's certificate, by URL, environment and file", async () => {
-  const { ca } = rabbit.certificates!;
+Deno.test("TLS with certificates of both sides, by URL, environment and file", async () => {
+  const { ca, cert, key } = rabbit.certificates!;
   const passwordFile = await Deno.makeTempFile({ prefix: "std-daq-password-" });
   try {
     await Deno.writeTextFile(passwordFile, `${rabbit.password}\n`);
@@ -506,10 +507,16 @@ Deno.test("TLS with the authority's certificate, by URL, environment and file", 
       BROKER_USER: rabbit.user,
       BROKER_PASSWORD_FILE: passwordFile,
       BROKER_CA_FILE: ca,
+      BROKER_CERT_FILE: cert,
+      BROKER_KEY_FILE: key,
     };
     const broker = resolveBroker({ env: (name) => variables[name] });
     await using asker = await BrokerClient.connect({ broker });
     await rejects(asker.send("nobody.is.here", {}), UnroutableError);
+    const anonymous = resolveBroker({
+      env: (name) => /_(CERT|KEY)_/.test(name) ? undefined : variables[name],
+    });
+    await rejects(BrokerClient.connect({ broker: anonymous, timeoutMs: 5_000 }), BrokerError);
   } finally {
     await Deno.remove(passwordFile);
   }

@@ -1,7 +1,13 @@
 /** lib/store: the same contract on both engines, a real Redis and SQLite; outages of Redis. */
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
 import { Redis as RedisClient } from "ioredis";
-import { openStore, type Store, StoreError, type StoreOptions } from "../lib/store/mod.ts";
+import {
+  openStore,
+  resolveStore,
+  type Store,
+  StoreError,
+  type StoreOptions,
+} from "../lib/store/mod.ts";
 import { Redis } from "./harness/mod.ts";
 
 const DAY_MS = 24 * 3600 * 1000;
@@ -9,7 +15,7 @@ const DAY_MS = 24 * 3600 * 1000;
 let redis: Redis;
 let folder: string;
 Deno.test.beforeAll(async () => {
-  redis = await Redis.start();
+  redis = await Redis.start({ tls: true });
   folder = await Deno.makeTempDir({ prefix: "std-daq-store-" });
 });
 Deno.test.afterAll(async () => {
@@ -24,6 +30,14 @@ const newName = (): string => `test${++names}`;
 /** Engines by name: each opens the same streams again for the same namespace. */
 const ENGINES: Record<string, (namespace: string, options?: StoreOptions) => Promise<Store>> = {
   Redis: (namespace, options = {}) => openStore(redis.url, { namespace, ...options }),
+  "Redis over TLS": (namespace, options = {}) => {
+    const variables: Record<string, string> = {
+      STD_DAQ_STORE: redis.tlsUrl,
+      REDIS_CA_FILE: redis.certificates!.ca,
+    };
+    const { address, ...secrets } = resolveStore({ env: (name) => variables[name] })!;
+    return openStore(address, { namespace, ...secrets, ...options });
+  },
   SQLite: (namespace, options = {}) =>
     openStore(`sqlite:${folder}/store.sqlite`, { namespace, ...options }),
 };
@@ -84,6 +98,21 @@ for (const [name, open] of Object.entries(ENGINES)) {
     deepStrictEqual(await store.preview(one), gif);
     await store.setPreview(one, new TextEncoder().encode("GIF89a"));
     deepStrictEqual(await store.preview(one), new TextEncoder().encode("GIF89a"));
+  });
+
+  Deno.test(`${name}: deployments of a config that nobody has deployed for a year are gone`, async () => {
+    const namespace = newName();
+    await using store = await open(namespace);
+    const config = await store.addConfig({});
+    const deployment = { server_name: "daq-1", message: "Done" };
+    await store.addDeployment(config, deployment);
+    const inDays = (days: number): Promise<Store> =>
+      open(namespace, { now: () => Date.now() + days * DAY_MS });
+    await using soon = await inDays(364);
+    strictEqual((await soon.deployments(config)).length, 1);
+    await using later = await inDays(366);
+    deepStrictEqual(await later.deployments(config), []);
+    strictEqual((await later.config(config))?.id, config); // which itself is kept
   });
 
   Deno.test(`${name}: a server's details are kept beside what the original reads`, async () => {
@@ -188,6 +217,7 @@ Deno.test("Redis: keys and fields are the original's, both ways", async () => {
       ["config", `config:${theirs}`, `gif:${log}`, "log", `log:${log}`, "stat", "status"],
     );
     ok(await client.pttl(`${namespace}:log:${log}`) > DAY_MS); // goes by itself
+    ok(await client.pttl(`${namespace}:config:${theirs}`) > 364 * DAY_MS);
     strictEqual(await client.pttl(`${namespace}:log`), -1);
   } finally {
     client.disconnect();
@@ -258,6 +288,11 @@ Deno.test("Redis: a store that is closed during an outage says what could not be
   await store[Symbol.asyncDispose]();
   await lost;
   strictEqual(notes.at(-1), 'redis://127.0.0.1:1: not stored in daq:log: {"output_file":"/a.h5"}');
+});
+
+Deno.test("Redis over TLS: nothing is read from a server whose authority is not trusted", async () => {
+  await using store = await openStore(redis.tlsUrl, { namespace: newName() });
+  await rejects(store.configs(1), /rediss:\/\/localhost:\d+ could not be read: .*[Cc]ertificate/);
 });
 
 Deno.test("openStore() refuses what is no store, with what to do and without the password", async () => {

@@ -8,7 +8,7 @@ const USER = "daq-test";
 
 /** What a broker is to have. */
 export interface RabbitMqOptions {
-  /** Also listen by TLS, with a throw-away certificate. */
+  /** Also listen by TLS, with a throw-away certificate, and ask clients for one of the same authority. */
   tls?: boolean;
 }
 
@@ -145,7 +145,8 @@ export class RabbitMq implements AsyncDisposable {
         `ssl_options.cacertfile = ${ca}`,
         `ssl_options.certfile = ${cert}`,
         `ssl_options.keyfile = ${key}`,
-        "ssl_options.verify = verify_none",
+        "ssl_options.verify = verify_peer",
+        "ssl_options.fail_if_no_peer_cert = true",
       );
     }
     await Deno.writeTextFile(`${this.#folder}/rabbitmq.conf`, lines.join("\n") + "\n");

@@ -1,5 +1,12 @@
+import { type Certificates, makeCertificates } from "./certificates.ts";
 import { freeTcpPort } from "./free_ports.ts";
 import { GuardedServer } from "./guarded_server.ts";
+
+/** What a Redis is to have. */
+export interface RedisOptions {
+  /** Also listen by TLS, with a throw-away certificate. */
+  tls?: boolean;
+}
 
 /**
  * A real Redis on a port of 127.0.0.1 of its own, with a password of its own and its data in a folder of
@@ -7,17 +14,21 @@ import { GuardedServer } from "./guarded_server.ts";
  */
 export class Redis implements AsyncDisposable {
   readonly #port: number;
+  readonly #tlsPort: number | undefined;
   readonly #password: string;
+  #certificates: Certificates | undefined;
   #server: GuardedServer | undefined;
 
-  private constructor(port: number, password: string) {
+  private constructor(port: number, tlsPort: number | undefined, password: string) {
     this.#port = port;
+    this.#tlsPort = tlsPort;
     this.#password = password;
   }
 
   /** Starts one, empty. */
-  static async start(): Promise<Redis> {
-    const redis = new Redis(freeTcpPort(), crypto.randomUUID());
+  static async start({ tls = false }: RedisOptions = {}): Promise<Redis> {
+    const tlsPort = tls ? freeTcpPort() : undefined;
+    const redis = new Redis(freeTcpPort(), tlsPort, crypto.randomUUID());
     await redis.resume();
     return redis;
   }
@@ -25,6 +36,16 @@ export class Redis implements AsyncDisposable {
   /** Where it is, with its password. */
   get url(): string {
     return `redis://:${this.#password}@127.0.0.1:${this.#port}`;
+  }
+
+  /** Likewise by TLS, if asked for. */
+  get tlsUrl(): string {
+    return `rediss://:${this.#password}@localhost:${this.#tlsPort}`;
+  }
+
+  /** Files for TLS, if asked for; others after each `resume`. */
+  get certificates(): Certificates | undefined {
+    return this.#certificates;
   }
 
   /** Ends it, as a crash of its machine would be seen: what it held is gone. */
@@ -36,12 +57,14 @@ export class Redis implements AsyncDisposable {
   /** Starts it again after `halt`, at the same address. */
   async resume(): Promise<void> {
     const folder = await Deno.makeTempDir({ prefix: "std-daq-redis-" });
+    if (this.#tlsPort !== undefined) this.#certificates = await makeCertificates(folder);
     this.#server = await GuardedServer.start("redis-server", {
       command: [
         "redis-server",
         ...["--bind", "127.0.0.1", "--port", String(this.#port)],
         ...["--requirepass", this.#password, "--dir", folder],
         ...["--save", "", "--appendonly", "no"],
+        ...this.#tlsArguments(),
       ],
       folder,
       ready: /Ready to accept connections/,
@@ -50,5 +73,14 @@ export class Redis implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.halt();
+  }
+
+  #tlsArguments(): string[] {
+    if (this.#certificates === undefined) return [];
+    const { ca, cert, key } = this.#certificates;
+    return [
+      ...["--tls-port", String(this.#tlsPort), "--tls-auth-clients", "no"],
+      ...["--tls-ca-cert-file", ca, "--tls-cert-file", cert, "--tls-key-file", key],
+    ];
   }
 }
