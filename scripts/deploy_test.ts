@@ -159,7 +159,9 @@ Deno.test("compose.yaml's services understand their command lines, share rings a
 
 Deno.test("compose.yaml's services have the detector's name before theirs, and follow the agent by it", async () => {
   const { config } = await loadConfig(`${ROOT}${CONFIG}`);
-  for (const [service, { build, command, environment }] of Object.entries((await compose()).services)) {
+  for (
+    const [service, { build, command, environment }] of Object.entries((await compose()).services)
+  ) {
     if (build === undefined || service === "daq") continue;
     equal(environment?.["SERVICE_NAME"], `${config.detector_name}.${service}`);
     const primary = option(command, "--primary");

@@ -12,8 +12,8 @@ import { loadConfig } from "../lib/config/mod.ts";
 import { readEnv } from "../lib/service/env.ts";
 import { ExitCode, exitCodeOf } from "../lib/service/exit_code.ts";
 import {
-  type FileServiceName,
   filePermissionsFor,
+  type FileServiceName,
   permissionsFor,
   type ServiceName,
   type StorePermission,
