@@ -3,6 +3,7 @@
  *
  * @module
  */
+import assert from "node:assert/strict";
 import {
   bitshuffleScratchBytes,
   bytesOf,
@@ -13,6 +14,7 @@ import {
 } from "../kernels/mod.ts";
 import { addressOf, File } from "../os/mod.ts";
 import { ImageFile, type ImageFileOptions } from "./image_file.ts";
+import { MessageType, readObjectHeader } from "./_object_header.ts";
 import type { PixelArray, PixelType } from "./pixel_type.ts";
 import type { RecordValues } from "./record_type.ts";
 
@@ -129,4 +131,57 @@ export function writeTestFile(path: string, options: ImageFileOptions, n: number
   const images = ImageFile.create(file, options);
   appendTestImages(images, options, 0, n);
   images.close();
+}
+
+/** Highest versions of messages that HDF5 1.8 knows, by their type. */
+const VERSIONS_OF_1_8 = new Map<number, number>([
+  [MessageType.dataspace, 2],
+  [MessageType.layout, 3],
+  [MessageType.filters, 2],
+  [MessageType.attribute, 3],
+]);
+/** Highest type of a message that it knows. */
+const LAST_TYPE_OF_1_8 = 0x16;
+
+/**
+ * Asserts that a file is made of nothing that HDF5 1.8 does not know: superblock 0, object headers of
+ * version 1, groups as symbol tables, and its versions of messages.
+ *
+ * @returns How many objects are in it, the root included.
+ */
+export function assertOldFormat(path: string): number {
+  const file = Deno.readFileSync(path);
+  const view = new DataView(file.buffer);
+  const u64 = (at: number): number => Number(view.getBigUint64(at, true));
+  assert.equal(file[8], 0, "version of the superblock");
+  const seen = new Set<number>();
+  const waiting = [u64(64)];
+  for (let address = waiting.pop(); address !== undefined; address = waiting.pop()) {
+    if (seen.has(address)) continue; // a second name
+    seen.add(address);
+    // Other headers than those of version 1 are refused.
+    for (const { type, bodyAt } of readObjectHeader(file, address)) {
+      assert.ok(type <= LAST_TYPE_OF_1_8, `message of type ${type}`);
+      const version = VERSIONS_OF_1_8.get(type);
+      if (version !== undefined) {
+        assert.ok(file[bodyAt]! <= version, `version ${file[bodyAt]} of message type ${type}`);
+      }
+      if (type === MessageType.symbolTable) waiting.push(...members(u64(bodyAt)));
+    }
+  }
+  return seen.size;
+
+  /** Addresses of a group's members, by its B-tree of version 1 (specification, III.A.1 and III.B). */
+  function members(node: number): number[] {
+    const signature = new TextDecoder().decode(file.subarray(node, node + 4));
+    const count = view.getUint16(node + 6, true);
+    if (signature === "TREE") {
+      return Array.from({ length: count }, (_, i) => members(u64(node + 32 + 16 * i))).flat();
+    }
+    assert.equal(signature, "SNOD");
+    const softLink = 2;
+    return Array.from({ length: count }, (_, i) => node + 8 + 40 * i)
+      .filter((entry) => view.getUint32(entry + 16, true) !== softLink)
+      .map((entry) => u64(entry + 8));
+  }
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { imageShape, parseConfig } from "../config/mod.ts";
-import { TestFolder } from "../hdf5/_testing.ts";
+import { assertOldFormat, TestFolder } from "../hdf5/_testing.ts";
 import { ArrayFile } from "../hdf5/mod.ts";
 import { checkNxmx } from "./check_nxmx.ts";
 import { missingFields } from "./missing_fields.ts";
@@ -55,6 +55,7 @@ Deno.test("every kind of detector makes a NeXus file, with a mask of its image",
     const { config } = parseConfig({ ...json, nexus: COMPLETE });
     const path = folder.file(`${name}.h5`);
     writeNexusFile(path, config, { images: 1 });
+    assert.ok(assertOldFormat(path) > 20, "HDF5 1.8 reads it");
     using file = new ArrayFile(path);
     const required = checkNxmx(file).filter(({ level }) => level === "required");
     // A pitch that depends on the sensor has to be given.

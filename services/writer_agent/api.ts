@@ -160,10 +160,10 @@ const errorAnswer = (description: string): NonNullable<RouteConfig["responses"][
 const writeErrors = {
   400: errorAnswer("The request is wrong; `issues` names every wrong member."),
   403: errorAnswer("The output file is outside the allowed folders, or behind a link."),
-  409: errorAnswer("An acquisition is running, or the file exists."),
+  409: errorAnswer("An acquisition is running, or the file exists and overwrite is not asked for."),
   413: errorAnswer("The request is too large."),
   415: errorAnswer("The request is not application/json."),
-  500: errorAnswer("The file could not be created or written."),
+  500: errorAnswer("The file could not be created, written or closed; images were lost."),
   503: errorAnswer("The file writer does not answer."),
 };
 
