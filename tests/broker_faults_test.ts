@@ -1,5 +1,5 @@
 /** lib/broker where things go wrong: networks that drop, delay and halve, poison, and long use. */
-import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { Connection, type Envelope } from "rabbitmq-client";
 import { z } from "zod";
@@ -161,6 +161,10 @@ Deno.test("poison in every exchange: nobody dies of it, and the next request is 
     { correlationId: "y", contentType: "text/plain", contentEncoding: "gzip" },
     { correlationId: "z", headers: { action: { a: [1, null] }, source: 7, message: "\u0000" } },
     {},
+    ...["constructor", "__proto__", "toString"].map((source) => ({
+      correlationId: "w",
+      headers: { action: "request_fail", source, message: "no" },
+    })),
   ];
   for (const body of bodies) {
     for (const exchange of ["request", "status", "kill"]) {
@@ -178,6 +182,60 @@ Deno.test("poison in every exchange: nobody dies of it, and the next request is 
   deepStrictEqual(outcome.services[`${tag}.post`]?.at(-1)?.message, "checked");
   const { value } = await all.next();
   ok(value !== undefined, "the stream of statuses goes on");
+});
+
+Deno.test("results that no status can carry are answered, and the next request is served", async () => {
+  const tag = newTag();
+  const circle: Record<string, unknown> = {};
+  circle["self"] = circle;
+  const deep: unknown = Array.from({ length: 200 }).reduce<unknown>((inner) => [inner], 1);
+  const throwing = {
+    toJSON(): never {
+      throw new Error("no form");
+    },
+  };
+  const results: [unknown, RegExp][] = [
+    [new Array(20_000).fill(7), /^request_success \(180005 bytes left out: .* at most 100000\)$/],
+    [{ text: "ü".repeat(60_000) }, /^request_success \(120015 bytes left out: /],
+    ["x".repeat(200_000), /^request_success x{25000}…$/],
+    [new Array(11_000).fill(7), /^request_success 7,7,7/],
+    [-1e300, /^request_success -1e\+300$/],
+    [2n ** 70n, /^request_success 1180591620717411303424$/],
+    [circle, /^request_fail The result cannot be written as JSON: .*circular/],
+    [deep, /^request_fail The result cannot be written as JSON: it is nested deeper than 100 levels/],
+    [throwing, /^request_fail The result cannot be written as JSON: no form$/],
+  ];
+  const notes: string[] = [];
+  await using _service = await PrimaryService.start({
+    broker: resolveBroker({ url: rabbit.url }),
+    serviceName: tag,
+    tag,
+    schema: z.looseObject({ n: z.int() }),
+    handler: {
+      onRequest: (_id, { n }, { progress }) => {
+        progress(n % 2 === 0 ? circle : results[n]?.[0]);
+        return results[n]?.[0];
+      },
+    },
+    onNote: (note) => void notes.push(note),
+  });
+  await using client = await connect();
+  for (const [n, [, expected]] of results.entries()) {
+    const said = (await client.request(tag, { n }, END)).services[tag] ?? [];
+    const { action, message } = said.at(-1) ?? {};
+    match(`${action} ${message}`, expected);
+  }
+  match(notes.join("\n"), /progress was not told: .*circular/);
+});
+
+Deno.test("a message that fits into no frame is refused at once", async () => {
+  const tag = newTag();
+  const { service } = await echo(tag);
+  await using _service = service;
+  await using client = await connect();
+  const headers = { much: "x".repeat(200_000) };
+  await rejects(client.send(tag, { n: 1 }, { headers }), /refused a message: frame size of \d+/);
+  deepStrictEqual(await answer(client, tag, 2), 2);
 });
 
 /** A service as a process of its own, whose memory can be asked for. */

@@ -172,6 +172,11 @@ export class BrokerConnection {
     return subscription;
   }
 
+  /** Takes no more messages; those that were taken can still be settled, and others sent. */
+  refuse(): void {
+    for (const subscription of this.#subscriptions) subscription.refuse();
+  }
+
   /** Ends all subscriptions, once their messages are settled, and the connection. */
   async close(): Promise<void> {
     if (this.#closed.signal.aborted) return;

@@ -16,8 +16,10 @@ export const EXCHANGES = [
 
 /** Largest frame: RabbitMQ's own default. Headers must fit into one. */
 export const FRAME_MAX = 131_072;
-/** Longest message in a status's headers, bytes of JSON: half a frame, since AMQP's own form is longer. */
-const MAX_MESSAGE_BYTES = 60_000;
+/** Longest message of a status, bytes in AMQP's form: with the other headers it fits into a frame. */
+const MAX_MESSAGE_BYTES = 100_000;
+/** Deepest message: those who write and read it call themselves at each level. */
+const MAX_DEPTH = 100;
 const MAX_INT64 = 2n ** 63n;
 
 /** A message that arrived. */
@@ -64,11 +66,15 @@ export function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer
   return Buffer.from(buffer, byteOffset, byteLength);
 }
 
-/** Headers of a status, the message shortened or left out when it is too long for a frame. */
+/**
+ * Headers of a status, the message shortened or left out when it is too long for a frame.
+ *
+ * @throws As {@link toMessage}.
+ */
 export function statusHeaders(
   { action, source, message }: Pick<Status, "action" | "source" | "message">,
 ): Record<string, unknown> {
-  return { action, source, message: headerValue(bounded(message)) };
+  return { action, source, message: toMessage(message) };
 }
 
 /** Reads a status; undefined when it is none. A body that is not JSON counts as null. */
@@ -97,8 +103,17 @@ function readOrNull(body: Uint8Array): unknown {
   }
 }
 
-function bounded(message: unknown): unknown {
-  const bytes = encodeJson(message).length;
+/**
+ * A value as the message of a status: as AMQP has it, shortened or replaced by a note when it is too long for
+ * a frame. What has been through this once comes out of it again as it is.
+ *
+ * @throws {TypeError | RangeError} If it goes in circles or is nested too deep. Whatever a `toJSON` of
+ * it throws.
+ */
+export function toMessage(value: unknown): unknown {
+  stringifyJson(value); // finds circles, in which the following would not end
+  const message = headerValue(value, 0);
+  const bytes = sizeOf(message);
   if (bytes <= MAX_MESSAGE_BYTES) return message;
   if (typeof message === "string") return `${message.slice(0, MAX_MESSAGE_BYTES / 4)}…`;
   return `(${bytes} bytes left out: a status carries at most ${MAX_MESSAGE_BYTES})`;
@@ -107,18 +122,37 @@ function bounded(message: unknown): unknown {
 /**
  * A value as AMQP field value that every version of pika reads as it was meant. rabbitmq-client sends small
  * integers in the 16-bit form, which pika before 1.2 stumbles over: as bigint they go in the 64-bit form.
+ * What no form of a number holds becomes text.
  */
-function headerValue(value: unknown): unknown {
+function headerValue(value: unknown, depth: number): unknown {
   if (value === undefined || value === null) return null;
-  if (typeof value === "bigint") return value < MAX_INT64 ? value : String(value);
+  if (typeof value === "bigint") {
+    return value >= -MAX_INT64 && value < MAX_INT64 ? value : String(value);
+  }
   if (typeof value === "number") {
-    if (!Number.isFinite(value)) return String(value);
+    // The library takes what is below -2^50 for 64-bit integers.
+    if (!Number.isFinite(value) || value < -MAX_INT64) return String(value);
     return Number.isSafeInteger(value) && value >= 0 ? BigInt(value) : value;
   }
-  if (Array.isArray(value)) return value.map(headerValue);
-  if (typeof value !== "object") return typeof value === "function" ? null : value;
-  if ("toJSON" in value && typeof value.toJSON === "function") return headerValue(value.toJSON());
+  if (typeof value === "function" || typeof value === "symbol") return null;
+  if (typeof value !== "object") return value;
+  if (depth === MAX_DEPTH) throw new TypeError(`it is nested deeper than ${MAX_DEPTH} levels`);
+  if (Array.isArray(value)) return value.map((member) => headerValue(member, depth + 1));
+  if ("toJSON" in value && typeof value.toJSON === "function") {
+    return headerValue(value.toJSON(), depth + 1);
+  }
   return Object.fromEntries(
-    Object.entries(value).map(([name, member]) => [name, headerValue(member)]),
+    Object.entries(value).map(([name, member]) => [name, headerValue(member, depth + 1)]),
+  );
+}
+
+/** Bytes that a field value takes in AMQP at most, the one of its type included. */
+function sizeOf(value: unknown): number {
+  if (typeof value === "string") return 5 + Buffer.byteLength(value);
+  if (typeof value !== "object" || value === null) return 9;
+  if (Array.isArray(value)) return value.reduce<number>((sum, member) => sum + sizeOf(member), 5);
+  return Object.entries(value).reduce(
+    (sum, [name, member]) => sum + 1 + Math.min(Buffer.byteLength(name), 255) + sizeOf(member),
+    5,
   );
 }

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Settlement } from "./_subscription.ts";
-import { decodeJson, type Delivery } from "./_messages.ts";
+import { decodeJson, type Delivery, toMessage } from "./_messages.ts";
 import { Recent } from "./_recent.ts";
 import type { BrokerServiceOptions, RequestTools } from "./service_options.ts";
 import type { StatusAction } from "./status.ts";
@@ -171,9 +171,18 @@ export class RequestRunner<Request, Tools extends RequestTools> {
   }
 
   async #end(delivery: Delivery, outcome: Outcome): Promise<Settlement> {
-    if (outcome.ok) await this.tell(delivery, "request_success", outcome.result ?? null);
-    else await this.tell(delivery, "request_fail", outcome.reason);
-    return outcome.ok ? "ack" : "reject";
+    try {
+      if (outcome.ok) await this.tell(delivery, "request_success", outcome.result ?? null);
+      else await this.tell(delivery, "request_fail", outcome.reason);
+      return outcome.ok ? "ack" : "reject";
+    } catch (error) {
+      // Whoever waits shall not wait in vain. When the connection was closed, this fails just the same.
+      const end = outcome.ok ? "succeeded" : "failed";
+      const message = `The request ${end}, but that could not be told: ${reasonOf(error)}`;
+      await this.tell(delivery, "request_fail", message);
+      this.#note(`request ${delivery.requestId}: ${message}`);
+      return "reject";
+    }
   }
 
   async #run(
@@ -185,8 +194,9 @@ export class RequestRunner<Request, Tools extends RequestTools> {
   ): Promise<Outcome> {
     const { timeLimitMs, handler } = this.#options;
     const { signal } = running.controller;
-    const reports = new ProgressReports((message) =>
-      this.tell(delivery, "request_progress", message, true)
+    const reports = new ProgressReports(
+      (message) => this.tell(delivery, "request_progress", message, true),
+      (error) => this.#note(`request ${requestId}: progress was not told: ${reasonOf(error)}`),
     );
     const tools = complete({ signal, progress: (message) => reports.add(message) });
     running.tools = tools;
@@ -267,15 +277,17 @@ export class RequestRunner<Request, Tools extends RequestTools> {
   }
 }
 
-/** Sends one report at a time; of those that come meanwhile, the last. */
+/** Sends one report at a time; of those that come meanwhile, the last. One that cannot be sent is left out. */
 class ProgressReports {
   readonly #send: (message: unknown) => Promise<void>;
+  readonly #onFailed: (error: unknown) => void;
   #sending: Promise<void> | undefined;
   #next: { message: unknown } | undefined;
   #ended = false;
 
-  constructor(send: (message: unknown) => Promise<void>) {
+  constructor(send: (message: unknown) => Promise<void>, onFailed: (error: unknown) => void) {
     this.#send = send;
+    this.#onFailed = onFailed;
   }
 
   add(message: unknown): void {
@@ -293,7 +305,11 @@ class ProgressReports {
   async #sendAll(): Promise<void> {
     for (let next = this.#next; next !== undefined; next = this.#next) {
       this.#next = undefined;
-      await this.#send(next.message);
+      try {
+        await this.#send(next.message);
+      } catch (error) {
+        this.#onFailed(error);
+      }
     }
     this.#sending = undefined;
   }
@@ -304,11 +320,19 @@ async function call(work: () => unknown): Promise<unknown> {
   return await work();
 }
 
+/** How the work ended; a result that cannot be told is a failure. */
 async function outcomeOf(work: Promise<unknown>): Promise<Outcome> {
+  let result: unknown;
   try {
-    return { ok: true, result: await work };
+    result = await work;
   } catch (error) {
     return { ok: false, reason: reasonOf(error) };
+  }
+  try {
+    return { ok: true, result: toMessage(result) };
+  } catch (error) {
+    const reason = `The result cannot be written as JSON: ${reasonOf(error)}`;
+    return { ok: false, reason };
   }
 }
 

@@ -13,10 +13,12 @@ const PERMANENT = new Set([
   "PRECONDITION_FAILED",
   "INVALID_PATH",
   "NOT_IMPLEMENTED",
+  "CODEC", // it does not fit into a frame
 ]);
 
-/** Whether the broker would refuse again. */
+/** Whether the broker would refuse again, or the message cannot be written as AMQP at all. */
 export function isPermanent(error: unknown): boolean {
+  if (error instanceof RangeError) return true; // a number beyond its form, or too deep
   return error instanceof AMQPError && PERMANENT.has(error.code);
 }
 

@@ -64,6 +64,7 @@ export class ServiceCore<Request, Tools extends RequestTools> {
 
   /** Aborts what runs, tells so, and disconnects. */
   async stop(): Promise<void> {
+    this.#connection.refuse(); // first: the end of the request at hand would bring the next one
     await this.runner.stop();
     await this.#connection.close();
   }

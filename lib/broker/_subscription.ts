@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { setImmediate } from "node:timers";
 import type { AsyncMessage, Channel, Connection } from "rabbitmq-client";
 import { BrokerError } from "./broker_error.ts";
 import { bytesOf, type Delivery, EXCHANGES } from "./_messages.ts";
@@ -43,6 +44,10 @@ export class Subscription {
   /** Resolves while the queue is bound; another one takes its place when that is lost. */
   #listening = Promise.withResolvers<void>();
   #channel: Channel | undefined;
+  /** Our name as a consumer, on the channel. */
+  #consumerTag: string | undefined;
+  /** Resolves when the broker hands over no more. */
+  #refused: Promise<void> | undefined;
   /** Ends when the messages that have come so far are done with. */
   #turn: Promise<void> = Promise.resolve();
 
@@ -70,13 +75,39 @@ export class Subscription {
     await untilAborted(this.#listening.promise, signal);
   }
 
-  /** Takes no more, and waits until what was taken is done with. */
-  async close(): Promise<void> {
+  /**
+   * Takes no more. From a queue that is shared the broker hands over nothing then, also when the message at hand
+   * is done with: what waits there is for the others, and would come to them as begun by us if it came back.
+   */
+  refuse(): void {
     if (this.#closed.signal.aborted) return;
     this.#closed.abort(new BrokerError("closed"));
+    if (this.#isShared) this.#refused = this.#cancel();
+  }
+
+  /** Takes no more, and waits until what was taken is done with. */
+  async close(): Promise<void> {
+    this.refuse();
+    await this.#refused;
     await this.#turn;
     await this.#channel?.close();
     await this.#over;
+  }
+
+  get #isShared(): boolean {
+    return this.#spec.name !== undefined;
+  }
+
+  async #cancel(): Promise<void> {
+    const [channel, consumerTag] = [this.#channel, this.#consumerTag];
+    if (!channel?.active || consumerTag === undefined) return;
+    try {
+      await channel.basicCancel(consumerTag);
+    } catch {
+      return; // the channel is gone, and the consumer with it
+    }
+    // What came before the broker's answer is given to us by setImmediate.
+    await new Promise<void>((resolve) => setImmediate(resolve));
   }
 
   async #keep(): Promise<void> {
@@ -103,6 +134,7 @@ export class Subscription {
     const { connection } = this.#context;
     const channel = await connection.acquire({ emitErrorsFromChannel: true });
     this.#channel = channel;
+    this.#consumerTag = undefined;
     const lost = Promise.withResolvers<void>();
     channel.on("error", (error) => this.#context.onNote(this.#tell(error)));
     channel.once("close", () => {
@@ -119,7 +151,12 @@ export class Subscription {
       for (const declared of EXCHANGES) await channel.exchangeDeclare(declared);
       await channel.queueBind({ queue, exchange, routingKey: tag });
       if (!noAck) await channel.basicQos({ prefetchCount: 1 });
-      await channel.basicConsume({ queue, noAck }, (message) => this.#take(channel, message));
+      this.#closed.signal.throwIfAborted();
+      const { consumerTag } = await channel.basicConsume(
+        { queue, noAck },
+        (message) => this.#take(channel, message),
+      );
+      this.#consumerTag = consumerTag;
       return { lost: lost.promise };
     } catch (error) {
       if (channel.active) await channel.close();
@@ -128,7 +165,9 @@ export class Subscription {
   }
 
   #take(channel: Channel, message: AsyncMessage): void {
-    if (this.#closed.signal.aborted) return; // the broker has it back when the channel closes
+    // A queue of our own ends with us. What others could take came in the very moment of our refusal: a runner
+    // that stops says so to its sender.
+    if (this.#closed.signal.aborted && !this.#isShared) return;
     this.#turn = this.#turn.then(() => this.#handle(channel, message));
   }
 

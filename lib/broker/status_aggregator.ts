@@ -74,7 +74,9 @@ export class StatusAggregator {
     const { requestId, request, source, action, message } = status;
     let record = this.#records.get(requestId);
     if (record === undefined) {
-      record = { requestId, request, services: {} };
+      // Without a prototype: a service may call itself "constructor".
+      const services: RequestRecord["services"] = Object.create(null);
+      record = { requestId, request, services };
       this.#records.set(requestId, record);
       this.#forget();
     }

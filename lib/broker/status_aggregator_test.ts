@@ -74,6 +74,19 @@ Deno.test("the last requests are remembered, those waited for in any case", asyn
   assert.equal(aggregator.requests.length, 2);
 });
 
+Deno.test("services may have any name, also one that every object has", async () => {
+  const aggregator = new StatusAggregator();
+  const names = ["constructor", "__proto__", "toString", "hasOwnProperty"];
+  for (const name of names) feed(aggregator, "1", `${name}:start`, `${name}:success`);
+  const { status, services } = await aggregator.wait("1", { services: names });
+  assert.equal(status, "request_success");
+  assert.deepEqual(Object.keys(services), names);
+  await assert.rejects(
+    aggregator.wait("1", { services: ["valueOf"], timeoutMs: 1 }),
+    /: not from valueOf$/,
+  );
+});
+
 Deno.test("of progress only the latest is kept, and each change is told", () => {
   const changes: number[] = [];
   const aggregator = new StatusAggregator({

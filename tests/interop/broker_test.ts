@@ -83,7 +83,7 @@ Deno.test("our client drives a pika service", async () => {
   const done = await client.wait(sent, END);
   deepStrictEqual(await peer.next(), { headers: { who: "ours" }, request: { n: 300 } });
   strictEqual(done.status, "request_success");
-  deepStrictEqual(done.services, {
+  deepStrictEqual({ ...done.services }, {
     theirs: [
       { action: "request_start", message: null },
       { action: "request_success", message: { got: 300 } },
