@@ -16,7 +16,7 @@ import {
 } from "../lib/broker/mod.ts";
 import { testContext } from "../services/daq/_test_context.ts";
 import { runDaq } from "../services/daq/program.ts";
-import { RabbitMq, TcpProxy, until } from "./harness/mod.ts";
+import { RabbitMq, TcpProxy, TestProcess, until } from "./harness/mod.ts";
 
 let rabbit: RabbitMq;
 Deno.test.beforeAll(async () => {
@@ -107,7 +107,7 @@ Deno.test("a request is started, carried out, and its result told", async () => 
   const outcome = await asker.request(tag, { n: 150 }, END);
   strictEqual(outcome.status, "request_success");
   deepStrictEqual(outcome.request, { n: 150 });
-  deepStrictEqual(outcome.services, {
+  deepStrictEqual({ ...outcome.services }, {
     [`${tag}.service`]: [
       { action: "request_start", message: null },
       { action: "request_progress", message: { done: 150 } },
@@ -351,6 +351,48 @@ Deno.test("instances with the same named queue share the requests", async () => 
   deepStrictEqual([...left.ran, ...right.ran].sort(), ids);
 });
 
+Deno.test("an instance that is stopped in mid-request leaves what waits to the others", async () => {
+  const tag = newTag();
+  const [left, right] = [new Held(), new Held()];
+  const queue = `${tag}.queue`;
+  await using stopping = await service(tag, left, { queue });
+  await using _right = await service(tag, right, { queue });
+  await using asker = await client();
+  const ids: string[] = [];
+  for (const n of [1, 2, 3]) ids.push(await asker.send(tag, { n }));
+  const [stopped, kept] = await Promise.all([left.started.promise, right.started.promise]);
+  const waiting = ids.find((id) => id !== stopped && id !== kept)!;
+  await stopping.stop();
+  deepStrictEqual(said(await asker.wait(stopped, END)), [
+    "request_start null",
+    "request_fail Interrupted. The service was stopped.",
+  ]);
+  right.finish.resolve("right");
+  for (const id of [kept, waiting]) {
+    deepStrictEqual(said(await asker.wait(id, END)), ["request_start null", "request_success right"]);
+  }
+  deepStrictEqual([left.ran, right.ran], [[stopped], [kept, waiting]]);
+});
+
+Deno.test("--killed-ends-as of a service says how a killed request ends; long requests are cut in its log", async () => {
+  const tag = newTag();
+  const script = new URL("./broker/held_service.ts", import.meta.url).pathname;
+  await using process = new TestProcess("held", Deno.execPath(), [
+    ...["run", "--quiet", "--no-prompt", "--allow-env=BROKER_*", "--allow-net=127.0.0.1", script],
+    ...["--tag", tag, "--killed-ends-as", "success"],
+  ], { env: { BROKER_URL: rabbit.url } });
+  await process.ready();
+  await using asker = await client();
+  const statuses = asker.statuses();
+  const id = await asker.send(tag, { long: "x".repeat(5_000) });
+  for await (const { action } of statuses) if (action === "request_start") break;
+  await asker.kill(tag, id);
+  strictEqual((await asker.wait(id, END)).status, "request_success");
+  await process.stop();
+  const logged = process.log.find(({ message }) => /^request/.test(message) && message.includes(id));
+  match(String(logged?.properties["request"]), /^\{"long":"x{491}… \(5011 characters\)$/);
+});
+
 Deno.test("a request whose instance lost its connection is not run by another one", async () => {
   const tag = newTag();
   const queue = `${tag}.queue`;
@@ -403,7 +445,7 @@ Deno.test("daq request asks and waits, daq kill ends, daq monitor shows", async 
   const tag = newTag();
   const held = new Held();
   await using _service = await service(tag, held);
-  const at = ["--broker-url", rabbit.url];
+  const at = ["--broker", rabbit.url];
   const [plain, aggregated] = [testContext(), testContext()];
   const monitors = [
     runDaq(["monitor", "--tag", `${tag}.#`, ...at], plain),
@@ -449,7 +491,7 @@ Deno.test("daq request asks and waits, daq kill ends, daq monitor shows", async 
 });
 
 Deno.test("daq request says what is wrong", async () => {
-  const at = ["--broker-url", rabbit.url];
+  const at = ["--broker", rabbit.url];
   const nobody = testContext();
   strictEqual(await runDaq(["request", "nobody.is.here", "{}", ...at], nobody), 4);
   match(nobody.stderr, /^daq: no service is bound for "nobody\.is\.here"/);
@@ -457,7 +499,7 @@ Deno.test("daq request says what is wrong", async () => {
   strictEqual(await runDaq(["request", "a", "{n: 1}", ...at], broken), 2);
   match(broken.stderr, /^daq: the request is not JSON: /);
   const where = testContext();
-  strictEqual(await runDaq(["request", "a", "{}", "--broker-url", "daq-1"], where), 4);
+  strictEqual(await runDaq(["request", "a", "{}", "--broker", "daq-1"], where), 4);
   match(where.stderr, /^daq: broker address daq-1 is none; give one such as amqp:/);
 });
 

@@ -96,7 +96,7 @@ Deno.test("a request becomes a file: daq request, with what became of every imag
   const started = taking(watcher);
   const asked = runDaq([
     ...["request", TAG, JSON.stringify(request), "--wait", "--json"],
-    ...["--broker-url", rabbit.url],
+    ...["--broker", rabbit.url],
   ], asking);
   await started;
   const before = Date.now() / 1000;

@@ -124,6 +124,7 @@ interface BrokerLine {
   broker?: string;
   tag?: string;
   queue?: string;
+  killedEndsAs?: "fail" | "success";
   primary?: string;
 }
 
@@ -250,12 +251,14 @@ function memberOf(value: unknown, key: PropertyKey): unknown {
     : undefined;
 }
 
-function brokerSettings({ broker, tag, queue, primary }: BrokerLine): BrokerSettings {
+function brokerSettings(line: BrokerLine): BrokerSettings {
+  const { broker, tag, queue, killedEndsAs, primary } = line;
   const named = broker ?? readEnv("BROKER_URL") ?? readEnv("BROKER_HOST");
   return {
     isNamed: named !== undefined,
     tag,
     queue,
+    killedEndsAs,
     primary,
     address: () => resolveBroker({ url: broker, env: readEnv }),
   };

@@ -6,6 +6,7 @@ import type {
   RequestSchema,
   RequestTools,
 } from "../broker/mod.ts";
+import { stringifyJson } from "../protocol/json.ts";
 import type { Runnable } from "./default_service_setup.ts";
 import { limited } from "./limited.ts";
 import { logText } from "./logging.ts";
@@ -14,6 +15,8 @@ import { UsageError } from "./usage_error.ts";
 
 /** Below the time that a step of stopping has. */
 const GRACE_MS = 4_000;
+/** So much of a request is in the log, characters of JSON. */
+const LOGGED_CHARACTERS = 500;
 
 /** A service that was set up. */
 export type ServiceToRun = ServiceContext<unknown, unknown> & Runnable;
@@ -113,7 +116,7 @@ function requestOptions<Request, Tools extends RequestTools>(
   const notes = limited(logger, "requests", 5);
   const handler: RequestHandler<Request, Tools> = {
     async onRequest(requestId, request, tools): Promise<unknown> {
-      logger.info("request {request_id}", { request_id: requestId, request });
+      logger.info("request {request_id}", { request_id: requestId, request: excerpt(request) });
       try {
         const result = await work.onRequest(requestId, request, tools);
         requests.done++;
@@ -138,9 +141,18 @@ function requestOptions<Request, Tools extends RequestTools>(
       onNote: (note) => notes.log("warning", "{note}", { note }),
       ...(tag !== undefined && { tag }),
       ...(broker.queue !== undefined && { queue: broker.queue }),
+      ...(broker.killedEndsAs !== undefined && { killedEndsAs: broker.killedEndsAs }),
       ...(timeLimitMs !== undefined && { timeLimitMs }),
     },
   };
+}
+
+/** The beginning of a request as JSON: a log is no place for a MiB. */
+function excerpt(request: unknown): string {
+  const text = stringifyJson(request) ?? "null";
+  return text.length <= LOGGED_CHARACTERS
+    ? text
+    : `${text.slice(0, LOGGED_CHARACTERS)}… (${text.length} characters)`;
 }
 
 /** Adds a service at RabbitMQ to the health, stats and stop of its process. */

@@ -70,6 +70,8 @@ export interface BrokerSettings {
   readonly tag: string | undefined;
   /** Queue that instances share; `--queue`. */
   readonly queue: string | undefined;
+  /** What is told of a killed request; `--killed-ends-as`. */
+  readonly killedEndsAs: "fail" | "success" | undefined;
   /** Service that a post-processing service follows; `--primary`. */
   readonly primary: string | undefined;
   /**
@@ -115,7 +117,7 @@ export type Command<Args extends unknown[], Options extends OptionValues> = comm
 
 /**
  * How a service gets its work: by itself, by requests through RabbitMQ, or by what another service has done.
- * The latter two have `--broker`, `--tag` and `--queue`, the last one `--primary` besides.
+ * The latter two have `--broker`, `--tag`, `--queue` and `--killed-ends-as`, the last one `--primary` besides.
  */
 export type ServiceKind = "background" | "primary" | "postprocessing";
 

@@ -73,7 +73,13 @@ export function withBrokerOptions(program: ServiceProgram) {
   return program
     .option("--broker <url>", "RabbitMQ, amqp[s]://… (env: BROKER_URL, BROKER_HOST, …)")
     .option("--tag <pattern>", "which requests are for this service (default: #, all)")
-    .option("--queue <name>", "queue that all instances share (default: one of its own)");
+    .option("--queue <name>", "queue that all instances share (default: one of its own)")
+    .addOption(
+      new Option(
+        "--killed-ends-as <end>",
+        "what is told of a killed request; the original says success (default: fail)",
+      ).choices(["fail", "success"] as const),
+    );
 }
 
 /**

@@ -11,13 +11,13 @@ import type { DaqContext } from "./context.ts";
 // deno-lint-ignore explicit-function-return-type
 export function brokerOption() {
   return new Option(
-    "--broker-url <url>",
+    "--broker <url>",
     "address of RabbitMQ, amqp[s]://… (env: BROKER_URL, BROKER_HOST, …; default: this machine)",
   );
 }
 
 /**
- * Connects as a client to `--broker-url`, or to where the environment says. The library is loaded only here:
+ * Connects as a client to `--broker`, or to where the environment says. The library is loaded only here:
  * the other commands start without it.
  *
  * @throws {BrokerError} If the address is none, or nobody is there.

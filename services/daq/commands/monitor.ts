@@ -13,8 +13,8 @@ export function monitorCommand(context: DaqContext): CommandUnknownOpts {
     .option("--tag <pattern>", "only services whose tag or name fits, e.g. psi.#", "#")
     .addOption(brokerOption())
     .option("--json", "a line of JSON per status")
-    .action(async ({ agg, tag, brokerUrl, json }) => {
-      await using client = await connectBroker(brokerUrl, context);
+    .action(async ({ agg, tag, broker, json }) => {
+      await using client = await connectBroker(broker, context);
       const statuses = client.statuses(context.signal);
       context.err("listening; Ctrl-C ends\n");
       for await (const status of statuses) {

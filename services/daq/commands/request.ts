@@ -15,9 +15,9 @@ export function requestCommand(context: DaqContext): CommandUnknownOpts {
     .option("--timeout <s>", "longest wait, s", parseInteger(1), 60)
     .addOption(brokerOption())
     .option("--json", "print one line of JSON")
-    .action(async (tag, text, { wait, service = [], timeout, brokerUrl, json }) => {
+    .action(async (tag, text, { wait, service = [], timeout, broker, json }) => {
       const request = parseRequest(text);
-      await using client = await connectBroker(brokerUrl, context);
+      await using client = await connectBroker(broker, context);
       const requestId = await client.send(tag, request);
       if (!wait) {
         return context.out(
@@ -47,8 +47,8 @@ export function killCommand(context: DaqContext): CommandUnknownOpts {
     .argument("<tag>", "where the request was sent to")
     .argument("<request-id>", "its id")
     .addOption(brokerOption())
-    .action(async (tag, requestId, { brokerUrl }) => {
-      await using client = await connectBroker(brokerUrl, context);
+    .action(async (tag, requestId, { broker }) => {
+      await using client = await connectBroker(broker, context);
       await client.kill(tag, requestId);
     });
 }
