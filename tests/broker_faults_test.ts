@@ -202,7 +202,10 @@ Deno.test("results that no status can carry are answered, and the next request i
     [-1e300, /^request_success -1e\+300$/],
     [2n ** 70n, /^request_success 1180591620717411303424$/],
     [circle, /^request_fail The result cannot be written as JSON: .*circular/],
-    [deep, /^request_fail The result cannot be written as JSON: it is nested deeper than 100 levels/],
+    [
+      deep,
+      /^request_fail The result cannot be written as JSON: it is nested deeper than 100 levels/,
+    ],
     [throwing, /^request_fail The result cannot be written as JSON: no form$/],
   ];
   const notes: string[] = [];

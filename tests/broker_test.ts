@@ -369,7 +369,10 @@ Deno.test("an instance that is stopped in mid-request leaves what waits to the o
   ]);
   right.finish.resolve("right");
   for (const id of [kept, waiting]) {
-    deepStrictEqual(said(await asker.wait(id, END)), ["request_start null", "request_success right"]);
+    deepStrictEqual(said(await asker.wait(id, END)), [
+      "request_start null",
+      "request_success right",
+    ]);
   }
   deepStrictEqual([left.ran, right.ran], [[stopped], [kept, waiting]]);
 });
@@ -389,7 +392,9 @@ Deno.test("--killed-ends-as of a service says how a killed request ends; long re
   await asker.kill(tag, id);
   strictEqual((await asker.wait(id, END)).status, "request_success");
   await process.stop();
-  const logged = process.log.find(({ message }) => /^request/.test(message) && message.includes(id));
+  const logged = process.log.find(({ message }) =>
+    /^request/.test(message) && message.includes(id)
+  );
   match(String(logged?.properties["request"]), /^\{"long":"x{491}… \(5011 characters\)$/);
 });
 
