@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { addressOf, OsError } from "../os/mod.ts";
 import {
   appendTestImages,
+  assertOldFormat,
   compressed,
   createFile,
   SMALL,
@@ -38,6 +39,27 @@ for (const pixelType of TYPES) {
     assertTestImages(folder.file(), options, 70);
   });
 }
+
+Deno.test("close() leaves nothing in a file that HDF5 1.8 does not know", () => {
+  using folder = new TestFolder();
+  for (const compression of ["none", "bitshuffle-lz4"] as const) {
+    const options = {
+      ...{
+        ...SMALL,
+        compression,
+        info: { missing_packets: "uint32", exposure: "float64" } as const,
+      },
+      attributes: { config: "{}", run_id: 7n },
+    };
+    const path = folder.file(`${compression}.h5`);
+    using file = createFile(path);
+    const images = ImageFile.create(file, options);
+    appendTestImages(images, options, 0, 200);
+    assert.throws(() => assertOldFormat(path), /version of the superblock/);
+    images.close({ attributes: { outcome: "Completed." } });
+    assert.equal(assertOldFormat(path), 5); // two groups and three datasets
+  }
+});
 
 Deno.test("appendImage() stores images of one pixel and of a prime number of rows", () => {
   using folder = new TestFolder();
