@@ -16,8 +16,12 @@ import { Socket, waitForAny } from "../zmq/mod.ts";
 import { ImageMetadataDtype } from "../../proto/gen/std_buffer/image_metadata_pb.ts";
 import { ImageSource } from "./image_source.ts";
 import { ImageTransformer } from "./image_transformer.ts";
-import type { TransformOperation, TransformSetup } from "./slot_transformer.ts";
-import { type TransformQueue, WorkerHands } from "./transform_queue.ts";
+import {
+  SlotTransformer,
+  type TransformOperation,
+  type TransformSetup,
+} from "./slot_transformer.ts";
+import { runTransformer, type TransformQueue, WorkerHands } from "./transform_queue.ts";
 
 /** What the service tells its thread; cloneable. */
 export interface TransformInit {
@@ -38,6 +42,12 @@ export interface TransformInit {
   queues: TransformQueue[];
 }
 
+/** What the service tells each of its Workers; cloneable. */
+export interface TransformWorkerInit {
+  setup: TransformSetup;
+  queue: TransformQueue;
+}
+
 /** What the thread has of the outside, see `DataWorkerControl` of lib/service. */
 export interface TransformControl {
   readonly stopping: boolean;
@@ -45,6 +55,8 @@ export interface TransformControl {
   log(level: "warning", message: string): void;
 }
 
+/** Distance of two complaints of a Worker about images, ms. */
+const COMPLAIN_EVERY_MS = 5_000;
 /** Longest wait for images, so that a stop is noticed: ms. */
 const LONGEST_WAIT_MS = 10;
 /** Longest wait for a Worker, while images could be taken that come meanwhile: ms. */
@@ -132,4 +144,19 @@ function lastImageId(ring: RingWriter): bigint | undefined {
   using reader = RingReader.open(memory, ring.spec.name);
   const record = new RingRecord();
   return reader.read(ring.head - 1n, record) === "ok" ? record.imageId : undefined;
+}
+
+/** A Worker's work: the images of its queue, slot to slot, until it is told to stop. */
+export function runTransformWorker(
+  { setup, queue }: TransformWorkerInit,
+  control: TransformControl,
+): void {
+  const transformer = new SlotTransformer(setup);
+  let complained = -Infinity;
+  control.ready();
+  runTransformer(queue, transformer, () => control.stopping, (slot, reason) => {
+    if (performance.now() - complained < COMPLAIN_EVERY_MS) return;
+    complained = performance.now();
+    control.log("warning", `the image in slot ${slot} is damaged: ${reason}`);
+  });
 }

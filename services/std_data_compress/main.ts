@@ -23,8 +23,8 @@ import {
   TRANSFORM_COUNTERS,
   type TransformInit,
   transformSetup,
+  type TransformWorkerInit,
 } from "../../lib/transform/mod.ts";
-import type { CompressWorkerInit } from "./compress_worker.ts";
 
 /** Largest block, bytes. */
 const LARGEST_BLOCK = 2 ** 24;
@@ -79,7 +79,7 @@ await runService({
     };
     const setup = transformSetup(init);
     const hands = queues.map((queue, i) => {
-      const init: CompressWorkerInit = { setup, queue };
+      const init: TransformWorkerInit = { setup, queue };
       const url = new URL("compress_worker.ts", import.meta.url);
       return startWorker(url, { name: `compress-${i}`, init, counters: [] });
     });

@@ -18,8 +18,8 @@ import {
   TRANSFORM_COUNTERS,
   type TransformInit,
   transformSetup,
+  type TransformWorkerInit,
 } from "../../lib/transform/mod.ts";
-import type { DecompressWorkerInit } from "./decompress_worker.ts";
 
 await runService({
   name: "std_data_decompress",
@@ -62,7 +62,7 @@ await runService({
     };
     const setup = transformSetup(init);
     const hands = queues.map((queue, i) => {
-      const init: DecompressWorkerInit = { setup, queue };
+      const init: TransformWorkerInit = { setup, queue };
       const url = new URL("decompress_worker.ts", import.meta.url);
       return startWorker(url, { name: `decompress-${i}`, init, counters: [] });
     });
