@@ -20,9 +20,7 @@
  * Layout of `work`: BITSHUFFLE in lib/kernels/layout.ts.
  */
 import { interleaveHigh as high, interleaveLow as low, opaque } from "./common";
-
-/** Elements of a step. */
-const STEP: usize = 128;
+import { BITSHUFFLE_STEP as STEP } from "./layout";
 
 /** Shuffles `n` elements of `bytes` (1, 2, 4 or 8) bytes; `n` a multiple of 8. */
 export function bitshuffle(to: usize, from: usize, n: usize, bytes: usize, work: usize): void {

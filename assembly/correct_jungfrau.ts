@@ -24,6 +24,7 @@
  * module's first row goes.
  */
 import {
+  CHARGE_BITS,
   CORRECTION_INVALID_GAIN,
   CORRECTION_SATURATED,
   CORRECTION_SPECIALS,
@@ -35,10 +36,12 @@ import {
   JUNGFRAU_SWITCHED_PEDESTAL_G2,
   JUNGFRAU_SWITCHED_SCALE_G1,
   JUNGFRAU_SWITCHED_SCALE_G2,
+  LARGEST_CHARGE,
+  MAP_BLOCK_PIXELS,
 } from "./layout";
 
 /** Pixels of a map block. */
-const BLOCK: u32 = 8;
+const BLOCK: u32 = MAP_BLOCK_PIXELS;
 /** Pixels that fit into a word, a bit each. */
 const RUN: u32 = 64;
 /** One pixel in so many that is not in G0 makes a row that is better done with all maps. */
@@ -119,7 +122,7 @@ function correct<T>(
 ): void {
   // The compiler must not know the constants: it would build them anew at each use.
   const hidden = saturated >> 16;
-  const charge = i32x4.splat(0x3fff | hidden), highestG1 = i32x4.splat(0x7fff | hidden);
+  const charge = i32x4.splat(LARGEST_CHARGE | hidden), highestG1 = i32x4.splat(2 * LARGEST_CHARGE + 1 | hidden);
   const lift = liftOf(saturated);
   const most = f32x4.convert_i32x4_s(i32x4.splat(largest<T>() | hidden));
   const blocks = columns / BLOCK, rest = columns % BLOCK, mapBlocks = (columns + BLOCK - 1) / BLOCK;
@@ -265,7 +268,7 @@ function listSpecials(from: usize, columns: u32, saturated: u32, list: usize): u
   }
   for (const blocks = columns - columns % BLOCK; x < columns; x++) {
     const raw = <u32>load<u16>(from);
-    if (x >= blocks || raw > 0x3fff || raw == saturated) store<u32>(list + (found++ << 2), x);
+    if (x >= blocks || raw > LARGEST_CHARGE || raw == saturated) store<u32>(list + (found++ << 2), x);
     from += 2;
   }
   return found;
@@ -275,7 +278,7 @@ function listSpecials(from: usize, columns: u32, saturated: u32, list: usize): u
 // @ts-ignore: decorator of AssemblyScript
 @inline
 function liftOf(saturated: u32): v128 {
-  return i16x8.splat(<i16>(0x8000 - min<u32>(saturated, 0x4000)));
+  return i16x8.splat(<i16>(0x8000 - min<u32>(saturated, LARGEST_CHARGE + 1)));
 }
 
 /** Which of 16 pixels are special, a bit each. */
@@ -300,14 +303,14 @@ function correctOne<T>(
   saturated: u32,
   work: usize,
 ): void {
-  const raw = <u32>load<u16>(from + (x << 1)), code = raw >> 14;
+  const raw = <u32>load<u16>(from + (x << 1)), code = raw >> CHARGE_BITS;
   const block = x / BLOCK, lane = (x % BLOCK) << 2;
   // Codes 2 and 3 are the second half of a block; selected, since half of such branches go wrong.
   const map = code == 0
     ? g0 + block * <u32>JUNGFRAU_G0_BYTES + lane
     : switched + block * <u32>JUNGFRAU_SWITCHED_BYTES + (code >> 1) * <u32>JUNGFRAU_SWITCHED_SCALE_G2 + lane;
   const pedestal = load<f32>(map, JUNGFRAU_G0_PEDESTAL);
-  let result: f32 = (<f32>(raw & 0x3fff) - pedestal) * load<f32>(map, JUNGFRAU_G0_SCALE);
+  let result: f32 = (<f32>(raw & LARGEST_CHARGE) - pedestal) * load<f32>(map, JUNGFRAU_G0_SCALE);
   if (code == 2 || raw == saturated) {
     result = invalid<T>();
     if (pedestal - pedestal == 0) { // neither NaN nor infinite: not masked

@@ -15,6 +15,7 @@
  * neighbours are mostly equal.
  */
 import { badLanes } from "./common";
+import { HISTOGRAM_OTHERS, HISTOGRAM_TABLES } from "./layout";
 
 /** Histogram of u8. */
 export function histogramU8(
@@ -49,8 +50,8 @@ export function histogramF32(
 function histogram<T>(
   from: usize, mask: usize, n: usize, low: u32, lowReal: f32, scale: f32, shift: u32, bins: u32, counts: usize,
 ): void {
-  const table = (<usize>bins + 3) << 2;
-  memory.fill(counts, 0, table << 2);
+  const table = (<usize>bins + HISTOGRAM_OTHERS) << 2;
+  memory.fill(counts, 0, HISTOGRAM_TABLES * table);
   const second = counts + table, third = second + table, fourth = third + table;
   const lows = isFloat<T>() ? f32x4.splat(lowReal) : i32x4.splat(low), scales = f32x4.splat(scale);
   const above = i32x4.splat(bins), invalid = i32x4.splat(bins + 2), one = i32x4.splat(1);

@@ -24,7 +24,7 @@ export const RECEIVER_HOST_BASE: usize = 0;
 export const RECEIVER_MESSAGES: usize = 8;
 /** u32, by host: most packets the kernel may bring in one message (UDP GRO), 1 without */
 export const RECEIVER_SEGMENTS: usize = 12;
-/** u32, by host: 0: SLS header, 1: GigaFRoST header */
+/** u32, by host: which of HEADER_KINDS */
 export const RECEIVER_HEADER_KIND: usize = 16;
 /** u32, by host: bytes of a packet's header */
 export const RECEIVER_HEADER_BYTES: usize = 20;
@@ -139,7 +139,7 @@ export const FRAME_ENTRY_LAST_NS: usize = 24;
 export const FRAME_ENTRY_SLOT_LOCK: usize = 32;
 /** u32, by kernel: slot in the frame ring */
 export const FRAME_ENTRY_SLOT: usize = 40;
-/** u32, by kernel: 0 free, 1 announced by a damaged packet only, 2 open, 3 closed */
+/** u32, by kernel: which of FRAME_STATES */
 export const FRAME_ENTRY_STATE: usize = 44;
 /** u32, by kernel: packets accepted */
 export const FRAME_ENTRY_RECEIVED: usize = 48;
@@ -232,7 +232,7 @@ export const SIMULATOR_MODULE_HOST_BASE: usize = 0;
 export const SIMULATOR_MODULE_BATCH: usize = 8;
 /** u32, by host: packets per message: 1, or more with UDP segmentation offload */
 export const SIMULATOR_MODULE_SEGMENTS: usize = 12;
-/** u32, by host: 0: SLS header, 1: GigaFRoST header */
+/** u32, by host: which of HEADER_KINDS */
 export const SIMULATOR_MODULE_HEADER_KIND: usize = 16;
 /** u32, by host: bytes of a packet's header */
 export const SIMULATOR_MODULE_HEADER_BYTES: usize = 20;
@@ -364,6 +364,12 @@ export const KIND_BUNCH_ID: u32 = 6;
 export const IMAGE_ID_FRAME_NUMBER: u32 = 0;
 export const IMAGE_ID_BUNCH_ID: u32 = 1;
 export const IMAGE_ID_BUNCH_ID_OR_FRAME_NUMBER: u32 = 2;
+export const HEADER_KIND_SLS: u32 = 0;
+export const HEADER_KIND_GIGAFROST: u32 = 1;
+export const FRAME_FREE: u32 = 0;
+export const FRAME_ANNOUNCED: u32 = 1;
+export const FRAME_OPEN: u32 = 2;
+export const FRAME_CLOSED: u32 = 3;
 export const SLS_HEADER_FRAME_NUMBER: usize = 0;
 export const SLS_HEADER_EXP_LENGTH: usize = 8;
 export const SLS_HEADER_PACKET_NUMBER: usize = 12;
@@ -401,3 +407,15 @@ export const IOVEC_BYTES: usize = 16;
 export const IOVEC_BASE: usize = 0;
 export const IOVEC_LENGTH: usize = 8;
 export const HEADER_BYTES: usize = 48;
+export const BITSHUFFLE_STEP: usize = 128;
+export const HISTOGRAM_TABLES: usize = 4;
+export const HISTOGRAM_OTHERS: usize = 3;
+export const XXH3_SECRET_BYTES: usize = 192;
+export const MSG_TRUNC: u32 = 32;
+export const GIGAFROST_STREAM_SHIFT: u32 = 5;
+export const GIGAFROST_TIME_BITS: u32 = 40;
+export const LZ4_NARROW_BITS: u32 = 11;
+export const LZ4_WIDE_BITS: u32 = 12;
+export const CHARGE_BITS: u32 = 14;
+export const LARGEST_CHARGE: u32 = 16383;
+export const MAP_BLOCK_PIXELS: u32 = 8;

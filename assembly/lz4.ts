@@ -14,9 +14,8 @@
  * ever fewer places; a match found late is extended to the left. Decompression trusts nothing: it
  * neither reads outside its input nor writes outside its output, whatever the input.
  */
+import { LZ4_NARROW_BITS, LZ4_WIDE_BITS } from "./layout";
 
-/** Entries of the table: 2048 of 2 bytes, 4096 of 4. */
-const NARROW_BITS: u32 = 11, WIDE_BITS: u32 = 12;
 /** Blocks up to this size need positions of 2 bytes. */
 const NARROW: usize = 65536;
 const SHORTEST_MATCH: usize = 4;
@@ -94,7 +93,7 @@ function place<Position>(table: usize, word: u32): usize {
 // @ts-ignore: decorator of AssemblyScript
 @inline
 function hashBits<Position>(): u32 {
-  return sizeof<Position>() == 2 ? NARROW_BITS : WIDE_BITS;
+  return sizeof<Position>() == 2 ? LZ4_NARROW_BITS : LZ4_WIDE_BITS;
 }
 
 /** Writes a token and `n` literals, of which at least 12 bytes of the block follow; returns its end. */

@@ -24,6 +24,7 @@ const MESSAGE_IOV_COUNT: usize = L.MMSGHDR_IOV_COUNT;
 const MESSAGE_CONTROL: usize = L.MMSGHDR_CONTROL;
 const MESSAGE_CONTROL_BYTES: usize = L.MMSGHDR_CONTROL_LENGTH;
 const IOVEC_BYTES: usize = L.IOVEC_BYTES;
+const IOVEC_LENGTH: usize = L.IOVEC_LENGTH;
 
 const HEADER_FRAME: usize = L.SLS_HEADER_FRAME_NUMBER;
 const HEADER_PACKET: usize = L.SLS_HEADER_PACKET_NUMBER;
@@ -36,13 +37,12 @@ const HEADER_VERSION: usize = L.SLS_HEADER_VERSION;
 
 const GF_TYPE: usize = L.GIGAFROST_HEADER_PROTOCOL_ID;
 const GF_VERSION: usize = L.GIGAFROST_HEADER_ROW_BLOCKS;
-const GF_STATUS: usize = L.GIGAFROST_HEADER_STATUS; // stream in bits 5-7
+const GF_STATUS: usize = L.GIGAFROST_HEADER_STATUS; // the stream is in its highest bits
+const GF_STREAM_BELOW: u32 = (<u32>1 << L.GIGAFROST_STREAM_SHIFT) - 1;
 const GF_FRAME: usize = L.GIGAFROST_HEADER_FRAME_INDEX;
 const GF_ROW: usize = L.GIGAFROST_HEADER_STARTING_ROW;
-const GF_TIMING: usize = L.GIGAFROST_HEADER_IMAGE_TIMING; // time in bits 0-39
-const GF_TIME_MASK: u64 = 0xffffffffff;
-
-const GIGAFROST: u32 = 1;
+const GF_TIMING: usize = L.GIGAFROST_HEADER_IMAGE_TIMING; // the time is in its lowest bits
+const GF_TIME_MASK: u64 = (<u64>1 << L.GIGAFROST_TIME_BITS) - 1;
 
 // @ts-ignore: decorator of AssemblyScript
 @inline
@@ -93,7 +93,7 @@ function iovecOf(state: usize, i: u32): usize {
 // @ts-ignore: decorator of AssemblyScript
 @inline
 function isGigafrost(state: usize): bool {
-  return u32At(state, L.SIMULATOR_MODULE_HEADER_KIND) == GIGAFROST;
+  return u32At(state, L.SIMULATOR_MODULE_HEADER_KIND) == L.HEADER_KIND_GIGAFROST;
 }
 
 /** Writes what differs from packet to packet into an SLS header. */
@@ -143,9 +143,9 @@ function writeDatagram(state: usize, i: u32, frame: u32, packet: u32): void {
     <usize>(block * sources + frame % sources) * frameBytes;
   const iovec = iovecOf(state, i);
   store<u64>(iovec, host + <u64>header);
-  store<u64>(iovec + 8, u32At(state, L.SIMULATOR_MODULE_HEADER_BYTES));
-  store<u64>(iovec + 16, host + <u64>source + <u64>packet * payload);
-  store<u64>(iovec + 24, packet == last ? lastPayload : payload);
+  store<u64>(iovec + IOVEC_LENGTH, u32At(state, L.SIMULATOR_MODULE_HEADER_BYTES));
+  store<u64>(iovec + IOVEC_BYTES, host + <u64>source + <u64>packet * payload);
+  store<u64>(iovec + IOVEC_BYTES + IOVEC_LENGTH, packet == last ? lastPayload : payload);
 }
 
 /** Makes place `i` of the vector wrong in the wanted way. */
@@ -154,8 +154,8 @@ function spoil(state: usize, i: u32, kind: u32, argument: u32): void {
   const gf = isGigafrost(state);
   if (kind == TRUNCATED) {
     const inHeader = min(argument, u32At(state, L.SIMULATOR_MODULE_HEADER_BYTES));
-    store<u64>(iovecOf(state, i) + 8, inHeader);
-    store<u64>(iovecOf(state, i) + 24, argument - inHeader);
+    store<u64>(iovecOf(state, i) + IOVEC_LENGTH, inHeader);
+    store<u64>(iovecOf(state, i) + IOVEC_BYTES + IOVEC_LENGTH, argument - inHeader);
   } else if (kind == VERSION) {
     store<u8>(header + (gf ? GF_VERSION : HEADER_VERSION), argument);
   } else if (kind == PACKET_NUMBER) {
@@ -164,7 +164,7 @@ function spoil(state: usize, i: u32, kind: u32, argument: u32): void {
   } else if (kind == DETECTOR_TYPE) {
     store<u8>(header + (gf ? GF_TYPE : HEADER_TYPE), argument);
   } else if (kind == IDENTITY) {
-    if (gf) store<u8>(header + GF_STATUS, load<u8>(header + GF_STATUS) & 31 | argument << 5);
+    if (gf) store<u8>(header + GF_STATUS, <u32>load<u8>(header + GF_STATUS) & GF_STREAM_BELOW | argument << L.GIGAFROST_STREAM_SHIFT);
     else store<u16>(header + HEADER_MODULE, argument);
   } else if (kind == BUNCH_ID) {
     store<f64>(header + HEADER_BUNCH_ID, load<f64>(header + HEADER_BUNCH_ID) + <f64>argument);

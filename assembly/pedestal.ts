@@ -21,6 +21,7 @@
  *
  *   frames: frame 0 … frame 1 … (stride bytes from one to the next) … frame count − 1
  */
+import { CHARGE_BITS, LARGEST_CHARGE } from "./layout";
 
 /** Pixels of a step. */
 const STEP: u32 = 8;
@@ -68,8 +69,8 @@ export function accumulatePedestal(
 ): void {
   // code >> 2 is 0, which no compiler knows: the constants stay in registers.
   const zero = i16x8.splat(<i16>(code >> 2));
-  const gain = i16x8.splat(<i16>(code << 14));
-  const top = v128.or(zero, i16x8.splat(<i16>0xC000));
+  const gain = i16x8.splat(<i16>(code << CHARGE_BITS));
+  const top = v128.or(zero, i16x8.splat(<i16>~LARGEST_CHARGE));
   const fours = stride * (count & ~3);
   const span = stride * count;
   for (; pixels >= STEP; pixels -= STEP) {
@@ -138,8 +139,8 @@ function accumulateSome(
   wrong: usize,
 ): void {
   const zero = i16x8.splat(<i16>(code >> 2));
-  const gain = i16x8.splat(<i16>(code << 14));
-  const top = v128.or(zero, i16x8.splat(<i16>0xC000));
+  const gain = i16x8.splat(<i16>(code << CHARGE_BITS));
+  const top = v128.or(zero, i16x8.splat(<i16>~LARGEST_CHARGE));
   let bad = i16x8.splat(<i16>count);
   let sumLow = zero, sumHigh = zero, squareLow = zero, squareHigh = zero;
   const end = frames + stride * count;
@@ -175,8 +176,8 @@ function accumulateOne(
   let sum: u32 = 0, square: u64 = 0, bad: u32 = 0;
   const end = frames + stride * count;
   while (frames < end) {
-    const raw = <u32>load<u16>(frames) ^ code << 14;
-    if (raw < 0x4000) {
+    const raw = <u32>load<u16>(frames) ^ code << CHARGE_BITS;
+    if (raw <= LARGEST_CHARGE) {
       sum += raw;
       square += raw * raw;
     } else bad++;
@@ -247,7 +248,7 @@ export function countGains(frame: usize, pixels: u32, counts: usize): void {
     both += total(lanesBoth);
   }
   for (; left > 0; left--) {
-    const code = <u32>load<u16>(frame) >> 14;
+    const code = <u32>load<u16>(frame) >> CHARGE_BITS;
     first += code & 1;
     second += code >> 1;
     both += code == 3 ? 1 : 0;

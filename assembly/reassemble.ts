@@ -43,10 +43,10 @@
  */
 import * as L from "./layout";
 
-const FREE: u32 = 0;
-const ANNOUNCED: u32 = 1;
-const OPEN: u32 = 2;
-const CLOSED: u32 = 3;
+const FREE: u32 = L.FRAME_FREE;
+const ANNOUNCED: u32 = L.FRAME_ANNOUNCED;
+const OPEN: u32 = L.FRAME_OPEN;
+const CLOSED: u32 = L.FRAME_CLOSED;
 
 const MESSAGE_BYTES: usize = L.MMSGHDR_BYTES;
 const MESSAGE_IOV: usize = L.MMSGHDR_IOV;
@@ -56,11 +56,12 @@ const MESSAGE_CONTROL_LENGTH: usize = L.MMSGHDR_CONTROL_LENGTH;
 const MESSAGE_FLAGS: usize = L.MMSGHDR_FLAGS;
 const MESSAGE_LENGTH: usize = L.MMSGHDR_LENGTH;
 const IOVEC_BYTES: usize = L.IOVEC_BYTES;
-const MSG_TRUNC: u32 = 0x20;
+const IOVEC_LENGTH: usize = L.IOVEC_LENGTH;
 const CONTROL_BYTES: usize = L.GRO_CONTROL_BYTES;
 const CONTROL_SEGMENT: usize = L.GRO_CONTROL_SEGMENT;
-const CONTROL_USED: u64 = 20; // up to the size of the datagrams
+const CONTROL_USED: u64 = L.GRO_CONTROL_SEGMENT + 4; // with the size of the datagrams
 const EXPECTED_BYTES: usize = L.PREDICTION_BYTES;
+const EXPECTED_PACKET: usize = L.PREDICTION_PACKET;
 const NOTHING_EXPECTED: u64 = 0xffffffffffffffff;
 
 const HEADER_FRAME: usize = L.SLS_HEADER_FRAME_NUMBER;
@@ -73,8 +74,6 @@ const GF_TYPE: usize = L.GIGAFROST_HEADER_PROTOCOL_ID; // the length of a row fo
 const GF_STATUS: usize = L.GIGAFROST_HEADER_STATUS;
 const GF_FRAME: usize = L.GIGAFROST_HEADER_FRAME_INDEX;
 const GF_ROW: usize = L.GIGAFROST_HEADER_STARTING_ROW;
-
-const GIGAFROST: u32 = 1;
 
 /** Packet number of a row that no packet begins with. */
 const NO_PACKET: u32 = 0xffffffff;
@@ -122,7 +121,7 @@ function hasPacket(entry: usize, packet: u32): bool {
 // @ts-ignore: decorator of AssemblyScript
 @inline
 function isGigafrost(state: usize): bool {
-  return u32At(state, L.RECEIVER_HEADER_KIND) == GIGAFROST;
+  return u32At(state, L.RECEIVER_HEADER_KIND) == L.HEADER_KIND_GIGAFROST;
 }
 
 // @ts-ignore: decorator of AssemblyScript
@@ -153,7 +152,7 @@ function kindIn(header: usize, gf: bool): u32 {
 // @ts-ignore: decorator of AssemblyScript
 @inline
 function isOfStream(state: usize, header: usize, gf: bool): bool {
-  return !gf || <u32>(load<u8>(header + GF_STATUS) >> 5) == u32At(state, L.RECEIVER_STREAM);
+  return !gf || <u32>load<u8>(header + GF_STATUS) >> L.GIGAFROST_STREAM_SHIFT == u32At(state, L.RECEIVER_STREAM);
 }
 
 /** Who sent a packet, as the first one says it; GigaFRoST is known beforehand, see isOfStream. */
@@ -219,8 +218,8 @@ export function resetReceiver(state: usize): void {
   for (let i: u32 = 0; i < messages * segments; i++) {
     const iovec = iovecs + <usize>i * parts * IOVEC_BYTES;
     store<u64>(iovec, host + <u64>headers + <u64>i * L.HEADER_BYTES);
-    store<u64>(iovec + 8, u32At(state, L.RECEIVER_HEADER_BYTES));
-    if (parts == 3) store<u64>(iovec + 32, host + <u64>spillOf(state, i));
+    store<u64>(iovec + IOVEC_LENGTH, u32At(state, L.RECEIVER_HEADER_BYTES));
+    if (parts == 3) store<u64>(iovec + 2 * IOVEC_BYTES, host + <u64>spillOf(state, i));
     makeRoom(state, iovec + IOVEC_BYTES, u32At(state, L.RECEIVER_PAYLOAD_BYTES));
   }
 }
@@ -229,10 +228,10 @@ export function resetReceiver(state: usize): void {
 // @ts-ignore: decorator of AssemblyScript
 @inline
 function makeRoom(state: usize, iovec: usize, bytes: u32): void {
-  store<u64>(iovec + 8, bytes);
+  store<u64>(iovec + IOVEC_LENGTH, bytes);
   if (u32At(state, L.RECEIVER_PARTS) != 3) return;
   const longest = max(u32At(state, L.RECEIVER_PACKET_BYTES), u32At(state, L.RECEIVER_LAST_PACKET_BYTES));
-  store<u64>(iovec + IOVEC_BYTES + 8, longest - u32At(state, L.RECEIVER_HEADER_BYTES) - bytes);
+  store<u64>(iovec + IOVEC_BYTES + IOVEC_LENGTH, longest - u32At(state, L.RECEIVER_HEADER_BYTES) - bytes);
 }
 
 // @ts-ignore: decorator of AssemblyScript
@@ -308,7 +307,7 @@ function armPlaces(state: usize, count: u32, step: u32): u32 {
   const expectedStep = <usize>step * EXPECTED_BYTES;
   let frame = load<u64>(state + L.RECEIVER_NEXT_FRAME);
   let packet = u32At(state, L.RECEIVER_NEXT_PACKET);
-  let iovec = <usize>u32At(state, L.RECEIVER_IOVECS_AT) + 16;
+  let iovec = <usize>u32At(state, L.RECEIVER_IOVECS_AT) + IOVEC_BYTES;
   let expected = <usize>u32At(state, L.RECEIVER_EXPECTED_AT);
   // What is closed is in its readers' hands: the rest of it is not waited for.
   const oldest = load<u64>(state + L.RECEIVER_OLDEST);
@@ -364,13 +363,13 @@ function armStage(state: usize): u32 {
   const payload = u32At(state, L.RECEIVER_PAYLOAD_BYTES);
   const base = load<u64>(state + L.RECEIVER_HOST_BASE) + <u64>u32At(state, L.RECEIVER_STAGE_AT) + <u64>places * payload;
   const step = <usize>u32At(state, L.RECEIVER_PARTS) * IOVEC_BYTES;
-  let iovec = <usize>u32At(state, L.RECEIVER_IOVECS_AT) + 16;
+  let iovec = <usize>u32At(state, L.RECEIVER_IOVECS_AT) + IOVEC_BYTES;
   const expected = <usize>u32At(state, L.RECEIVER_EXPECTED_AT);
   for (let i: u32 = 0; i < places; i++) {
     store<u64>(iovec, base + <u64>i * payload);
     makeRoom(state, iovec, payload);
     iovec += step;
-    store<u64>(expected + <usize>i * EXPECTED_BYTES, NOTHING_EXPECTED, 8);
+    store<u64>(expected + <usize>i * EXPECTED_BYTES, NOTHING_EXPECTED, EXPECTED_PACKET);
   }
   return messages;
 }
@@ -410,7 +409,7 @@ function handleBatch(state: usize, n: u32, now: u64, gf: bool): u32 {
     }
     const message = messages + <usize>m * MESSAGE_BYTES;
     const received = load<u32>(message + MESSAGE_LENGTH);
-    const truncated = (load<u32>(message + MESSAGE_FLAGS) & MSG_TRUNC) != 0;
+    const truncated = (load<u32>(message + MESSAGE_FLAGS) & L.MSG_TRUNC) != 0;
     const segment = segmentBytes(state, m);
     if (gf && segments == 1 && !truncated) {
       staged = handlePacket(state, m, received, kind, now, staged, n, gf); // of any length
@@ -466,9 +465,9 @@ function acceptRun(state: usize, m: u32, n: u32, kind: u32, now: u64): u32 {
   while (accepted < most) {
     const next = load<u32>(header + HEADER_PACKET);
     if (
-      load<u32>(message + MESSAGE_LENGTH) != length || (load<u32>(message + MESSAGE_FLAGS) & MSG_TRUNC) != 0 ||
+      load<u32>(message + MESSAGE_LENGTH) != length || (load<u32>(message + MESSAGE_FLAGS) & L.MSG_TRUNC) != 0 ||
       load<u64>(header + HEADER_FRAME) != frame || load<u64>(expected) != frame ||
-      load<u64>(expected, 8) != <u64>next || next >= last ||
+      load<u64>(expected, EXPECTED_PACKET) != <u64>next || next >= last ||
       load<u64>(header + HEADER_IDENTITY) << 16 != identity || <u32>load<u16>(header + HEADER_TYPE) != kind ||
       (load<u64>(header + HEADER_BUNCH_ID) & checked) != bunch || load<u64>(iovec) != place + <u64>next * payload
     ) break;
@@ -539,7 +538,7 @@ function handlePacket(
     return staged;
   }
   const expected = <usize>u32At(state, L.RECEIVER_EXPECTED_AT) + <usize>i * EXPECTED_BYTES;
-  const predicted = frame == load<u64>(expected) && <u64>packet == load<u64>(expected, 8);
+  const predicted = frame == load<u64>(expected) && <u64>packet == load<u64>(expected, EXPECTED_PACKET);
   // From the first surprise on, everything may be overwritten by moves and by zeroing; a silence may
   // end an epoch, and its frames, even with the packet that was predicted.
   if (i < staged && (!predicted || silent(state, now))) staged = stage(state, i, n);
@@ -571,7 +570,7 @@ function handlePacket(
 // @ts-ignore: decorator of AssemblyScript
 @inline
 function payloadIovec(state: usize, i: u32): usize {
-  return <usize>u32At(state, L.RECEIVER_IOVECS_AT) + <usize>i * u32At(state, L.RECEIVER_PARTS) * IOVEC_BYTES + 16;
+  return <usize>u32At(state, L.RECEIVER_IOVECS_AT) + <usize>i * u32At(state, L.RECEIVER_PARTS) * IOVEC_BYTES + IOVEC_BYTES;
 }
 
 // @ts-ignore: decorator of AssemblyScript

@@ -13,9 +13,9 @@
  *   g0:      the packed map of `correct_jungfrau.ts`: [scale × 8 | pedestal × 8] for every 8 pixels
  *   limits:  [limit × 8] for every 8 pixels, f32, ADU; the last ones of a row filled up
  */
-import { JUNGFRAU_G0_BYTES, JUNGFRAU_G0_PEDESTAL } from "./layout";
+import { JUNGFRAU_G0_BYTES, JUNGFRAU_G0_PEDESTAL, LARGEST_CHARGE, MAP_BLOCK_PIXELS } from "./layout";
 
-const BLOCK: u32 = 8;
+const BLOCK: u32 = MAP_BLOCK_PIXELS;
 
 // @ts-ignore: decorator of AssemblyScript
 @inline
@@ -34,7 +34,7 @@ export function trackPedestal(
   limits: usize,
   weight: f32,
 ): void {
-  const weights = f32x4.splat(weight), firstSwitched = i32x4.splat(0x4000);
+  const weights = f32x4.splat(weight), firstSwitched = i32x4.splat(LARGEST_CHARGE + 1);
   const blocks = columns / BLOCK, rest = columns % BLOCK;
   do {
     let left = blocks;
@@ -76,7 +76,7 @@ function trackOne(from: usize, pedestalAt: usize, limitAt: usize, weight: f32): 
   const raw = <u32>load<u16>(from);
   const pedestal = load<f32>(pedestalAt);
   const d = <f32>raw - pedestal;
-  if (raw < 0x4000 && abs<f32>(d) < load<f32>(limitAt)) {
+  if (raw <= LARGEST_CHARGE && abs<f32>(d) < load<f32>(limitAt)) {
     store<f32>(pedestalAt, pedestal + d * weight);
   }
 }

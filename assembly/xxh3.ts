@@ -8,6 +8,7 @@
  * them (1024 bytes, a block) the accumulators are scrambled. Up to 240 bytes are mixed directly.
  */
 import { opaque } from "./common";
+import { XXH3_SECRET_BYTES as SECRET_BYTES } from "./layout";
 
 const PRIME32_1: u64 = 0x9e3779b1;
 const PRIME32_2: u64 = 0x85ebca77;
@@ -20,7 +21,6 @@ const PRIME64_5: u64 = 0x27d4eb2f165667c5;
 const PRIME_MX1: u64 = 0x165667919e3779f9;
 const PRIME_MX2: u64 = 0x9fb21c651e98df25;
 
-const SECRET_BYTES: usize = 192;
 const STRIPE: usize = 64;
 const STRIPES_PER_BLOCK: usize = 16;
 const BLOCK: usize = STRIPE * STRIPES_PER_BLOCK;

@@ -11,8 +11,12 @@
 import { createHash } from "node:crypto";
 import { TABLES } from "../lib/kernels/layout.ts";
 import * as layout from "../lib/kernels/layout.ts";
-import { IOVEC, MMSGHDR } from "../lib/os/message_layout.ts"; // lib/os itself needs Linux
-import { GIGAFROST_HEADER } from "../lib/protocol/gigafrost_header.ts";
+import { IOVEC, MMSGHDR, MSG_TRUNC } from "../lib/os/message_layout.ts"; // lib/os itself needs Linux
+import {
+  GIGAFROST_HEADER,
+  GIGAFROST_STREAM_SHIFT,
+  GIGAFROST_TIME_BITS,
+} from "../lib/protocol/gigafrost_header.ts";
 import { SLS_HEADER } from "../lib/protocol/sls_header.ts";
 
 const root = new URL("../", import.meta.url);
@@ -66,6 +70,12 @@ function layoutSource(): string {
   layout.IMAGE_ID_FIELDS.forEach((name, i) => {
     lines.push(`export const IMAGE_ID_${name.toUpperCase()}: u32 = ${i};`);
   });
+  layout.HEADER_KINDS.forEach((name, i) => {
+    lines.push(`export const HEADER_KIND_${name.toUpperCase()}: u32 = ${i};`);
+  });
+  layout.FRAME_STATES.forEach((name, i) => {
+    lines.push(`export const FRAME_${name.toUpperCase()}: u32 = ${i};`);
+  });
   const structures = {
     SLS_HEADER: SLS_HEADER.at,
     GIGAFROST_HEADER: GIGAFROST_HEADER.at,
@@ -78,7 +88,29 @@ function layoutSource(): string {
       lines.push(`export const ${name}_${constant}: usize = ${offset};`);
     }
   }
-  lines.push(`export const HEADER_BYTES: usize = ${layout.HEADER_BYTES};`);
+  const sizes = {
+    HEADER_BYTES: layout.HEADER_BYTES,
+    BITSHUFFLE_STEP: layout.BITSHUFFLE_STEP,
+    HISTOGRAM_TABLES: layout.HISTOGRAM_TABLES,
+    HISTOGRAM_OTHERS: layout.HISTOGRAM_OTHERS,
+    XXH3_SECRET_BYTES: layout.XXH3_SECRET_BYTES,
+  };
+  for (const [name, size] of Object.entries(sizes)) {
+    lines.push(`export const ${name}: usize = ${size};`);
+  }
+  const numbers = {
+    MSG_TRUNC,
+    GIGAFROST_STREAM_SHIFT,
+    GIGAFROST_TIME_BITS,
+    LZ4_NARROW_BITS: layout.LZ4_TABLE_BITS.narrow,
+    LZ4_WIDE_BITS: layout.LZ4_TABLE_BITS.wide,
+    CHARGE_BITS: layout.CHARGE_BITS,
+    LARGEST_CHARGE: layout.LARGEST_CHARGE,
+    MAP_BLOCK_PIXELS: layout.MAP_BLOCK_PIXELS,
+  };
+  for (const [name, number] of Object.entries(numbers)) {
+    lines.push(`export const ${name}: u32 = ${number};`);
+  }
   return lines.join("\n") + "\n";
 }
 

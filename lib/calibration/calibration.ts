@@ -5,6 +5,7 @@
  * @module
  */
 import { createHash } from "node:crypto";
+import { LARGEST_CHARGE } from "../kernels/mod.ts";
 import { GAIN_STAGES } from "./gain_stages.ts";
 
 /** Bit of a pixel mask: the calibration has no usable gain or pedestal for the pixel. */
@@ -13,8 +14,8 @@ export const UNCALIBRATED_BIT = 1 << 10;
 /** Gains that can be: their magnitude, ADU/keV. A Jungfrau's are about 40, −1.4 and −0.1. */
 export const GAIN_RANGE = { least: 1e-4, most: 1e6 } as const;
 
-/** Pedestals that can be: what 14 bits hold, ADU. */
-export const PEDESTAL_RANGE = { least: 0, most: 0x3fff } as const;
+/** Pedestals that can be: as charges, ADU. */
+export const PEDESTAL_RANGE = { least: 0, most: LARGEST_CHARGE } as const;
 
 /** Size of a detector's modules. */
 export interface ModulesShape {

@@ -6,7 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { IOVEC, MMSGHDR, unlink } from "../os/mod.ts";
+import { IOVEC, MMSGHDR, MSG_TRUNC, SOL_UDP, UDP_GRO, unlink } from "../os/mod.ts";
 import {
   datagramBytes,
   frameBytes,
@@ -24,10 +24,16 @@ import {
   RingRecord,
   SharedMemory,
 } from "../ring/mod.ts";
-import { FRAME_ENTRY, HEADER_BYTES, RECEIVER, RING_HEADER } from "./layout.ts";
+import {
+  FRAME_ENTRY,
+  GRO_CONTROL,
+  HEADER_BYTES,
+  PREDICTION,
+  RECEIVER,
+  RING_HEADER,
+} from "./layout.ts";
 
 const CANARY = 0xa5;
-const MSG_TRUNC = 0x20;
 
 /** What a fake receiver is. */
 export interface FakeReceiverOptions {
@@ -221,17 +227,17 @@ export class FakeReceiver implements Disposable {
     if (segments === 1) return;
     assert.equal(
       dv.getBigUint64(message + MMSGHDR.controlLength, true),
-      32n,
+      BigInt(GRO_CONTROL.$bytes),
       "room for control data",
     );
     const control = Number(dv.getBigUint64(message + MMSGHDR.control, true) - base);
     const together = datagrams.length > 1;
     dv.setBigUint64(message + MMSGHDR.controlLength, together ? 24n : 0n, true);
     if (!together) return;
-    dv.setBigUint64(control, 20n, true);
-    dv.setInt32(control + 8, 17, true);
-    dv.setInt32(control + 12, 104, true);
-    dv.setInt32(control + 16, datagrams[0]!.byteLength, true);
+    dv.setBigUint64(control + GRO_CONTROL.length, BigInt(GRO_CONTROL.segment + 4), true);
+    dv.setInt32(control + GRO_CONTROL.level, SOL_UDP, true);
+    dv.setInt32(control + GRO_CONTROL.type, UDP_GRO, true);
+    dv.setInt32(control + GRO_CONTROL.segment, datagrams[0]!.byteLength, true);
   }
 
   #keep(): void {
@@ -264,13 +270,13 @@ export class FakeReceiver implements Disposable {
       [this.#field("messages_at"), batch * MMSGHDR.bytes],
       [this.#field("iovecs_at"), this.#field("parts") * places * IOVEC.bytes],
       [this.#field("spill_at"), places * this.#field("spill_bytes")],
-      [this.#field("expected_at"), places * 16],
+      [this.#field("expected_at"), places * PREDICTION.$bytes],
       [this.#field("stage_at"), 2 * places * payloadBytes],
       [this.#field("hold_at"), this.#field("hold_limit") * (HEADER_BYTES + payloadBytes)],
       [this.#field("table_at"), (this.#field("table_mask") + 1) * this.#field("entry_bytes")],
       [this.#field("done_at"), (places + 256 + 32) * FRAME_ENTRY.bitmap],
     ];
-    if (segments > 1) used.push([this.#field("controls_at"), batch * 32]);
+    if (segments > 1) used.push([this.#field("controls_at"), batch * GRO_CONTROL.$bytes]);
     used.sort(([a], [b]) => a - b);
     const free: [number, number][] = [];
     let at = 0;

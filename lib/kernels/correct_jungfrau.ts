@@ -7,7 +7,14 @@
  * @module
  */
 import type { KernelExports } from "../../wasm/exports.ts";
-import { CORRECTION, JUNGFRAU_G0, JUNGFRAU_SWITCHED } from "./layout.ts";
+import {
+  CHARGE_BITS,
+  CORRECTION,
+  JUNGFRAU_G0,
+  JUNGFRAU_SWITCHED,
+  LARGEST_CHARGE,
+  MAP_BLOCK_PIXELS as BLOCK,
+} from "./layout.ts";
 
 /** Pixel types that corrected images can have: energies in keV, or photon counts. */
 export const CONVERTED_PIXEL_TYPES = ["float32", "int16", "uint16", "int32"] as const;
@@ -32,13 +39,10 @@ export const INVALID_PIXEL: Readonly<Record<ConvertedPixelType, number>> = {
 };
 
 /** Raw value of a saturated pixel: of gain stage G2 when gains switch, of G0 when it is forced to high gain. */
-export const SATURATED = { dynamic: 0xc000, high: 0x3fff } as const;
+export const SATURATED = { dynamic: 3 << CHARGE_BITS, high: LARGEST_CHARGE } as const;
 
 /** Gain stages: G0, G1 and G2, with the gain codes 0, 1 and 3. */
 const STAGES = 3;
-
-/** Pixels of a map block; the kernels read whole ones. */
-const BLOCK = 8;
 
 /** Gains and pedestals of one module. */
 export interface JungfrauMaps {

@@ -1,7 +1,8 @@
 /**
  * Every structure that lives in shared or WebAssembly memory, as one table each: field, type, who
- * writes it, meaning and unit. TypeScript takes its offsets from here; `scripts/build.ts` writes the
- * same numbers to `assembly/layout.ts` for the kernels.
+ * writes it, meaning and unit; with the numbers and names of values that both sides use. TypeScript
+ * takes them from here; `scripts/build.ts` writes the same numbers to `assembly/layout.ts` for the
+ * kernels.
  *
  * @module
  */
@@ -64,6 +65,12 @@ export type ReceiveCounter = typeof RECEIVE_COUNTERS[number];
 /** What numbers an image, in the order of RECEIVER.image_id_field; the last one: by frame where the bunch id is 0. */
 export const IMAGE_ID_FIELDS = ["frame_number", "bunch_id", "bunch_id_or_frame_number"] as const;
 
+/** Headers that packets can have, in the order of `header_kind`. */
+export const HEADER_KINDS = ["sls", "gigafrost"] as const;
+
+/** What an entry of the frame table is, in the order of FRAME_ENTRY.state; announced: by a damaged packet only. */
+export const FRAME_STATES = ["free", "announced", "open", "closed"] as const;
+
 /** What was predicted for a place of the receive vector. */
 export const PREDICTION = defineLayout("PREDICTION", {
   frame: ["u64", "kernel", "frame number"],
@@ -88,7 +95,7 @@ export const RECEIVER = defineLayout("RECEIVER", {
     "host",
     "most packets the kernel may bring in one message (UDP GRO), 1 without",
   ],
-  header_kind: ["u32", "host", "0: SLS header, 1: GigaFRoST header"],
+  header_kind: ["u32", "host", "which of HEADER_KINDS"],
   header_bytes: ["u32", "host", "bytes of a packet's header"],
   packet_bytes: ["u32", "host", "bytes of a datagram, padding included"],
   last_packet_bytes: ["u32", "host", "the same of a frame's last packet"],
@@ -168,7 +175,7 @@ export const FRAME_ENTRY = defineLayout("FRAME_ENTRY", {
   last_ns: ["u64", "kernel", "last packet seen"],
   slot_lock: ["u64", "kernel", "value of the slot's lock when the frame was closed, even"],
   slot: ["u32", "kernel", "slot in the frame ring"],
-  state: ["u32", "kernel", "0 free, 1 announced by a damaged packet only, 2 open, 3 closed"],
+  state: ["u32", "kernel", "which of FRAME_STATES"],
   received: ["u32", "kernel", "packets accepted"],
   damaged: ["u32", "kernel", "malformed packets that named this frame"],
   epoch: ["u32", "kernel", "epoch it belongs to"],
@@ -239,7 +246,7 @@ export const SIMULATOR_MODULE = defineLayout("SIMULATOR_MODULE", {
   host_base: ["u64", "host", "address of the WebAssembly memory in the process, for iovecs"],
   batch: ["u32", "host", "packets the send vector can take"],
   segments: ["u32", "host", "packets per message: 1, or more with UDP segmentation offload"],
-  header_kind: ["u32", "host", "0: SLS header, 1: GigaFRoST header"],
+  header_kind: ["u32", "host", "which of HEADER_KINDS"],
   header_bytes: ["u32", "host", "bytes of a packet's header"],
   payload_bytes: ["u32", "host", "bytes of a packet after its header"],
   last_payload_bytes: ["u32", "host", "the same of a frame's last packet"],
@@ -282,11 +289,21 @@ export const SIMULATOR_KINDS = [
   "bunch_id", // what is added to the bunch id
 ] as const;
 
+/** Elements of a step of the bitshuffle kernels. */
+export const BITSHUFFLE_STEP = 128;
+
+/** Entries of LZ4's table, as powers of two: of u16 for blocks up to 64 KiB, of u32 for longer ones. */
+export const LZ4_TABLE_BITS = { narrow: 11, wide: 12 } as const;
+
 /** What the bitshuffle + LZ4 kernels need besides input and output, one for each thread. */
 export const BITSHUFFLE = defineLayout("BITSHUFFLE", {
-  work: [{ bytes: 1024 }, "kernel", "128 elements between the transpositions of bytes and of bits"],
+  work: [
+    { bytes: 8 * BITSHUFFLE_STEP },
+    "kernel",
+    "128 elements between the transpositions of bytes and of bits",
+  ],
   table: [
-    { bytes: 16384 },
+    { bytes: 4 * 2 ** LZ4_TABLE_BITS.wide },
     "kernel",
     "2048 × u16 or 4096 × u32: last place of 4 bytes with this hash",
   ],
@@ -302,8 +319,26 @@ export const IMAGE_STATISTICS = defineLayout("IMAGE_STATISTICS", {
   lanes: [{ bytes: 16 }, "kernel", "what it needs on the way"],
 });
 
+/** Tables that a histogram is counted in. */
+export const HISTOGRAM_TABLES = 4;
+
+/** Entries of such a table besides the bins: below, above, invalid. */
+export const HISTOGRAM_OTHERS = 3;
+
+/** Bytes of the constants that XXH3 needs. */
+export const XXH3_SECRET_BYTES = 192;
+
 /** What can be wrong with a bitshuffle + LZ4 stream, in the order of the numbers 1, 2, … */
 export const STREAM_FAULTS = ["short", "block", "long"] as const;
+
+/** Bits of the charge in a pixel that switches gains; the gain code is above them. */
+export const CHARGE_BITS = 14;
+
+/** The largest charge, ADU. */
+export const LARGEST_CHARGE: number = 2 ** CHARGE_BITS - 1;
+
+/** Pixels of a block of Jungfrau's maps; the kernels read whole ones. */
+export const MAP_BLOCK_PIXELS = 8;
 
 /** Maps of eight Jungfrau pixels that are in gain stage G0. */
 export const JUNGFRAU_G0 = defineLayout("JUNGFRAU_G0", {

@@ -11,7 +11,7 @@ import {
   type NamedRegions,
   type Region,
 } from "./kernel_memory.ts";
-import { IMAGE_STATISTICS } from "./layout.ts";
+import { HISTOGRAM_OTHERS, HISTOGRAM_TABLES, IMAGE_STATISTICS } from "./layout.ts";
 
 /** Bytes of the result of {@link imageStatistics}. */
 export const STATISTICS_BYTES: number = IMAGE_STATISTICS.$bytes;
@@ -103,7 +103,7 @@ export function imageStatistics(
 
 /** Bytes in which a histogram of so many bins is counted. */
 export function histogramBytes(bins: number): number {
-  return 4 * 4 * (bins + 3);
+  return 4 * HISTOGRAM_TABLES * (bins + HISTOGRAM_OTHERS);
 }
 
 /**
@@ -135,7 +135,9 @@ export function imageHistogram(
     }[image.pixel];
     kernel(image.at, mask ?? 0, pixels, low, Math.log2(binWidth), bins, counts);
   }
-  const table = new Uint32Array(bytesOf(on, { at: counts, bytes: 4 * (bins + 3) }).slice().buffer);
+  const table = new Uint32Array(
+    bytesOf(on, { at: counts, bytes: 4 * (bins + HISTOGRAM_OTHERS) }).slice().buffer,
+  );
   return {
     low,
     binWidth,

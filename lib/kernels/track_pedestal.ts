@@ -5,9 +5,7 @@
  */
 import { jungfrauMapBytes } from "./correct_jungfrau.ts";
 import { checkRegions, type KernelMemory } from "./kernel_memory.ts";
-
-/** Pixels of a map block; the kernel reads whole ones. */
-const BLOCK = 8;
+import { MAP_BLOCK_PIXELS as BLOCK } from "./layout.ts";
 
 /** A module whose pedestals follow its pixels without photons; places are bytes in the memory. */
 export interface TrackedModule {

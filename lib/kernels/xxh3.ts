@@ -4,6 +4,7 @@
  * @module
  */
 import { bytesOf, checkRegions, type KernelMemory, type Region } from "./kernel_memory.ts";
+import { XXH3_SECRET_BYTES } from "./layout.ts";
 
 // The specification's default secret: https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md
 const SECRET = "b8fe6c3923a44bbe7c01812cf721ad1cded46de9839097db7240a4a4b7b3671f" +
@@ -12,9 +13,6 @@ const SECRET = "b8fe6c3923a44bbe7c01812cf721ad1cded46de9839097db7240a4a4b7b3671f
   "a8fa763fe39c343ff9dcbbc7c70b4f1d8a51e04bcdb45931c89f7ec9d9787364" +
   "eac5ac8334d3ebc3c581a0fffa1363eb170ddd51b7f0da49d316552629d4689e" +
   "2b16be587d47a1fc8ff8b8d17ad031ce45cb3a8f95160428afd7fbcabb4b407e";
-
-/** Bytes of the constants that {@link xxh3} needs in the memory. */
-export const XXH3_SECRET_BYTES = 192;
 
 /** The checksum, with its constants in a memory. */
 export class Xxh3 {

@@ -1,5 +1,5 @@
 import { deepStrictEqual } from "node:assert/strict";
-import { IOVEC, MMSGHDR } from "./message_layout.ts";
+import { IOVEC, MMSGHDR, MSG_TRUNC, SOL_UDP, UDP_GRO, UDP_SEGMENT } from "./message_layout.ts";
 
 /** What the C compiler says about the structures that `lib/os` reads and writes by offset. */
 async function compilerLayouts(): Promise<Record<string, number>> {
@@ -45,6 +45,10 @@ async function compilerLayouts(): Promise<Record<string, number>> {
     "SO_SNDBUFFORCE",
     "SO_MEMINFO",
     "MSG_DONTWAIT",
+    "MSG_TRUNC",
+    "SOL_UDP",
+    "UDP_GRO",
+    "UDP_SEGMENT",
     "MAP_POPULATE",
     "EFD_NONBLOCK",
     "EFD_CLOEXEC",
@@ -62,6 +66,7 @@ async function compilerLayouts(): Promise<Record<string, number>> {
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -150,6 +155,10 @@ Deno.test("lib/os uses the structure layouts and constants of the C compiler", a
     SO_SNDBUFFORCE: 32,
     SO_MEMINFO: 55,
     MSG_DONTWAIT: 0x40,
+    MSG_TRUNC,
+    SOL_UDP,
+    UDP_GRO,
+    UDP_SEGMENT,
     MAP_POPULATE: 0x8000,
     EFD_NONBLOCK: 0o4000,
     EFD_CLOEXEC: 0o2000000,

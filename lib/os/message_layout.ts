@@ -19,7 +19,7 @@ export const MMSGHDR = {
   control: 32,
   /** u64: its length. */
   controlLength: 40,
-  /** i32: flags of a received message; MSG_TRUNC (0x20) when it was longer than the buffers. */
+  /** i32: flags of a received message; {@link MSG_TRUNC} when it was longer than the buffers. */
   flags: 48,
   /** u32: bytes received or sent. */
   length: 56,
@@ -33,3 +33,15 @@ export const IOVEC = {
   /** u64: its length. */
   length: 8,
 } as const;
+
+/** Flag of a received message that was longer than the buffers. */
+export const MSG_TRUNC = 0x20;
+
+/** Level of UDP's options and control data. */
+export const SOL_UDP = 17;
+
+/** Control data of a datagram to send: the size of the packets that it is to be cut into, u16. */
+export const UDP_SEGMENT = 103;
+
+/** Option and control data of a message received: the size of the packets put together, i32. */
+export const UDP_GRO = 104;

@@ -5,13 +5,12 @@
  */
 import { libc } from "./_libc.ts";
 import { Errno, lastErrno, lastError, OsError } from "./errno.ts";
+import { SOL_UDP, UDP_GRO } from "./message_layout.ts";
 
 const AF_INET = 2;
 const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
-const SOL_UDP = 17;
-const UDP_GRO = 104;
 const SO_SNDBUF = 7;
 const SO_RCVBUF = 8;
 const SO_SNDBUFFORCE = 32;

@@ -18,6 +18,12 @@ export const GIGAFROST_PROTOCOL_ID = 0xcb;
 /** Pixels of a block, in which the header counts the length of a row. */
 export const GIGAFROST_BLOCK_PIXELS = 12;
 
+/** Bits of the status below the module that sends: quadrant × 2 + link. */
+export const GIGAFROST_STREAM_SHIFT = 5;
+
+/** Bits of the time of a frame; the exposure time is above them. */
+export const GIGAFROST_TIME_BITS = 40;
+
 /** The header as its fields lie on the wire. */
 export const GIGAFROST_HEADER: WireStruct<
   | "protocolId"
@@ -96,15 +102,20 @@ export function writeGigafrostHeader(
   view.setUint8(offset + at.quadrantRows, header.quadrantRows & 0xfe | Number(header.swappedRows));
   view.setUint8(
     offset + at.status,
-    (header.quadrantId & 3) << 6 | (header.linkId & 1) << 5 | (header.corrMode & 7) << 2 |
+    ((header.quadrantId & 3) << 1 | header.linkId & 1) << GIGAFROST_STREAM_SHIFT |
+      (header.corrMode & 7) << 2 |
       header.quadrantRows >> 8 & 3,
   );
   view.setUint32(offset + at.scanId, header.scanId, true);
   view.setUint32(offset + at.frameIndex, header.frameIndex, true);
   view.setUint16(offset + at.imageStatus, header.doNotStore ? 0x8000 : 0, true);
   view.setUint16(offset + at.startingRow, header.startingRow, true);
-  const timestamp = BigInt.asUintN(40, header.frameTimestamp);
-  view.setBigUint64(offset + at.imageTiming, timestamp | header.exposureTime << 40n, true);
+  const timestamp = BigInt.asUintN(GIGAFROST_TIME_BITS, header.frameTimestamp);
+  view.setBigUint64(
+    offset + at.imageTiming,
+    timestamp | header.exposureTime << BigInt(GIGAFROST_TIME_BITS),
+    true,
+  );
   view.setUint32(offset + at.syncTime, header.syncTime, true);
 }
 
@@ -132,22 +143,23 @@ export function gigafrostHeaderAt(view: DataView, offset: number): GigafrostHead
   const { at } = GIGAFROST_HEADER;
   const rows = view.getUint8(offset + at.quadrantRows);
   const status = view.getUint8(offset + at.status);
+  const stream = status >> GIGAFROST_STREAM_SHIFT;
   const timing = view.getBigUint64(offset + at.imageTiming, true);
   return {
     protocolId: view.getUint8(offset + at.protocolId),
     rowBlocks: view.getUint8(offset + at.rowBlocks),
     quadrantRows: (status & 3) << 8 | rows & 0xfe,
     swappedRows: (rows & 1) === 1,
-    quadrantId: status >> 6,
-    linkId: status >> 5 & 1,
+    quadrantId: stream >> 1,
+    linkId: stream & 1,
     corrMode: status >> 2 & 7,
     scanId: view.getUint32(offset + at.scanId, true),
     frameIndex: view.getUint32(offset + at.frameIndex, true),
     // Bit 15. The original takes bit 0 for it: `flags & 0x8000 >> 15` shifts the mask, not the flag.
     doNotStore: view.getUint16(offset + at.imageStatus, true) >= 0x8000,
     startingRow: view.getUint16(offset + at.startingRow, true),
-    frameTimestamp: BigInt.asUintN(40, timing),
-    exposureTime: timing >> 40n,
+    frameTimestamp: BigInt.asUintN(GIGAFROST_TIME_BITS, timing),
+    exposureTime: timing >> BigInt(GIGAFROST_TIME_BITS),
     syncTime: view.getUint32(offset + at.syncTime, true),
     scanTime: view.getUint32(offset + at.scanTime, true),
   };

@@ -17,6 +17,7 @@ import {
   FRAME_ENTRY,
   GRO_CONTROL,
   HEADER_BYTES,
+  HEADER_KINDS,
   IMAGE_ID_FIELDS,
   instantiateKernels,
   type KernelExports,
@@ -122,7 +123,7 @@ export class ModuleReceiver implements Disposable {
     const settings: Partial<Record<keyof typeof RECEIVER, number>> = {
       messages,
       segments,
-      header_kind: format.rows === undefined ? 0 : 1,
+      header_kind: HEADER_KINDS.indexOf(format.rows === undefined ? "sls" : "gigafrost"),
       header_bytes: format.headerBytes,
       packet_bytes: datagramBytes(format),
       last_packet_bytes: datagramBytes(format, last),

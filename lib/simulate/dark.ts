@@ -1,3 +1,4 @@
+import { CHARGE_BITS, LARGEST_CHARGE } from "../kernels/mod.ts";
 import { type RandomStream, randomStream } from "./random.ts";
 import type { Simulation } from "./simulation.ts";
 
@@ -26,7 +27,6 @@ const PEDESTALS = [2800, 15_000, 14_500] as const;
 const PEDESTAL_SPREAD = 200;
 const LOW_PEDESTAL = 100;
 const NOISY_SCALE = 32;
-const LARGEST_CHARGE = 0x3fff;
 
 /**
  * Where a dark simulation's bad pixels are: a function of seed and module, no pixel twice.
@@ -72,20 +72,20 @@ export function fillDark(
   const noise = randomStream(seed, module, source % sourceImages, 4 + 16 * gain);
   for (let i = 0; i < pixels.length; i++) {
     const own = fixed.bits();
-    pixels[i] = code << 14 | PEDESTALS[gain] + spread(own) + draw(noise) * (1 + (own & 1));
+    pixels[i] = code << CHARGE_BITS | PEDESTALS[gain] + spread(own) + draw(noise) * (1 + (own & 1));
   }
   const bad = badPixels(simulation, module, pixels.length);
   const level = (pixel: number): number => pixels[pixel]! & LARGEST_CHARGE;
   bad.dead.forEach((pixel, i) => {
     const charge = i % 2 === 0 ? PEDESTALS[gain] : LOW_PEDESTAL + (level(pixel) & 7);
-    pixels[pixel] = code << 14 | charge;
+    pixels[pixel] = code << CHARGE_BITS | charge;
   });
   for (const pixel of bad.noisy) {
-    pixels[pixel] = code << 14 | PEDESTALS[gain] + draw(noise) * NOISY_SCALE;
+    pixels[pixel] = code << CHARGE_BITS | PEDESTALS[gain] + draw(noise) * NOISY_SCALE;
   }
   if (source % 2 === 0) return;
   const otherCode = code === 0 ? 1 : 0;
-  for (const pixel of bad.wrongGain) pixels[pixel] = otherCode << 14 | level(pixel);
+  for (const pixel of bad.wrongGain) pixels[pixel] = otherCode << CHARGE_BITS | level(pixel);
 }
 
 /** A pixel's distance from the middle pedestal, ADU. */

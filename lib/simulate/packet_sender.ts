@@ -2,12 +2,13 @@ import { modulePort } from "../config/mod.ts";
 import { datagramBytes, frameBytes, type ModuleLayout, packetDataBytes } from "../detector/mod.ts";
 import {
   HEADER_BYTES,
+  HEADER_KINDS,
   instantiateKernels,
   type KernelExports,
   SIMULATOR_DATAGRAM,
   SIMULATOR_MODULE,
 } from "../kernels/mod.ts";
-import { IOVEC, MMSGHDR, UdpSocket } from "../os/mod.ts";
+import { IOVEC, MMSGHDR, SOL_UDP, UDP_SEGMENT, UdpSocket } from "../os/mod.ts";
 import { SLS_HEADER } from "../protocol/sls_header.ts";
 import { SharedMemory } from "../ring/mod.ts";
 import type { Datagram } from "./datagram.ts";
@@ -183,7 +184,7 @@ export class PacketSender implements Disposable {
       memory.dv.setUint32(state + SIMULATOR_MODULE[field], value, true);
     set("batch", this.#batch);
     set("segments", this.#gso ? Math.floor(LARGEST_MESSAGE / datagramBytes(format)) : 1);
-    set("header_kind", format.rows === undefined ? 0 : 1);
+    set("header_kind", HEADER_KINDS.indexOf(format.rows === undefined ? "sls" : "gigafrost"));
     set("header_bytes", format.headerBytes);
     set("payload_bytes", packetDataBytes(format, 0));
     set("last_payload_bytes", packetDataBytes(format, format.packetsPerFrame - 1));
@@ -281,7 +282,7 @@ const SEGMENT_CONTROL_BYTES = 24;
 /** `struct cmsghdr` {u64 length, i32 SOL_UDP, i32 UDP_SEGMENT} and the segment size, u16. */
 function writeSegmentControl(view: DataView, at: number, segmentBytes: number): void {
   view.setBigUint64(at, 18n, true);
-  view.setInt32(at + 8, 17, true);
-  view.setInt32(at + 12, 103, true);
+  view.setInt32(at + 8, SOL_UDP, true);
+  view.setInt32(at + 12, UDP_SEGMENT, true);
   view.setUint16(at + 16, segmentBytes, true);
 }

@@ -1,3 +1,4 @@
+import { CHARGE_BITS, LARGEST_CHARGE } from "../kernels/mod.ts";
 import { fillDark } from "./dark.ts";
 import { type RandomStream, randomStream } from "./random.ts";
 import type { Simulation } from "./simulation.ts";
@@ -10,9 +11,6 @@ export type Pattern = typeof PATTERNS[number];
 
 /** Pixels as a detector sends them. */
 export type RawPixels = Uint8Array | Uint16Array | Uint32Array;
-
-/** Charge that fits into a pixel that switches gains: 14 bits, the gain stage is above. */
-const LARGEST_CHARGE = 0x3fff;
 
 /** A Jungfrau's response: charge = pedestal + slope × energy in keV, up to the stage's limit. */
 const GAIN_STAGES = [
@@ -139,7 +137,7 @@ function noisyCharge(photons: number, bits: number): number {
 function gainSwitchedPixel(keV: number): number {
   const stage = GAIN_STAGES.find(({ limitKeV }) => keV <= limitKeV) ?? GAIN_STAGES[2];
   const charge = Math.round(stage.pedestal + stage.slope * Math.min(keV, stage.limitKeV));
-  return stage.code << 14 | Math.max(16, Math.min(LARGEST_CHARGE - 16, charge));
+  return stage.code << CHARGE_BITS | Math.max(16, Math.min(LARGEST_CHARGE - 16, charge));
 }
 
 /** Poisson-distributed counts for 4096 equally likely draws. */
