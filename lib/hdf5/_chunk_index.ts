@@ -65,6 +65,8 @@ export class ChunkIndex {
   readonly #rightmost: Node[] = [];
   /** Full nodes of each level that have not been written since they changed, left to right. */
   readonly #retired: Node[][] = [];
+  /** Pages of retired nodes that have been written, for new ones: long runs leave no garbage here. */
+  readonly #spare: DataView<ArrayBuffer>[] = [];
   #chunks = 0;
   #rows = 0;
   #published = 0;
@@ -127,7 +129,7 @@ export class ChunkIndex {
       this.#write(file, rightmost);
       for (const node of this.#retired[level]!.toReversed()) this.#write(file, node);
     });
-    for (const nodes of this.#retired) nodes.length = 0;
+    for (const nodes of this.#retired) this.#spare.push(...nodes.splice(0).map(({ view }) => view));
     this.#published = this.#chunks;
     return root.address;
   }
@@ -160,8 +162,8 @@ export class ChunkIndex {
   }
 
   #newNode(level: number, firstRow: number, firstBytes: number): Node {
-    const view = new DataView(new ArrayBuffer(PAGE_BYTES));
-    new Uint8Array(view.buffer).set([0x54, 0x52, 0x45, 0x45, 1, level]); // "TREE"
+    const view = this.#spare.pop() ?? new DataView(new ArrayBuffer(PAGE_BYTES));
+    new Uint8Array(view.buffer).fill(0).set([0x54, 0x52, 0x45, 0x45, 1, level]); // "TREE"
     view.setBigUint64(LEFT_AT, UNDEFINED_ADDRESS, true);
     view.setBigUint64(RIGHT_AT, UNDEFINED_ADDRESS, true);
     return { address: this.#space.takePage(), entries: 0, firstRow, firstBytes, view };
