@@ -294,6 +294,66 @@ Deno.test("a service that stops fails what it was at", async () => {
   ]);
 });
 
+Deno.test("requests that wait in a service's own queue are told when it stops; later ones find nobody", async () => {
+  const tag = newTag();
+  const held = new Held();
+  const worker = await service(tag, held);
+  await using asker = await client();
+  const id = await asker.send(tag, { n: 1 });
+  await held.started.promise;
+  const waiting = [];
+  for (let n = 2; n <= 50; n++) waiting.push(await asker.send(tag, { n }));
+  await sendRaw(tag, "{", { correlationId: "malformed" });
+  await worker.stop();
+  for (const each of waiting) {
+    deepStrictEqual(said(await asker.wait(each, END)), [
+      "request_fail The service stopped before it began this request. Send it again.",
+    ]);
+  }
+  match(said(await asker.wait("malformed", END)).join(), /^request_fail .* not JSON/);
+  strictEqual((await asker.wait(id, END)).status, "request_fail");
+  deepStrictEqual(held.ran, [id]);
+  deepStrictEqual(worker.counts, { done: 0, failed: 51 });
+  await rejects(asker.send(tag, { n: 51 }), UnroutableError);
+});
+
+Deno.test("what a post-processing service has not begun when it stops is told", async () => {
+  const tag = newTag();
+  const primary = `${tag}.service`;
+  const serviceName = `${tag}.validator`;
+  await using _primary = await service(tag, {
+    onRequest: (_id, { n }) => {
+      if (n === 3) throw new Error("disk full");
+      return n;
+    },
+  });
+  const held = new Held();
+  const validator = await PostprocessingService.start({
+    broker: resolveBroker({ url: rabbit.url }),
+    serviceName,
+    primary,
+    schema,
+    handler: held,
+  });
+  await using asker = await client();
+  const ids = [await asker.send(tag, { n: 1 })];
+  await held.started.promise;
+  // Of these only the primary says anything.
+  for (const n of [2, 3]) ids.push((await asker.request(tag, { n }, END)).requestId);
+  await validator.stop();
+  const ends: unknown[] = [];
+  for (const id of ids) {
+    const { services } = await asker.wait(id, { ...END, services: [serviceName] });
+    ends.push(services[serviceName]?.at(-1)?.message);
+  }
+  deepStrictEqual(ends, [
+    "Interrupted. The service was stopped.",
+    "The service stopped before it began this request. Send it again.",
+    `Primary service ${primary} failure. disk full`,
+  ]);
+  deepStrictEqual(held.ran, ids.slice(0, 1));
+});
+
 Deno.test("post-processing follows a success and passes a failure on", async () => {
   const tag = newTag();
   await using _primary = await service(tag, {
@@ -377,21 +437,37 @@ Deno.test("an instance that is stopped in mid-request leaves what waits to the o
   deepStrictEqual([left.ran, right.ran], [[stopped], [kept, waiting]]);
 });
 
-Deno.test("--killed-ends-as of a service says how a killed request ends; long requests are cut in its log", async () => {
-  const tag = newTag();
+/** A service set up from its command line. */
+async function heldService(...args: string[]): Promise<TestProcess> {
   const script = new URL("./broker/held_service.ts", import.meta.url).pathname;
-  await using process = new TestProcess("held", Deno.execPath(), [
+  const process = new TestProcess("held", Deno.execPath(), [
     ...["run", "--quiet", "--no-prompt", "--allow-env=BROKER_*", "--allow-net=127.0.0.1", script],
-    ...["--tag", tag, "--killed-ends-as", "success"],
+    ...args,
   ], { env: { BROKER_URL: rabbit.url } });
   await process.ready();
+  return process;
+}
+
+Deno.test("a service set up from its command line: --killed-ends-as, --max-request-bytes; its log and counts", async () => {
+  const tag = newTag();
+  await using process = await heldService(
+    ...["--tag", tag, "--killed-ends-as", "success", "--max-request-bytes", "6000"],
+  );
   await using asker = await client();
   const statuses = asker.statuses();
   const id = await asker.send(tag, { long: "x".repeat(5_000) });
   for await (const { action } of statuses) if (action === "request_start") break;
   await asker.kill(tag, id);
   strictEqual((await asker.wait(id, END)).status, "request_success");
+  const long = await asker.request(tag, { long: "x".repeat(6_000) }, END);
+  match(said(long).join(), /^request_fail The request has 6011 bytes, more than the 6000 allowed/);
+  const circle = await asker.request(tag, { circle: true }, END);
+  match(said(circle).at(-1)!, /^request_fail The result cannot be written as JSON/);
+  strictEqual((await asker.request(tag, { done: true }, END)).status, "request_success");
   await process.stop();
+  const { requests_done, requests_failed } =
+    process.log.findLast(({ message }) => message === "stats")!.properties;
+  deepStrictEqual([requests_done, requests_failed], [1, 3]);
   const logged = process.log.find(({ message }) =>
     /^request/.test(message) && message.includes(id)
   );

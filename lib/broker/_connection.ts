@@ -21,7 +21,7 @@ import {
 import { type QueueSpec, type Settlement, Subscription } from "./_subscription.ts";
 
 const HEARTBEAT_S = 10;
-const CLOSE_MS = 3_000;
+const CLOSE_MS = 4_000;
 
 /** What a connection is told besides where it goes. */
 export interface ConnectionContext {
@@ -172,12 +172,15 @@ export class BrokerConnection {
     return subscription;
   }
 
-  /** Takes no more messages; those that were taken can still be settled, and others sent. */
+  /**
+   * Takes no more messages, and begins to refuse what waits for us alone; those that were taken can still be
+   * settled, and others sent.
+   */
   refuse(): void {
     for (const subscription of this.#subscriptions) subscription.refuse();
   }
 
-  /** Ends all subscriptions, once their messages are settled, and the connection. */
+  /** Ends all subscriptions, once their messages are settled, and the connection; within reason. */
   async close(): Promise<void> {
     if (this.#closed.signal.aborted) return;
     const ended = Promise.allSettled(
@@ -190,7 +193,10 @@ export class BrokerConnection {
       });
     const late = Promise.withResolvers<void>();
     // Without a broker, the library would wait for one in order to say goodbye.
-    const timer = setTimeout(late.resolve, CLOSE_MS);
+    const timer = setTimeout(() => {
+      if (this.isUp) this.#onNote(`not all was told to ${this.#where} within ${CLOSE_MS} ms`);
+      late.resolve();
+    }, CLOSE_MS);
     await Promise.race([ended.catch(() => {}), late.promise]);
     clearTimeout(timer);
     this.#closed.abort(new BrokerError(`the connection to ${this.#where} was closed`));

@@ -7,10 +7,11 @@
 import type { Settlement } from "./_subscription.ts";
 import { decodeJson, type Delivery, toMessage } from "./_messages.ts";
 import { Recent } from "./_recent.ts";
-import type { BrokerServiceOptions, RequestTools } from "./service_options.ts";
+import type { BrokerServiceOptions, RequestCounts, RequestTools } from "./service_options.ts";
 import type { StatusAction } from "./status.ts";
 
 const INTERRUPTED = "Interrupted.";
+const NOT_BEGUN = "The service stopped before it began this request. Send it again.";
 /** So many kills of requests that are not there (yet) are remembered. */
 const KILLS_REMEMBERED = 1000;
 
@@ -22,7 +23,7 @@ export type Tell = (
   lossy?: boolean,
 ) => Promise<void>;
 
-type Outcome = { ok: true; result: unknown } | { ok: false; reason: string };
+type Outcome = { ok: true; result: unknown; killed?: boolean } | { ok: false; reason: string };
 
 interface Running {
   readonly controller: AbortController;
@@ -45,6 +46,7 @@ export class RequestRunner<Request, Tools extends RequestTools> {
   readonly #seen: Recent;
   readonly #killed = new Recent(KILLS_REMEMBERED);
   readonly #running = new Map<string, Running>();
+  readonly #counts = { done: 0, failed: 0 };
   #stopping = false;
 
   constructor(options: BrokerServiceOptions<Request, Tools>, tell: Tell) {
@@ -56,6 +58,11 @@ export class RequestRunner<Request, Tools extends RequestTools> {
   /** Requests that are being carried out. */
   get running(): string[] {
     return [...this.#running.keys()];
+  }
+
+  /** Requests since the start, by how they ended. */
+  get counts(): RequestCounts {
+    return { ...this.#counts };
   }
 
   /**
@@ -80,6 +87,7 @@ export class RequestRunner<Request, Tools extends RequestTools> {
       this.#note(`request ${requestId ?? "without id"} refused: ${error.message}`);
       if (requestId !== undefined) this.#seen.add(requestId);
       // Not the body itself: clients of the original die of what is not JSON.
+      this.#counts.failed++;
       const body = new TextEncoder().encode("{}");
       await this.tell({ requestId, body }, "request_fail", error.message);
       return "reject";
@@ -153,10 +161,10 @@ export class RequestRunner<Request, Tools extends RequestTools> {
   ): Promise<Settlement> {
     this.#seen.add(requestId);
     if (this.#killed.delete(requestId)) return await this.#end(delivery, this.#killedOutcome(null));
+    if (this.#stopping) return await this.#end(delivery, { ok: false, reason: NOT_BEGUN });
     const running: Running = { controller: new AbortController() };
     this.#running.set(requestId, running);
     try {
-      if (this.#stopping) this.#abortToStop(running);
       // What follows does not wait for the receipt: statuses keep their order.
       const begun = this.tell(delivery, "request_start", null);
       begun.catch((error) =>
@@ -171,9 +179,11 @@ export class RequestRunner<Request, Tools extends RequestTools> {
   }
 
   async #end(delivery: Delivery, outcome: Outcome): Promise<Settlement> {
+    let done = false;
     try {
       if (outcome.ok) await this.tell(delivery, "request_success", outcome.result ?? null);
       else await this.tell(delivery, "request_fail", outcome.reason);
+      done = outcome.ok && !outcome.killed;
       return outcome.ok ? "ack" : "reject";
     } catch (error) {
       // Whoever waits shall not wait in vain. When the connection was closed, this fails just the same.
@@ -182,6 +192,8 @@ export class RequestRunner<Request, Tools extends RequestTools> {
       await this.tell(delivery, "request_fail", message);
       this.#note(`request ${delivery.requestId}: ${message}`);
       return "reject";
+    } finally {
+      this.#counts[done ? "done" : "failed"]++;
     }
   }
 
@@ -250,7 +262,7 @@ export class RequestRunner<Request, Tools extends RequestTools> {
 
   #killedOutcome(result: unknown): Outcome {
     return this.#options.killedEndsAs === "success"
-      ? { ok: true, result }
+      ? { ok: true, result, killed: true }
       : { ok: false, reason: INTERRUPTED };
   }
 

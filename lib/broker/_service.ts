@@ -62,7 +62,7 @@ export class ServiceCore<Request, Tools extends RequestTools> {
     return this.runner.tell;
   }
 
-  /** Aborts what runs, tells so, and disconnects. */
+  /** Aborts what runs, tells so, and who waits in vain, and disconnects. */
   async stop(): Promise<void> {
     this.#connection.refuse(); // first: the end of the request at hand would bring the next one
     await this.runner.stop();

@@ -6,7 +6,7 @@
  * @module
  */
 import { setImmediate } from "node:timers";
-import type { AsyncMessage, Channel, Connection } from "rabbitmq-client";
+import type { AsyncMessage, Channel, Connection, SyncMessage } from "rabbitmq-client";
 import { BrokerError } from "./broker_error.ts";
 import { bytesOf, type Delivery, EXCHANGES } from "./_messages.ts";
 import { isPermanent, pause, textOf, untilAborted } from "./_retry.ts";
@@ -34,6 +34,9 @@ export interface SubscriptionContext {
   handle: (delivery: Delivery) => Promise<Settlement>;
 }
 
+/** A message that came by itself, or was asked for. */
+type Message = AsyncMessage | SyncMessage;
+
 /** Takes messages from a queue, one after the other, until it is closed. */
 export class Subscription {
   readonly #spec: QueueSpec;
@@ -44,6 +47,8 @@ export class Subscription {
   /** Resolves while the queue is bound; another one takes its place when that is lost. */
   #listening = Promise.withResolvers<void>();
   #channel: Channel | undefined;
+  /** Its name at the broker, while it is bound. */
+  #queue: string | undefined;
   /** Our name as a consumer, on the channel. */
   #consumerTag: string | undefined;
   /** Resolves when the broker hands over no more. */
@@ -77,18 +82,23 @@ export class Subscription {
 
   /**
    * Takes no more. From a queue that is shared the broker hands over nothing then, also when the message at hand
-   * is done with: what waits there is for the others, and would come to them as begun by us if it came back.
+   * is done with: what waits there is for the others, and would come to them as begun by us if it came back. What
+   * waits in a queue of our own would vanish with it: it is handed to the handler, which is to refuse it, without
+   * its turn.
+   *
+   * @returns Resolves when nothing more comes, and what has waited is done with.
    */
-  refuse(): void {
-    if (this.#closed.signal.aborted) return;
-    this.#closed.abort(new BrokerError("closed"));
-    if (this.#isShared) this.#refused = this.#cancel();
+  async refuse(): Promise<void> {
+    if (!this.#closed.signal.aborted) {
+      this.#closed.abort(new BrokerError("closed"));
+      this.#refused = this.#isShared ? this.#cancel() : this.#drain();
+    }
+    await this.#refused;
   }
 
   /** Takes no more, and waits until what was taken is done with. */
   async close(): Promise<void> {
-    this.refuse();
-    await this.#refused;
+    await this.refuse();
     await this.#turn;
     await this.#channel?.close();
     await this.#over;
@@ -106,8 +116,33 @@ export class Subscription {
     } catch {
       return; // the channel is gone, and the consumer with it
     }
-    // What came before the broker's answer is given to us by setImmediate.
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await nextTurn();
+  }
+
+  /** Hands all that waits to the handler. The first consumer stays: the queue would go with the last. */
+  async #drain(): Promise<void> {
+    const { exchange, tag, noAck = false } = this.#spec;
+    const [channel, queue] = [this.#channel, this.#queue];
+    if (noAck || !channel?.active || queue === undefined) return;
+    const refused: Promise<void>[] = [];
+    const refuse = (message: Message): void => void refused.push(this.#refuseOne(message));
+    try {
+      // Who sends from now on is told that nobody is there.
+      await channel.queueUnbind({ queue, exchange, routingKey: tag });
+      await channel.basicQos({ prefetchCount: 0 });
+      await channel.basicConsume({ queue, noAck: true }, refuse);
+      // An empty queue has given everything to the channel, which has passed it on at its next answer.
+      for (let empty = 0; empty < 2;) {
+        const message = await channel.basicGet({ queue, noAck: true });
+        if (message === undefined) empty++;
+        else refuse(message);
+      }
+      await nextTurn();
+    } catch (error) {
+      // The channel is gone, and the queue with it.
+      this.#context.onNote(`${this.#tell(error)}; what waited there is lost`);
+    }
+    await Promise.all(refused);
   }
 
   async #keep(): Promise<void> {
@@ -134,7 +169,7 @@ export class Subscription {
     const { connection } = this.#context;
     const channel = await connection.acquire({ emitErrorsFromChannel: true });
     this.#channel = channel;
-    this.#consumerTag = undefined;
+    this.#queue = this.#consumerTag = undefined;
     const lost = Promise.withResolvers<void>();
     channel.on("error", (error) => this.#context.onNote(this.#tell(error)));
     channel.once("close", () => {
@@ -157,6 +192,7 @@ export class Subscription {
         (message) => this.#take(channel, message),
       );
       this.#consumerTag = consumerTag;
+      this.#queue = queue;
       return { lost: lost.promise };
     } catch (error) {
       if (channel.active) await channel.close();
@@ -165,9 +201,8 @@ export class Subscription {
   }
 
   #take(channel: Channel, message: AsyncMessage): void {
-    // A queue of our own ends with us. What others could take came in the very moment of our refusal: a runner
-    // that stops says so to its sender.
-    if (this.#closed.signal.aborted && !this.#isShared) return;
+    // What comes in the very moment of our refusal is taken, too: a runner that stops says so to its sender.
+    if (this.#closed.signal.aborted && this.#spec.noAck) return;
     this.#turn = this.#turn.then(() => this.#handle(channel, message));
   }
 
@@ -188,6 +223,14 @@ export class Subscription {
     else channel.basicNack({ deliveryTag, requeue: false });
   }
 
+  async #refuseOne(message: Message): Promise<void> {
+    try {
+      await this.#context.handle(toDelivery(message));
+    } catch (error) {
+      this.#context.onNote(this.#tell(error));
+    }
+  }
+
   #failed(error: unknown): void {
     const told = this.#tell(error);
     this.#context.onNote(told);
@@ -204,7 +247,12 @@ export class Subscription {
   }
 }
 
-function toDelivery(message: AsyncMessage): Delivery {
+/** What came before the broker's answer is given to us by setImmediate. */
+async function nextTurn(): Promise<void> {
+  await new Promise<void>((resolve) => setImmediate(resolve));
+}
+
+function toDelivery(message: Message): Delivery {
   const { correlationId, headers, redelivered, routingKey, body } = message;
   const requestId = typeof correlationId === "string" && correlationId !== ""
     ? correlationId

@@ -1,6 +1,8 @@
+import type { RequestCounts } from "./service_options.ts";
+
 /** What does a service's work. */
 interface Core {
-  readonly runner: { readonly running: string[] };
+  readonly runner: { readonly running: string[]; readonly counts: RequestCounts };
   readonly isConnected: boolean;
   stop(): Promise<void>;
 }
@@ -23,12 +25,20 @@ export abstract class BrokerService implements AsyncDisposable {
     return this.#core.runner.running;
   }
 
+  /** How the requests since the start have ended. */
+  get counts(): RequestCounts {
+    return this.#core.runner.counts;
+  }
+
   /** Whether the broker is there right now; a lost connection is tried again for ever. */
   get isConnected(): boolean {
     return this.#core.isConnected;
   }
 
-  /** Aborts what runs, which ends as failed, and disconnects. */
+  /**
+   * Aborts what runs, which ends as failed, and disconnects. Requests that wait in a queue of this service's
+   * own fail, too: it goes with the connection. Those in a named queue stay there, for other instances.
+   */
   async stop(): Promise<void> {
     await this.#core.stop();
   }

@@ -33,6 +33,14 @@ export interface RequestHandler<Request, Tools extends RequestTools = RequestToo
   onKill?(requestId: string): unknown;
 }
 
+/** Requests since the start of a service. */
+export interface RequestCounts {
+  /** So many ended well, and that was told. */
+  readonly done: number;
+  /** So many failed, were refused or killed, or had a result that could not be told. */
+  readonly failed: number;
+}
+
 /** How to be a service. */
 export interface BrokerServiceOptions<Request, Tools extends RequestTools = RequestTools> {
   /** Where RabbitMQ is; see `resolveBroker`. */

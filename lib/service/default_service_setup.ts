@@ -125,6 +125,7 @@ interface BrokerLine {
   tag?: string;
   queue?: string;
   killedEndsAs?: "fail" | "success";
+  maxRequestBytes?: number;
   primary?: string;
 }
 
@@ -252,13 +253,14 @@ function memberOf(value: unknown, key: PropertyKey): unknown {
 }
 
 function brokerSettings(line: BrokerLine): BrokerSettings {
-  const { broker, tag, queue, killedEndsAs, primary } = line;
+  const { broker, tag, queue, killedEndsAs, maxRequestBytes, primary } = line;
   const named = broker ?? readEnv("BROKER_URL") ?? readEnv("BROKER_HOST");
   return {
     isNamed: named !== undefined,
     tag,
     queue,
     killedEndsAs,
+    maxRequestBytes,
     primary,
     address: () => resolveBroker({ url: broker, env: readEnv }),
   };

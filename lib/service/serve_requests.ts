@@ -32,6 +32,8 @@ export interface RequestService<Request, Tools extends RequestTools = RequestToo
   timeLimitMs?: number;
   /** An aborted request that has not ended after so long is left behind, ms. Default 4000. */
   graceMs?: number;
+  /** Longest request where `--max-request-bytes` does not say, bytes. Default 1 MiB. */
+  maxRequestBytes?: number;
 }
 
 /**
@@ -65,8 +67,7 @@ export async function takeRequests<Request>(
   work: RequestService<Request>,
 ): Promise<void> {
   const { PrimaryService } = await import("../broker/mod.ts");
-  const { options, requests } = requestOptions(service, work);
-  followRequests(service, await PrimaryService.start(options), requests);
+  followRequests(service, await PrimaryService.start(requestOptions(service, work)));
 }
 
 /**
@@ -85,44 +86,32 @@ export async function servePostprocessing<Request>(
     const { PostprocessingService } = await import("../broker/mod.ts");
     const { primary } = service.broker;
     if (primary === undefined) throw new UsageError("--primary: name the service to follow");
-    const { options, requests } = requestOptions(service, work);
-    const running = await PostprocessingService.start({ ...options, primary });
-    followRequests(service, running, requests);
+    const options = requestOptions(service, work);
+    followRequests(service, await PostprocessingService.start({ ...options, primary }));
     service.ready();
     await service.stopped;
   });
 }
 
-/** Requests since the start. */
-interface RequestCounts {
-  /** So many ended well. */
-  done: number;
-  /** So many failed or were killed. */
-  failed: number;
-}
-
 /**
  * The options of `PrimaryService` and its like for a service that was set up: its name, what the command line
- * and environment say of RabbitMQ, its log, and counts of what it has done.
+ * and environment say of RabbitMQ, and its log.
  */
 function requestOptions<Request, Tools extends RequestTools>(
   service: ServiceContext<unknown, unknown>,
   work: RequestService<Request, Tools>,
-): { options: BrokerServiceOptions<Request, Tools>; requests: RequestCounts } {
+): BrokerServiceOptions<Request, Tools> {
   const { broker, serviceName, logger } = service;
   const { schema, timeLimitMs, graceMs = GRACE_MS } = work;
   const tag = broker.tag ?? work.tag;
-  const requests = { done: 0, failed: 0 };
+  const maxRequestBytes = broker.maxRequestBytes ?? work.maxRequestBytes;
   const notes = limited(logger, "requests", 5);
   const handler: RequestHandler<Request, Tools> = {
     async onRequest(requestId, request, tools): Promise<unknown> {
       logger.info("request {request_id}", { request_id: requestId, request: excerpt(request) });
       try {
-        const result = await work.onRequest(requestId, request, tools);
-        requests.done++;
-        return result;
+        return await work.onRequest(requestId, request, tools);
       } catch (error) {
-        requests.failed++;
         const reason = error instanceof Error ? error.message : String(error);
         logText(logger, "warning", `request ${requestId} failed: ${reason}`, { error });
         throw error;
@@ -131,19 +120,17 @@ function requestOptions<Request, Tools extends RequestTools>(
   };
   if (work.onKill !== undefined) handler.onKill = (requestId) => work.onKill?.(requestId);
   return {
-    requests,
-    options: {
-      broker: broker.address(),
-      serviceName,
-      schema,
-      handler,
-      graceMs,
-      onNote: (note) => notes.log("warning", "{note}", { note }),
-      ...(tag !== undefined && { tag }),
-      ...(broker.queue !== undefined && { queue: broker.queue }),
-      ...(broker.killedEndsAs !== undefined && { killedEndsAs: broker.killedEndsAs }),
-      ...(timeLimitMs !== undefined && { timeLimitMs }),
-    },
+    broker: broker.address(),
+    serviceName,
+    schema,
+    handler,
+    graceMs,
+    onNote: (note) => notes.log("warning", "{note}", { note }),
+    ...(tag !== undefined && { tag }),
+    ...(broker.queue !== undefined && { queue: broker.queue }),
+    ...(broker.killedEndsAs !== undefined && { killedEndsAs: broker.killedEndsAs }),
+    ...(maxRequestBytes !== undefined && { maxRequestBytes }),
+    ...(timeLimitMs !== undefined && { timeLimitMs }),
   };
 }
 
@@ -159,13 +146,15 @@ function excerpt(request: unknown): string {
 function followRequests(
   service: ServiceContext<unknown, unknown>,
   running: BrokerService,
-  requests: RequestCounts,
 ): void {
   service.onStop(() => running.stop(), "requests");
   service.onHealth("broker", () => running.isConnected ? null : "no connection to RabbitMQ");
-  service.onStats(() => ({
-    requests_done: requests.done,
-    requests_failed: requests.failed,
-    requests_running: running.running.length,
-  }));
+  service.onStats(() => {
+    const { done, failed } = running.counts;
+    return {
+      requests_done: done,
+      requests_failed: failed,
+      requests_running: running.running.length,
+    };
+  });
 }

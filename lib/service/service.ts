@@ -72,6 +72,8 @@ export interface BrokerSettings {
   readonly queue: string | undefined;
   /** What is told of a killed request; `--killed-ends-as`. */
   readonly killedEndsAs: "fail" | "success" | undefined;
+  /** Longest request, bytes; `--max-request-bytes`. */
+  readonly maxRequestBytes: number | undefined;
   /** Service that a post-processing service follows; `--primary`. */
   readonly primary: string | undefined;
   /**
@@ -117,7 +119,8 @@ export type Command<Args extends unknown[], Options extends OptionValues> = comm
 
 /**
  * How a service gets its work: by itself, by requests through RabbitMQ, or by what another service has done.
- * The latter two have `--broker`, `--tag`, `--queue` and `--killed-ends-as`, the last one `--primary` besides.
+ * The latter two have `--broker`, `--tag`, `--queue`, `--killed-ends-as` and `--max-request-bytes`, the last one
+ * `--primary` besides.
  */
 export type ServiceKind = "background" | "primary" | "postprocessing";
 

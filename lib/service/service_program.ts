@@ -79,6 +79,11 @@ export function withBrokerOptions(program: ServiceProgram) {
         "--killed-ends-as <end>",
         "what is told of a killed request; the original says success (default: fail)",
       ).choices(["fail", "success"] as const),
+    )
+    .option(
+      "--max-request-bytes <n>",
+      "longest request that is taken, bytes (default: 1 MiB)",
+      parseInteger(1),
     );
 }
 

@@ -1,4 +1,7 @@
-/** A service for broker_test.ts: its requests last until they are killed. */
+/**
+ * A service for broker_test.ts: its requests last until they are killed. `{ done: true }` is done at once,
+ * `{ circle: true }` likewise, with a result that is no JSON.
+ */
 import { z } from "zod";
 import { defaultServiceSetup, servePrimary } from "../../lib/service/mod.ts";
 
@@ -11,10 +14,15 @@ const service = await defaultServiceSetup({
 });
 
 await servePrimary(service, {
-  schema: z.unknown(),
-  async onRequest(_id, _request, { signal }): Promise<void> {
+  schema: z.looseObject({ done: z.boolean().optional(), circle: z.boolean().optional() }),
+  async onRequest(_id, request, { signal }): Promise<unknown> {
+    if (request.circle) {
+      const circle: Record<string, unknown> = {};
+      return circle["self"] = circle;
+    }
+    if (request.done) return "done";
     const { promise, reject } = Promise.withResolvers<never>();
     signal.addEventListener("abort", () => reject(signal.reason));
-    await promise;
+    return await promise;
   },
 });
