@@ -4,8 +4,13 @@
  * 36 bytes of padding, and the last one is shorter.
  */
 import assert from "node:assert/strict";
-import { decodeImageMetadata, frameStreamAddress, imageRingName } from "../lib/protocol/mod.ts";
-import { imageStreamAddress } from "../lib/protocol/mod.ts";
+import {
+  decodeImageMetadata,
+  frameStreamAddress,
+  imageRingName,
+  imageStreamAddress,
+  readGigafrostFrame,
+} from "../lib/protocol/mod.ts";
 import {
   type ConfigJson,
   imageIds,
@@ -33,6 +38,9 @@ const recording = readJson<Recording>("gigafrost/case.json");
 const metadata = recording.images.map(({ metadata_hex }) => metadata_hex);
 const pixels = recording.images.map(({ sha256 }) => sha256);
 const packets = [...packetRecords(readData(`gigafrost/${recording.packets.file}`))];
+
+/** Byte of the header whose bit 0 says that rows are swapped; it moves no pixel, as in the original. */
+const QUADRANT_ROWS = 2;
 
 /** Bit 15 of the image's status in a packet's header: the image is not to be stored. */
 const STATUS_HIGH_BYTE = 13;
@@ -66,17 +74,20 @@ for (const order of ["in the order they were sent", "every module's in reverse"]
   });
 }
 
-Deno.test("an image that the GigaFRoST says not to store says so to everyone who gets it", async () => {
+Deno.test("what a GigaFRoST's packets say of storing and of swapped rows is told on, and moves no pixel", async () => {
   await using pipeline = await start();
   const stream = imageStreamAddress(pipeline.name);
-  await using listener = await StreamListener.start([stream]);
-  await pipeline.write("golden.h5", pixels.length);
-  // Only the first image's.
+  const frameStream = frameStreamAddress(pipeline.name, 0);
+  await using listener = await StreamListener.start([stream, frameStream]);
+  const { path } = await pipeline.write("golden.h5", pixels.length);
+  // Only the first image's; all packets were recorded with swapped rows.
   sendPackets(
     pipeline,
     packets.map(({ module, packet }, i) => ({
       module,
-      packet: i < packets.length / 2 ? packet.with(STATUS_HIGH_BYTE, 0x80) : packet,
+      packet: i < packets.length / 2
+        ? packet.with(STATUS_HIGH_BYTE, 0x80).with(QUADRANT_ROWS, packet[QUADRANT_ROWS]! & 0xfe)
+        : packet,
     })),
   );
   await pipeline.finished();
@@ -85,6 +96,11 @@ Deno.test("an image that the GigaFRoST says not to store says so to everyone who
   );
   const stored = images.map((image) => image?.kind === "gf" && image.storeImage);
   assert.deepEqual(stored, [false, true]);
+  const frames = (await listener.take(frameStream, 2)).map((hex) =>
+    readGigafrostFrame(new DataView(Uint8Array.fromHex(hex).buffer), 0)
+  );
+  assert.deepEqual(frames.map(({ swappedRows }) => swappedRows), [0, 1]);
+  assert.deepEqual((await readWithH5py(path)).data.sha256, pixels);
 });
 
 function start(): Promise<Pipeline> {

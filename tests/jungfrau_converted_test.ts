@@ -136,6 +136,40 @@ Deno.test("photons as int16: what did not come is the invalid value, in rows and
   );
 });
 
+for (
+  const [type, dtype, photonEnergyKev] of [
+    ["uint16", "<u2", 0.5], // what G2 measures is beyond the type
+    ["int32", "<i4", 0.1], // … and here it is not
+  ] as const
+) {
+  Deno.test(`photons as ${type} are in a file as the plain formula counts them`, async () => {
+    using folder = new Folder();
+    const calibration = new TestCalibration(1, 3);
+    await using pipeline = await Pipeline.start(convertedConfig(1, {
+      calibration: calibration.write(folder.path),
+      converted_pixel_type: type,
+      photon_energy_kev: photonEnergyKev,
+    }));
+    const { path } = await pipeline.write("photons.h5", 2);
+    await simulate(pipeline, "--pattern", "gain", "--images", "2", "--rate", "20");
+    await pipeline.finished();
+
+    const file = await readWithH5py(path);
+    assert.equal(file.data.dtype, dtype);
+    let beyond = 0; // what 16 bits cannot say
+    const expected = imageIds(file).map((id) => {
+      const raw = simulateImage(pipeline.config, { pattern: "gain", images: 2 }, BigInt(id));
+      const { pixels, counts } = calibration.convert(raw, { type, photonEnergyKev });
+      for (const pixel of pixels) if (pixel >= 65535) beyond++;
+      if (type === "uint16") beyond -= counts.masked + counts.saturated + counts.invalidGain;
+      return sha256(new Uint8Array(pixels.buffer));
+    });
+    assert.equal(expected.length, 2);
+    assert.deepEqual(file.data.sha256, expected);
+    assert.ok(beyond > 0, "no pixel has more photons than 16 bits can count");
+  });
+}
+
 Deno.test("std_assembler says what a config of converted images lacks, and what does not fit", async () => {
   using folder = new Folder();
   const files = new TestCalibration(1).write(folder.path);
