@@ -65,11 +65,12 @@ export function makeWriter(
     ...{ height, width: WIDTH, images, compressors, compressedImages },
     output: {
       create: (path) => {
-        const file = roots.create(path);
-        onFile?.(file);
-        return file;
+        const made = roots.create(path);
+        onFile?.(made.file);
+        return made;
       },
       remove: (path) => roots.remove(path),
+      asUser: (action) => action(),
     },
     readAccounting: () => ({}) as Accounting, // nothing to count here
     attributes: {},

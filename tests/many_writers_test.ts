@@ -61,7 +61,8 @@ Deno.test("three writers share a run, in files of four images, and one master fi
   await t.step("a run until stopped takes the place of another when asked to", async () => {
     const path = daq.path("stopped.h5");
     assert.match((await daq.command("write", path, "-n", "0")).err, /stopped\.h5 exists already/);
-    assert.equal((await daq.command("write", path, "-n", "0", "--overwrite")).code, 0);
+    const endless = ["write", path, "-n", "0", "--images-per-file", "1", "--overwrite"];
+    assert.equal((await daq.command(...endless)).code, 0);
     await simulate(daq, "--images", "5", "--start-id", "200");
     await until(
       "five images",
@@ -72,6 +73,9 @@ Deno.test("three writers share a run, in files of four images, and one master fi
     assert.match(out, /FINISHED 5 images: Completed\./);
     const master = await readWithH5py(path);
     assert.deepEqual(imageIds(master), [200, 201, 202, 203, 204]);
+    const files = [...Deno.readDirSync(daq.dataRoot)].map(({ name }) => name).sort();
+    const parts = [0, 1, 2, 3, 4].map((n) => `stopped${n}.h5`);
+    assert.deepEqual(files.filter((name) => /stopped|^\./.test(name)), ["stopped.h5", ...parts]);
     assert.equal(master.attributes["outcome"], "Completed.");
   });
 

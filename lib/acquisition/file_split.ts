@@ -49,10 +49,14 @@ export function partCount(nImages: number, { writers, imagesPerFile }: FileSplit
   return Math.max(writers, rounds * writers + Math.min(writers, nImages % perRound));
 }
 
-/** The files of a run of `nImages` images, by number. */
+/** The files of a run of `nImages` images, by number; of 0, which means that nobody knows: the first ones. */
 export function fileParts(nImages: number, split: FileSplit): FilePart[] {
-  const { writers, imagesPerFile } = split;
-  return Array.from({ length: partCount(nImages, split) }, (_, number) => {
+  return firstFileParts(partCount(nImages, split), split);
+}
+
+/** The first `count` files of a run, by number. */
+export function firstFileParts(count: number, { writers, imagesPerFile }: FileSplit): FilePart[] {
+  return Array.from({ length: count }, (_, number) => {
     const writer = number % writers;
     const part = (number - writer) / writers;
     return { number, writer, firstImage: part * imagesPerFile * writers + writer };

@@ -68,13 +68,24 @@ export interface MasterFileOptions {
   counters?: readonly string[];
 }
 
+/** A virtual dataset of a master file. */
+interface VirtualDataset {
+  readonly name: string;
+  /** Elements of a row along the further dimensions. */
+  readonly rowShape: readonly number[];
+  readonly fields: DatasetFields;
+}
+
 /**
  * A file of virtual datasets with the names and types of an image file's: all rows that the parts have
- * when it is opened, in order. It is written once, at the start, and grows with its parts by itself; the
- * place of an image that is in no part reads as 0. Any HDF5 library since 1.10 reads it.
+ * when it is opened, in order. It is written at the start, and grows with its parts by itself; further parts
+ * are added by {@link MasterFile.extend}. The place of an image that is in no part reads as 0. Any HDF5
+ * library since 1.10 reads it. It is valid at every instant from {@link MasterFile.create} on.
  */
 export class MasterFile {
   readonly #file: File;
+  readonly #partGroup: string;
+  readonly #datasets: readonly VirtualDataset[];
   readonly #space: FileSpace;
   readonly #attributes: GroupAttributes;
   readonly #late: LateParts;
@@ -116,25 +127,33 @@ export class MasterFile {
     });
     this.#attributes = new GroupAttributes(file, structure, attributes, options.counters ?? []);
     this.#late = new LateParts(file, structure);
-    const datasets: [name: string, rowShape: number[], fields: DatasetFields][] = [
-      ["data", [height, width], structure.data],
-      ["metadata", [], structure.metadata],
+    this.#partGroup = partGroup;
+    this.#datasets = [
+      { name: "data", rowShape: [height, width], fields: structure.data },
+      { name: "metadata", rowShape: [], fields: structure.metadata },
+      ...(structure.info === undefined
+        ? []
+        : [{ name: "image_info", rowShape: [], fields: structure.info }]),
     ];
-    if (structure.info !== undefined) datasets.push(["image_info", [], structure.info]);
-    const heap = encodeGlobalHeap(
-      datasets.map(([name, rowShape]) =>
-        encodeMappings(mappings(parts, partGroup, name), rowShape)
-      ),
-    );
     writeStructure(file, structure);
     this.#space = new FileSpace(file, structure.bytes.byteLength, false);
-    const heapAt = this.#space.reserve(heap.byteLength);
-    file.writeAt(heap, heapAt);
     this.#attributes.start(this.#space, () => this.#putEnd());
     this.#late.start(this.#space, () => this.#putEnd());
-    datasets.forEach(([, , { layoutAt }], i) => {
-      this.#file.writeAt(encodeLayout(heapAt, i + 1), layoutAt);
-    });
+    this.#map(parts);
+  }
+
+  /**
+   * Shows other files, too.
+   *
+   * @param parts All parts from now on, those that are shown already among them.
+   * @throws {OsError} ENOSPC, EIO, …; those of before are shown then.
+   * @throws {RangeError} If a part is out of range.
+   * @throws {ImageFileError} If the file is closed.
+   */
+  extend(parts: readonly MasterPart[]): void {
+    this.#requireOpen();
+    checkParts(parts);
+    this.#map(parts);
   }
 
   /**
@@ -165,6 +184,23 @@ export class MasterFile {
     }
     putTexts();
     this.#open = false;
+  }
+
+  /** Writes the mappings, then has each dataset refer to them, by a write that a kill cannot tear. */
+  #map(parts: readonly MasterPart[]): void {
+    const heap = encodeGlobalHeap(
+      this.#datasets.map(({ name, rowShape }) =>
+        encodeMappings(mappings(parts, this.#partGroup, name), rowShape)
+      ),
+    );
+    const heapAt = this.#space.reserve(heap.byteLength);
+    this.#file.writeAt(heap, heapAt);
+    this.#putEnd();
+    // `data` last: it is never longer than its records.
+    const layouts = this.#datasets.map(({ fields }, i) => ({
+      ...{ at: fields.layoutAt, layout: encodeLayout(heapAt, i + 1) },
+    }));
+    for (const { at, layout } of layouts.toReversed()) this.#file.writeAt(layout, at);
   }
 
   #putEnd(): void {
@@ -204,6 +240,10 @@ function checkOptions(options: MasterFileOptions): void {
   checkCounterNames(counters);
   checkWhole("height", height, 1, 2 ** 31);
   checkWhole("width", width, 1, 2 ** 31);
+  checkParts(parts);
+}
+
+function checkParts(parts: readonly MasterPart[]): void {
   checkWhole("number of parts", parts.length, 1, 2 ** 20);
   for (const { file, firstImage, step } of parts) {
     if (file === "" || /[/\0]/.test(file)) {

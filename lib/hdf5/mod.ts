@@ -54,3 +54,4 @@ export * from "./pixel_type.ts";
 export * from "./read_array_file.ts";
 export * from "./read_image_file.ts";
 export * from "./record_type.ts";
+export * from "./run_of_file.ts";

@@ -63,8 +63,12 @@ function partNames(h5: h5wasm.File): string[] {
   return [...new Set(names)];
 }
 
-/** Path of the group with `data` and `metadata`, at the root or in NeXus's collection. */
-function imageGroup(datasets: readonly string[]): string | undefined {
+/**
+ * Path of the group with `data` and `metadata`, at the root or in NeXus's collection.
+ *
+ * @internal
+ */
+export function imageGroup(datasets: readonly string[]): string | undefined {
   return datasets.filter((path) => path.endsWith("/metadata"))
     .map((path) => path.slice(0, -"/metadata".length))
     .filter((group) => datasets.includes(`${group}/data`))

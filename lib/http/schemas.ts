@@ -42,7 +42,7 @@ export const writeRequestSchema = z.looseObject({
   }),
   images_per_file: z.int().min(1).optional().meta({
     description: "Ours: images of a file, after which its writer begins another one. " +
-      "The output file then shows them all. Default: no limit.",
+      "The output file then shows them all, at most 10 000. Default: no limit.",
     example: 1000,
   }),
   compression: z.enum(["none", "bitshuffle-lz4"]).optional().meta({
@@ -53,7 +53,8 @@ export const writeRequestSchema = z.looseObject({
       "compression_threads, which is the default.",
   }),
   overwrite: z.boolean().optional().meta({
-    description: "Ours: take the place of a file that is there. Default: that is refused.",
+    description: "Ours: take the place of a file, or of all files of a run, that is there. " +
+      "Default: that is refused.",
   }),
   create_directories: z.boolean().optional().meta({
     description: "Ours: make the folders of output_file that are missing. " +

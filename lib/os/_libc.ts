@@ -25,8 +25,14 @@ const SYMBOLS = {
   unlink: { parameters: ["buffer"], result: "i32" },
   unlinkat: { parameters: ["i32", "buffer", "i32"], result: "i32" },
   mkdirat: { parameters: ["i32", "buffer", "u32"], result: "i32" },
-  link: { parameters: ["buffer", "buffer"], result: "i32" },
-  rename: { parameters: ["buffer", "buffer"], result: "i32" },
+  linkat: { parameters: ["i32", "buffer", "i32", "buffer", "i32"], result: "i32" },
+  renameat: { parameters: ["i32", "buffer", "i32", "buffer"], result: "i32" },
+  /** In libc since glibc 2.28, not in musl: by its number. */
+  renameat2: {
+    name: "syscall",
+    parameters: ["i64", "i64", "buffer", "i64", "buffer", "i64"],
+    result: "i64",
+  },
   chmod: { parameters: ["buffer", "u32"], result: "i32" },
   lchown: { parameters: ["buffer", "u32", "u32"], result: "i32" },
   malloc: { parameters: ["usize"], result: "usize" },

@@ -116,8 +116,10 @@ export const Errno = {
   EAGAIN: 11,
   EACCES: 13,
   EEXIST: 17,
+  EISDIR: 21,
   EINVAL: 22,
   ENOSPC: 28,
+  ENOSYS: 38,
   EOPNOTSUPP: 95,
   ECONNREFUSED: 111,
 } as const;

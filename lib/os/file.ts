@@ -16,7 +16,10 @@ const O_NOFOLLOW = Deno.build.arch === "aarch64" ? 0o100000 : 0o400000;
 const O_DIRECTORY = Deno.build.arch === "aarch64" ? 0o40000 : 0o200000;
 const O_PATH = 0o10000000;
 const AT_EMPTY_PATH = 0x1000;
+const STATX_TYPE = 1;
 const STATX_NLINK = 4;
+const S_IFMT = 0o170000;
+const S_IFDIR = 0o040000;
 const SYS_OPENAT2 = 437n; // the same number on both architectures
 const RESOLVE_NO_MAGICLINKS = 0x02n;
 const RESOLVE_NO_SYMLINKS = 0x04n;
@@ -97,6 +100,32 @@ export class File implements Disposable {
   }
 
   /**
+   * Holds a folder below `root`, as {@link File.openBeneath} finds it, so that files can be made, renamed
+   * and removed in it; nobody needs the right to list it for that. It can be neither read nor synced.
+   *
+   * @param path Relative to `root`.
+   * @throws {OsError} EXDEV, ELOOP, ENOENT, ENOTDIR, EACCES, …
+   */
+  static folderBeneath(root: string, path: string): File {
+    using directory = openFolder(root);
+    const where = `${root}/${path}`;
+    return new File(openAt(directory.fd, path, O_PATH | O_DIRECTORY, 0, where), where);
+  }
+
+  /**
+   * Makes a file in a folder that is held; fails with EEXIST when it is there.
+   *
+   * @param mode Permission bits, exact.
+   * @param path What {@link File.path} is to be.
+   * @throws {OsError} EEXIST, EACCES, …
+   */
+  static createIn(folder: File, name: string, mode: number, path: string): File {
+    const file = new File(openAt(folder.fd, name, O_RDWR | O_CREAT | O_EXCL, mode, path), path);
+    file.chmod(mode);
+    return file;
+  }
+
+  /**
    * Makes the folders of a path below `root` that are missing, as {@link File.openBeneath} finds them.
    *
    * @param path Of a folder, relative to `root`.
@@ -131,15 +160,31 @@ export class File implements Disposable {
   }
 
   /**
+   * Whether there is a file below `root`, as {@link File.openBeneath} finds it.
+   *
+   * @throws {OsError} EISDIR, ELOOP if it is a folder or a link; EXDEV, EACCES, …
+   */
+  static isThereBeneath(root: string, path: string): boolean {
+    const where = `${root}/${path}`;
+    using directory = openFolder(root);
+    try {
+      using file = new File(openAt(directory.fd, path, O_PATH, 0, where), where);
+      if (file.isFolder()) throw new OsError("openat2", Errno.EISDIR, where);
+      return true;
+    } catch (error) {
+      if (error instanceof OsError && error.errno === Errno.ENOENT) return false;
+      throw error;
+    }
+  }
+
+  /**
    * Removes a file below `root`, as {@link File.openBeneath} finds it; what is no regular file stays.
    *
    * @throws {OsError} EXDEV, ELOOP, ENOENT, EISDIR, EACCES, …
    */
   static removeBeneath(root: string, path: string): void {
     const [, folder = ".", name = path] = /^(.*)\/([^/]*)$/.exec(path) ?? [];
-    using directory = openFolder(root);
-    const fd = openAt(directory.fd, folder, O_DIRECTORY, 0, `${root}/${folder}`);
-    using parent = new File(fd, `${root}/${folder}`);
+    using parent = File.folderBeneath(root, folder);
     // Not through a link, and not one itself.
     libc.close(openAt(parent.fd, name, O_PATH, 0, `${root}/${path}`));
     if (libc.unlinkat(parent.fd, cString(name), 0) !== 0) {
@@ -186,13 +231,12 @@ export class File implements Disposable {
 
   /** Names that the file has: 0 when it was removed. */
   linkCount(): number {
-    // struct statx {…, u32 nlink at 16, …}, 256 bytes
-    const info = new Uint32Array(64);
-    const buffer = new Uint8Array(info.buffer);
-    if (libc.statx(this.fd, cString(""), AT_EMPTY_PATH, STATX_NLINK, buffer) !== 0) {
-      throw lastError("statx", this.path);
-    }
-    return info[4]!;
+    return this.#statx(STATX_NLINK).getUint32(16, true);
+  }
+
+  /** Whether it is a folder. */
+  isFolder(): boolean {
+    return (this.#statx(STATX_TYPE).getUint16(28, true) & S_IFMT) === S_IFDIR;
   }
 
   /** Sets the size in bytes; new bytes read as zero and take no space until written. */
@@ -335,6 +379,15 @@ export class File implements Disposable {
   /** Same as {@link File.close}. */
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** struct statx {…, u32 nlink at 16, …, u16 mode at 28, …}, 256 bytes. */
+  #statx(mask: number): DataView {
+    const info = new Uint8Array(256);
+    if (libc.statx(this.fd, cString(""), AT_EMPTY_PATH, mask, info) !== 0) {
+      throw lastError("statx", this.path);
+    }
+    return new DataView(info.buffer);
   }
 
   #written(n: number, position: number): number {

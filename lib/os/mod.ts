@@ -10,6 +10,7 @@ export * from "./file.ts";
 export * from "./file_user.ts";
 export * from "./memory.ts";
 export * from "./message_layout.ts";
+export * from "./new_file.ts";
 export * from "./pin_library.ts";
 export * from "./platform.ts";
 export * from "./poll.ts";

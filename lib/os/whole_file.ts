@@ -3,9 +3,7 @@
  *
  * @module
  */
-import { cString, libc } from "./_libc.ts";
-import { lastError } from "./errno.ts";
-import { File, unlink } from "./file.ts";
+import { NewFile } from "./new_file.ts";
 
 /** How to write a whole file. */
 export interface WholeFileOptions {
@@ -29,17 +27,11 @@ export function writeWholeFile(
   options: WholeFileOptions = {},
 ): void {
   const { overwrite = false, mode = 0o644 } = options;
-  const at = path.lastIndexOf("/") + 1;
-  const temporary = `${path.slice(0, at)}.${crypto.randomUUID()}.part`;
-  try {
-    using file = File.open(temporary, { write: true, create: "exclusive", mode });
-    file.writeAt(bytes, 0);
-    file.sync();
-    const [from, to] = [cString(temporary), cString(path)];
-    // link() does not replace, and says so.
-    const done = overwrite ? libc.rename(from, to) : libc.link(from, to);
-    if (done !== 0) throw lastError(overwrite ? "rename" : "link", path);
-  } finally {
-    unlink(temporary);
-  }
+  const at = path.lastIndexOf("/");
+  const folder = at < 0 ? "." : path.slice(0, at) || "/";
+  using whole = NewFile.beneath(folder, path.slice(at + 1), mode);
+  using file = whole.file;
+  file.writeAt(bytes, 0);
+  file.sync();
+  whole.place(overwrite);
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { dirname } from "node:path";
-import { asFileUser, File, type FileUser, OsError } from "../os/mod.ts";
+import { asFileUser, Errno, File, type FileUser, NewFile, OsError } from "../os/mod.ts";
 
 /** A path outside the allowed folders. */
 export class OutsideRootsError extends Error {
@@ -21,12 +21,24 @@ export interface NewFileOptions {
   readonly sync?: boolean;
 }
 
+/** A file that does not have its name yet. */
+export interface OutputFile extends Disposable {
+  /** The file, empty; the caller's to close once it is in its place. */
+  readonly file: File;
+  /** Gives it its name, at once; throws when that is taken by now. */
+  place(): void;
+  /** Removes and closes it if it is not in its place. */
+  [Symbol.dispose](): void;
+}
+
 /** Makes, and removes, the files of a run. */
 export interface OutputFiles {
-  /** Makes an empty file; throws when the path is not allowed, or taken. */
-  create(path: string, how: NewFileOptions): File;
-  /** Removes a file that was made. */
+  /** Makes an empty file without its name; throws when the path is not allowed, or taken. */
+  create(path: string, how: NewFileOptions): OutputFile;
+  /** Removes a file. */
   remove(path: string): void;
+  /** Does something as the user that the files are made as. */
+  asUser<T>(action: () => T): T;
 }
 
 /** Whose files are, and who may use them. */
@@ -56,10 +68,10 @@ export class DataRoots implements OutputFiles {
     this.#ownership = ownership;
   }
 
-  create(path: string, how: NewFileOptions = {}): File {
+  create(path: string, how: NewFileOptions = {}): OutputFile {
     const { root, relative } = this.#placeOf(path);
     const { mode = 0o644 } = this.#ownership;
-    return this.#asUser(() => {
+    return this.asUser(() => {
       if (how.createFolders) {
         const folderMode = mode | (mode & 0o444) >> 2;
         File.makeFoldersBeneath(root, dirname(relative), folderMode, (folder) => {
@@ -67,48 +79,55 @@ export class DataRoots implements OutputFiles {
           if (how.sync) syncName(root, folder.path.slice(root.length + 1));
         });
       }
-      const file = openNew(root, relative, mode, how.overwrite ?? false);
+      requireFree(root, relative, how.overwrite ?? false);
+      const made = NewFile.beneath(root, relative, mode);
       try {
-        this.#give(file);
-        if (how.sync) syncName(root, relative);
-        return file;
+        this.#give(made.file);
       } catch (error) {
-        File.removeBeneath(root, relative); // created exclusively: it is ours
-        file.close();
+        made[Symbol.dispose]();
         throw error;
       }
+      const dispose = (): void => this.asUser(() => made[Symbol.dispose]());
+      const place = (): void =>
+        this.asUser(() => {
+          made.place(how.overwrite);
+          try {
+            if (how.sync) syncName(root, relative);
+          } catch (error) {
+            File.removeBeneath(root, relative); // it is ours
+            throw error;
+          }
+        });
+      return { file: made.file, place, [Symbol.dispose]: dispose };
     });
   }
 
   remove(path: string): void {
     const { root, relative } = this.#placeOf(path);
-    this.#asUser(() => File.removeBeneath(root, relative));
+    this.asUser(() => File.removeBeneath(root, relative));
   }
 
   /**
-   * Makes a file that holds these bytes; none is left behind when that fails.
+   * Makes a file that holds these bytes from the moment that it is there; none when that fails.
    *
    * @throws {OsError} ENOSPC, …, besides those of all methods.
    */
   write(path: string, bytes: Uint8Array): void {
-    using file = this.create(path);
-    try {
-      file.writeAt(bytes, 0);
-    } catch (error) {
-      this.remove(path); // created exclusively: it is ours
-      throw error;
-    }
+    using made = this.create(path);
+    using file = made.file;
+    file.writeAt(bytes, 0);
+    made.place();
+  }
+
+  asUser<T>(action: () => T): T {
+    const { user } = this.#ownership;
+    return user === undefined ? action() : asFileUser(user, action);
   }
 
   /** The user has to be in the group. */
   #give(file: File): void {
     const { gid } = this.#ownership;
     if (gid !== undefined) file.chgrp(gid);
-  }
-
-  #asUser<T>(action: () => T): T {
-    const { user } = this.#ownership;
-    return user === undefined ? action() : asFileUser(user, action);
   }
 
   /** The allowed folder that a path is in, and the rest of the path. */
@@ -130,14 +149,12 @@ function syncName(root: string, relative: string): void {
   folder.sync();
 }
 
-function openNew(root: string, relative: string, mode: number, overwrite: boolean): File {
-  const options = { write: true, create: "exclusive", mode } as const;
-  try {
-    return File.openBeneath(root, relative, options);
-  } catch (error) {
-    if (!overwrite || !(error instanceof OsError) || error.code !== "EEXIST") throw error;
-    // A new file, not the old one emptied: who reads the old one keeps it.
-    File.removeBeneath(root, relative);
-    return File.openBeneath(root, relative, options);
-  }
+/**
+ * Refuses early what {@link NewFile.place} would refuse, and to put a file in the place of a link.
+ *
+ * @throws {OsError} EEXIST, or EISDIR, ELOOP for what is not overwritten.
+ */
+function requireFree(root: string, relative: string, overwrite: boolean): void {
+  const there = File.isThereBeneath(root, relative);
+  if (there && !overwrite) throw new OsError("create", Errno.EEXIST, `${root}/${relative}`);
 }

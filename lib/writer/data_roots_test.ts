@@ -1,14 +1,21 @@
 import assert from "node:assert/strict";
 import { TestFolder } from "../hdf5/_testing.ts";
 import { effectiveUserId, Errno, File, type FileUser, OsError } from "../os/mod.ts";
-import { DataRoots, OutsideRootsError } from "./data_roots.ts";
+import { DataRoots, type NewFileOptions, OutsideRootsError } from "./data_roots.ts";
+
+/** A file in its place; it has to be closed. */
+function createIn(roots: DataRoots, path: string, how: NewFileOptions = {}): File {
+  using made = roots.create(path, how);
+  made.place();
+  return made.file;
+}
 
 Deno.test("DataRoots.create() creates below the root that holds the path", () => {
   using first = new TestFolder();
   using second = new TestFolder();
   Deno.mkdirSync(`${second.path}/a`);
   const path = `${second.path}/a/b.h5`;
-  using file = new DataRoots([first.path, second.path + "/"]).create(path);
+  using file = createIn(new DataRoots([first.path, second.path + "/"]), path);
   assert.equal(file.size(), 0);
   assert.equal(Deno.statSync(path).mode! & 0o777, 0o644);
 });
@@ -54,15 +61,20 @@ Deno.test("DataRoots.create() overwrites by a new file, when asked to, and no fo
   const roots = new DataRoots([folder.path]);
   Deno.writeTextFileSync(folder.file(), "old");
   using old = File.open(folder.file());
-  using file = roots.create(folder.file(), { overwrite: true });
-  file.writeAt(new TextEncoder().encode("new"), 0);
+  {
+    using made = roots.create(folder.file(), { overwrite: true });
+    using file = made.file;
+    file.writeAt(new TextEncoder().encode("new"), 0);
+    assert.equal(Deno.readTextFileSync(folder.file()), "old", "it is not there yet");
+    made.place();
+  }
   const bytes = new Uint8Array(3);
   old.readAt(bytes, 0);
   assert.equal(new TextDecoder().decode(bytes), "old", "who reads the old one keeps it");
   assert.equal(Deno.readTextFileSync(folder.file()), "new");
   Deno.symlinkSync(folder.file(), folder.file("link.h5"));
   Deno.mkdirSync(folder.file("folder.h5"));
-  const create = (name: string): File => roots.create(folder.file(name), { overwrite: true });
+  const create = (name: string): File => createIn(roots, folder.file(name), { overwrite: true });
   assert.throws(() => create("link.h5"), { code: "ELOOP" });
   assert.throws(() => create("folder.h5"), { code: "EISDIR" });
   assert.equal(Deno.readTextFileSync(folder.file()), "new");
@@ -75,7 +87,7 @@ Deno.test("DataRoots.create() makes folders when asked to, never outside of the 
   Deno.mkdirSync(`${root.path}/a`, { mode: 0o700 });
   Deno.symlinkSync(outside.path, `${root.path}/link`);
   const create = (path: string): void => {
-    roots.create(`${root.path}/${path}`, { createFolders: true }).close();
+    createIn(roots, `${root.path}/${path}`, { createFolders: true }).close();
   };
   create("a/b/c/d.h5");
   create("e.h5");
@@ -98,8 +110,8 @@ Deno.test("DataRoots.create() syncs the names of the file and of each folder it 
       synced.push(this.path.slice(root.path.length).replace(/^\/+/, ""));
     };
     try {
-      roots.create(`${root.path}/a/b/c/d.h5`, { createFolders: true, sync: true }).close();
-      roots.create(`${root.path}/e.h5`, { createFolders: true }).close();
+      createIn(roots, `${root.path}/a/b/c/d.h5`, { createFolders: true, sync: true }).close();
+      createIn(roots, `${root.path}/e.h5`, { createFolders: true }).close();
     } finally {
       File.prototype.sync = sync;
     }
@@ -136,7 +148,7 @@ Deno.test("DataRoots makes files and folders as another user, or says that it ma
   using folder = new TestFolder();
   const roots = new DataRoots([folder.path], { user: NOBODY, mode: 0o600 });
   const path = folder.file("a/b.h5");
-  const create = (more = {}): File => roots.create(path, { createFolders: true, ...more });
+  const create = (more = {}): File => createIn(roots, path, { createFolders: true, ...more });
   if (effectiveUserId() !== 0) {
     assert.throws(() => create(), { code: "EPERM" });
     return;
@@ -155,7 +167,7 @@ Deno.test("DataRoots makes files and folders as another user, or says that it ma
   assert.throws(() => create({ overwrite: true }), { code: "EACCES" });
   // And this thread is who it was.
   Deno.chownSync(folder.path, 0, 0);
-  new DataRoots([folder.path]).create(folder.file("root.h5")).close();
+  createIn(new DataRoots([folder.path]), folder.file("root.h5")).close();
   assert.equal(Deno.statSync(folder.file("root.h5")).uid, 0);
   file.close();
 });
@@ -165,7 +177,7 @@ Deno.test("DataRoots gives files to a group that their user is in, and leaves no
   using folder = new TestFolder();
   Deno.chownSync(folder.path, 65_534, null);
   const inGroup = new DataRoots([folder.path], { user: NOBODY, gid: 65_533 });
-  inGroup.create(folder.file("a/x.h5"), { createFolders: true }).close();
+  createIn(inGroup, folder.file("a/x.h5"), { createFolders: true }).close();
   assert.equal(Deno.statSync(folder.file("a/x.h5")).gid, 65_533);
   assert.equal(Deno.statSync(folder.file("a")).gid, 65_533);
   const stranger = new DataRoots([folder.path], { user: NOBODY, gid: 3 });

@@ -69,17 +69,25 @@ class Bench implements Disposable {
         compressors: new InlineCompressors({ elementBytes: 2, imageBytes: 64 }),
         output: {
           create: (path, how) => {
-            const file = roots.create(path, how);
-            if (how.sync) this.syncs.push(`name of ${basename(path)}`);
+            const made = roots.create(path, how);
+            const { file } = made;
             const { sync } = file;
             file.sync = (): void => {
               sync.call(file);
               this.syncs.push(basename(file.path));
             };
             this.onCreate(file);
-            return file;
+            return {
+              file,
+              place: (): void => {
+                made.place();
+                if (how.sync) this.syncs.push(`name of ${basename(path)}`);
+              },
+              [Symbol.dispose]: (): void => made[Symbol.dispose](),
+            };
           },
           remove: (path) => roots.remove(path),
+          asUser: (action) => action(),
         },
         readAccounting: () => accounting.read(),
         attributes: { software: "test" },

@@ -4,7 +4,13 @@
  * @module
  */
 import { basename } from "node:path";
-import { fileParts, partPath, writerShare } from "../acquisition/file_split.ts";
+import {
+  firstFileParts,
+  MAX_FILE_PARTS,
+  partCount,
+  partPath,
+  writerShare,
+} from "../acquisition/file_split.ts";
 import {
   type AttributeValue,
   ImageFile,
@@ -13,10 +19,12 @@ import {
   type ImageToAppend,
   type LastOfFile,
   MasterFile,
+  type MasterPart,
 } from "../hdf5/mod.ts";
 import type { File } from "../os/mod.ts";
 import type { CreateFileAction, FsyncPolicy } from "../protocol/mod.ts";
 import type { NewFileOptions, OutputFiles } from "./data_roots.ts";
+import { filesOfEarlierRun } from "./earlier_run.ts";
 
 /** What the files of a run are made with. */
 export interface RunFilesOptions {
@@ -62,15 +70,41 @@ export interface LastOfRunFile extends LastOfFile {
   counters: Counters;
 }
 
+/** A run has more files than a master file can show. */
+export class TooManyFilesError extends Error {
+  override name = "TooManyFilesError";
+
+  constructor(path: string) {
+    super(
+      `${path} would be file number ${MAX_FILE_PARTS}, counted from 0, and a run has at most so many. ` +
+        "Ask for more images per file.",
+    );
+  }
+}
+
+/** How a run is spread. */
+type Split = NonNullable<CreateFileAction["split"]>;
+
 /** A file on disk and what writes it. */
 interface Output<Writer> {
-  file: File;
-  writer: Writer;
+  readonly file: File;
+  readonly writer: Writer;
 }
+
+/** One that does not have its name yet; it goes when it is disposed of before {@link place}. */
+interface UnplacedOutput<Writer> extends Output<Writer>, Disposable {
+  place(): void;
+}
+
+/** Rounds of files that a master file shows at first when nobody knows how many there will be. */
+const FIRST_ROUNDS = 16;
 
 /**
  * Writes images into one file, or into one after the other. The first of several writers also makes the
  * master file, at the start.
+ *
+ * A file has its name from the moment on that it is a whole, empty image file, and takes the place of
+ * another one in that moment.
  */
 export class RunFiles {
   readonly #options: RunFilesOptions;
@@ -79,6 +113,8 @@ export class RunFiles {
   /** Files begun before the current one, and their images. */
   #earlierFiles = 0;
   #earlierImages = 0;
+  /** Files that the master file shows, whether they are there or not. */
+  #filesShown = 0;
 
   /**
    * Creates the first file, and the master file.
@@ -93,14 +129,26 @@ export class RunFiles {
     if (split !== undefined && (writerId < 0 || writerId >= split.writers)) {
       throw new RangeError(`There is no writer ${writerId} of ${split.writers}, from 0.`);
     }
-    this.#current = this.#createPart(0);
-    if (split === undefined || writerId !== 0) return;
+    const isFirst = split === undefined || writerId === 0;
+    const surplus = isFirst && options.newFile.overwrite ? this.#surplusFiles() : [];
+    using part = this.#createPart(0);
+    // It shows no file of another run: such a one is gone before its number is shown.
+    const shown = surplus.length > 0 ? split?.writers : undefined;
+    using master = split !== undefined && isFirst ? this.#createMaster(split, shown) : undefined;
+    const placed: File[] = [];
     try {
-      this.#master = this.#createMaster(split);
+      for (const each of master === undefined ? [part] : [part, master]) {
+        each.place();
+        placed.push(each.file);
+      }
+      for (const path of surplus) options.output.remove(path);
+      if (shown !== undefined) this.#showFiles(master?.writer, this.#filesToShow());
     } catch (error) {
-      this.#remove(this.#current.file);
+      for (const file of placed) this.#remove(file);
       throw error;
     }
+    this.#current = part;
+    this.#master = master;
   }
 
   /** Images written. */
@@ -142,9 +190,12 @@ export class RunFiles {
    *
    * @param last What the full one is closed with.
    * @throws {OsError} EEXIST, ENOSPC, …; the full one stays open then.
+   * @throws {TooManyFilesError} If the run has all files that it may have.
    */
   beginNext({ counters, ...last }: LastOfRunFile): void {
-    const next = this.#createPart(this.#earlierFiles + 1);
+    using next = this.#createPart(this.#earlierFiles + 1);
+    this.#showRound(this.#earlierFiles + 1);
+    next.place();
     const full = this.#current;
     this.#earlierFiles++;
     this.#earlierImages += full.writer.appendedImages;
@@ -234,60 +285,105 @@ export class RunFiles {
     for (const { file } of this.#outputs()) file.sync();
   }
 
-  #createPart(part: number): Output<ImageFile> {
+  #createPart(part: number): UnplacedOutput<ImageFile> {
     const { action, common, fileCounters, runCounters } = this.#options;
     const { split, writerId, nImages } = action;
     const writers = split?.writers ?? 1, limit = split?.imagesPerFile || Infinity;
     const number = part * writers + writerId;
-    const share = writerShare(nImages, writers, writerId) - (part === 0 ? 0 : part * limit);
+    const share = nImages === 0
+      ? Infinity
+      : writerShare(nImages, writers, writerId) - (part === 0 ? 0 : part * limit);
+    const expected = Math.min(limit, share);
     const place: Record<string, AttributeValue> = split === undefined ? {} : {
       file_number: BigInt(number),
       first_image: BigInt((part === 0 ? 0 : part * limit * writers) + writerId),
       image_step: BigInt(writers),
     };
     const path = part === 0 ? action.path : partPath(split?.outputFile ?? action.path, number);
+    if (number >= MAX_FILE_PARTS) throw new TooManyFilesError(path);
     return this.#create(path, (file) =>
       ImageFile.create(file, {
         ...{ ...common, ...this.#layout(path) },
         attributes: { ...common.attributes, ...place },
-        expectedImages: nImages === 0 ? 0 : Math.max(1, Math.min(limit, share)),
+        expectedImages: expected === Infinity ? 0 : Math.max(1, expected),
         counters: [...fileCounters, ...runCounters],
       }));
   }
 
-  #createMaster(split: NonNullable<CreateFileAction["split"]>): Output<MasterFile> {
-    const { action, common, runCounters } = this.#options;
+  #createMaster(split: Split, shown = this.#filesToShow()): UnplacedOutput<MasterFile> {
+    const { common, runCounters } = this.#options;
     const { detector, height, width, pixelType, info, attributes } = common;
-    const parts = fileParts(action.nImages, split).map(({ number, firstImage }) => ({
-      file: basename(partPath(split.outputFile, number)),
-      firstImage,
-      step: split.writers,
-    }));
+    this.#filesShown = shown;
     return this.#create(split.outputFile, (file) =>
       MasterFile.create(file, {
-        ...{ detector, height, width, pixelType, parts, attributes },
+        ...{ detector, height, width, pixelType, attributes },
+        parts: masterParts(shown, split),
         ...this.#layout(split.outputFile),
         ...(info !== undefined && { info }),
         counters: runCounters,
       }));
   }
 
+  /** Files that the master file shows from the start: all of them, if it is known how many there will be. */
+  #filesToShow(): number {
+    const { nImages, split } = this.#options.action;
+    if (split === undefined) return 0;
+    const isEndless = nImages === 0 && split.imagesPerFile > 0;
+    return isEndless
+      ? Math.min(MAX_FILE_PARTS, FIRST_ROUNDS * split.writers)
+      : partCount(nImages, split);
+  }
+
+  /**
+   * Has the master file, if it is ours, show all files up to the end of a round: twice as many as before,
+   * so that it does not grow with the square of their number. Files that never come harm nobody.
+   */
+  #showRound(round: number): void {
+    const { split } = this.#options.action;
+    const needed = Math.min(MAX_FILE_PARTS, (round + 1) * (split?.writers ?? 0));
+    if (needed <= this.#filesShown) return;
+    const shown = Math.min(MAX_FILE_PARTS, Math.max(needed, 2 * this.#filesShown));
+    this.#showFiles(this.#master?.writer, shown);
+  }
+
+  #showFiles(master: MasterFile | undefined, count: number): void {
+    const { split } = this.#options.action;
+    if (master === undefined || split === undefined) return;
+    master.extend(masterParts(count, split));
+    this.#filesShown = count;
+  }
+
+  /** Files of the run whose place this one takes that it does not take itself, one by one. */
+  #surplusFiles(): string[] {
+    const { action: { split, path }, output } = this.#options;
+    const outputFile = split?.outputFile ?? path;
+    // The others are replaced, by us and the other writers, if they are not yet.
+    const own = Array.from(
+      { length: split?.writers ?? 0 },
+      (_, number) => partPath(outputFile, number),
+    );
+    return output.asUser(() => filesOfEarlierRun(outputFile))
+      .filter((file) => !own.includes(file));
+  }
+
   #layout(path: string): FileLayout {
     return this.#options.layout?.(basename(path)) ?? {};
   }
 
-  #create<Writer>(path: string, make: (file: File) => Writer): Output<Writer> {
+  #create<Writer>(path: string, make: (file: File) => Writer): UnplacedOutput<Writer> {
     const { output, newFile, fsync } = this.#options;
-    const file = output.create(path, { ...newFile, sync: fsync !== "none" });
+    const made = output.create(path, { ...newFile, sync: fsync !== "none" });
+    const { file } = made;
+    const dispose = (): void => made[Symbol.dispose]();
     try {
-      return { file, writer: make(file) };
+      return { file, writer: make(file), place: () => made.place(), [Symbol.dispose]: dispose };
     } catch (error) {
-      this.#remove(file);
+      dispose();
       throw error;
     }
   }
 
-  /** Removes a file that was created a moment ago, exclusively: it is ours. */
+  /** Removes a file that was put in its place a moment ago: it is ours. */
   #remove(file: File): void {
     this.#options.output.remove(file.path);
     file.close();
@@ -298,4 +394,13 @@ export class RunFiles {
       Object.entries(counters).filter(([name]) => this.#options.runCounters.includes(name)),
     );
   }
+}
+
+/** The first `count` files of a run, as its master file has them. */
+function masterParts(count: number, split: Split): MasterPart[] {
+  return firstFileParts(count, split).map(({ number, firstImage }) => ({
+    file: basename(partPath(split.outputFile, number)),
+    firstImage,
+    step: split.writers,
+  }));
 }

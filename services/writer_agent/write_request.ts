@@ -136,7 +136,10 @@ function memberOf(body: unknown, name: string): unknown {
   return typeof body === "object" && body !== null ? Reflect.get(body, name) : undefined;
 }
 
-/** The files of a request, how many and whether there are more than one. */
+/**
+ * The files of a request, how many and whether there are more than one. Where nobody knows how many there
+ * will be, those that are made at once: the writers refuse to replace the others when they come to them.
+ */
 function splitOf(
   { n_images = 0, images_per_file = 0 }: z.output<typeof writeRequestSchema>,
   { writers = 1 }: WriteRequestRules,
@@ -150,16 +153,8 @@ function refuseCount(
   rules: WriteRequestRules,
 ): RequestIssue | undefined {
   const { count } = splitOf(request, rules);
-  const { n_images = 0 } = request;
-  if (n_images === 0 && request.images_per_file !== undefined) {
-    return {
-      path: "images_per_file",
-      message: "the file that shows all others is made at the start and has to know how many: " +
-        "give n_images, too.",
-    };
-  }
   if (count <= MAX_FILE_PARTS) return undefined;
-  const enough = Math.ceil(n_images / MAX_FILE_PARTS);
+  const enough = Math.ceil((request.n_images ?? 0) / MAX_FILE_PARTS);
   return {
     path: "images_per_file",
     message: `${count} files for one run are too many, at most ${MAX_FILE_PARTS}: ` +

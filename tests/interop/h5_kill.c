@@ -2,11 +2,11 @@
  * Kills hundreds of file writers, each at a random moment, for little: each is a process that carries
  * out the system calls of the real writer, which a test has recorded, and gets SIGKILL meanwhile.
  *
- * Arguments: tape, folder, number of writers. Writes <folder>/<n>.h5 and prints how many were killed
- * before they were done; the first may finish, to see how long that takes on this machine, now.
+ * Arguments: tape, folder, number of writers. Writes <folder>/.<n>.part, which becomes <folder>/<n>.h5
+ * where the tape says so, and prints how many were killed before they were done; the first may finish, to see how long that takes on this machine, now.
  *
- * The tape is a sequence of steps: u64 kind (0 pwrite, 1 ftruncate, 2 fallocate), u64 offset or size,
- * u64 bytes; behind a pwrite's its bytes.
+ * The tape is a sequence of steps: u64 kind (0 pwrite, 1 ftruncate, 2 fallocate, 3 rename), u64 offset
+ * or size, u64 bytes; behind a pwrite's its bytes.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -20,8 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
-static void play(const char *at, const char *end, const char *path) {
-  int fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+static void play(const char *at, const char *end, const char *temporary, const char *path) {
+  int fd = open(temporary, O_RDWR | O_CREAT | O_EXCL, 0600);
   if (fd < 0) _exit(1);
   while (at < end) {
     const uint64_t *step = (const uint64_t *)at;
@@ -33,6 +33,7 @@ static void play(const char *at, const char *end, const char *path) {
         at += step[2];
         break;
       case 1: failed = ftruncate(fd, step[1]); break;
+      case 3: failed = renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE); break;
       default: failed = fallocate(fd, 0, step[1], step[2]); break;
     }
     if (failed) _exit(1);
@@ -57,11 +58,12 @@ int main(int argc, char **argv) {
   int killed = 0, wanted = atoi(argv[3]);
   long whole = 0;
   for (int n = 0; n < wanted; n++) {
-    char path[4096];
+    char path[4096], temporary[4096];
     snprintf(path, sizeof path, "%s/%d.h5", argv[2], n);
+    snprintf(temporary, sizeof temporary, "%s/.%d.part", argv[2], n);
     pid_t child = fork();
     if (child < 0) return 2;
-    if (child == 0) play(steps, steps + info.st_size, path);
+    if (child == 0) play(steps, steps + info.st_size, temporary, path);
     int status;
     long start = microseconds();
     if (n > 0) {

@@ -5,6 +5,9 @@ import assert from "node:assert/strict";
 import { TestProcess } from "../harness/mod.ts";
 import { compressed } from "../../lib/hdf5/_testing.ts";
 import { ImageFile, type ImageFileOptions } from "../../lib/hdf5/mod.ts";
+import { imageShape } from "../../lib/config/mod.ts";
+import { NexusLayouts } from "../../lib/nexus/mod.ts";
+import { smallConfig } from "../../lib/nexus/_testing.ts";
 import { addressOf, copyFrom, File } from "../../lib/os/mod.ts";
 
 const PYTHON = "/usr/bin/python3";
@@ -73,6 +76,11 @@ class Tape {
     };
   }
 
+  /** The file gets its name. */
+  place(): void {
+    this.#add(3, 0, 0);
+  }
+
   save(path: string): void {
     Deno.writeFileSync(path, new Uint8Array());
     for (const part of this.#parts) Deno.writeFileSync(path, part, { append: true });
@@ -85,9 +93,24 @@ class Tape {
   }
 }
 
-for (const compression of ["none", "bitshuffle-lz4"] as const) {
+/** What a NeXus file has beside the images, in the format that has them under their old path, too. */
+const NEXUS_CONFIG = smallConfig({ detector_name: OPTIONS.detector });
+const [NEXUS_HEIGHT, NEXUS_WIDTH] = imageShape(NEXUS_CONFIG);
+const NEXUS: Partial<ImageFileOptions> = {
+  ...{ height: NEXUS_HEIGHT, width: NEXUS_WIDTH },
+  ...new NexusLayouts(NEXUS_CONFIG, "test").of({
+    ...{ format: "both", runId: 7n, startTime: 1, images: 0 },
+  })("0.h5"),
+};
+
+const KILLED: [what: string, options: Partial<ImageFileOptions>][] = [
+  ["compression none", { compression: "none" }],
+  ["compression bitshuffle-lz4", { compression: "bitshuffle-lz4" }],
+  ["NeXus", { compression: "none", ...NEXUS }],
+];
+for (const [what, changes] of KILLED) {
   const kills = ROUNDS * KILLS_PER_ROUND;
-  Deno.test(`a file (compression ${compression}) whose writer is killed ${kills} times at random opens in h5py each time`, () => {
+  Deno.test(`a file (${what}) whose writer is killed ${kills} times at random opens in h5py each time, or is not there`, () => {
     const folder = Deno.makeTempDirSync({ prefix: `std_daq_kill_${Deno.pid}_` });
     try {
       const player = `${folder}/player`;
@@ -95,8 +118,9 @@ for (const compression of ["none", "bitshuffle-lz4"] as const) {
       {
         using file = File.open(`${folder}/whole.h5`, { write: true, create: "exclusive" });
         const tape = new Tape(file);
-        const options = { ...OPTIONS, compression, preallocate: false };
+        const options = { ...OPTIONS, ...changes, preallocate: false };
         const images = ImageFile.create(file, options);
+        tape.place();
         for (let i = 0; i < 40; i++) {
           append(images, 15, options);
           images.setCounters({ good: BigInt(images.appendedImages) });
@@ -112,7 +136,8 @@ for (const compression of ["none", "bitshuffle-lz4"] as const) {
         Deno.mkdirSync(own);
         const [tape, number] = [`${folder}/tape`, `${KILLS_PER_ROUND}`];
         killed += Number(run(player, tape, own, number));
-        const files = [...Deno.readDirSync(own)].map(({ name }) => `${own}/${name}`);
+        const files = [...Deno.readDirSync(own)].map(({ name }) => name)
+          .filter((name) => !name.startsWith(".")).map((name) => `${own}/${name}`);
         for (const line of run(PYTHON, here("h5_verify.py"), ...files).trim().split("\n")) {
           const { images, error } = JSON.parse(line);
           assert.equal(error, undefined);
@@ -127,7 +152,9 @@ for (const compression of ["none", "bitshuffle-lz4"] as const) {
       Deno.removeSync(folder, { recursive: true });
     }
   });
+}
 
+for (const compression of ["none", "bitshuffle-lz4"] as const) {
   Deno.test(`h5py follows a growing file (compression ${compression}) that it has opened once`, async () => {
     const folder = Deno.makeTempDirSync({ prefix: `std_daq_live_${Deno.pid}_` });
     try {

@@ -7,7 +7,7 @@
  * - `files <folder>`: prints "ready", then creates and closes files 0.h5, 1.h5, … until killed;
  * - `fill <preallocate> <file>…`: fills each until it fails, closes it, prints a line of JSON.
  */
-import { addressOf, File, OsError } from "../../lib/os/mod.ts";
+import { addressOf, File, NewFile, OsError } from "../../lib/os/mod.ts";
 import { compressed } from "../../lib/hdf5/_testing.ts";
 import { type ImageCompression, ImageFile, type ImageFileOptions } from "../../lib/hdf5/mod.ts";
 
@@ -51,8 +51,10 @@ function appendForever(path: string, compression: ImageCompression): never {
 function createForever(folder: string): never {
   console.log("ready");
   for (let n = 0;; n++) {
-    using file = File.open(`${folder}/${n}.h5`, { write: true, create: "exclusive" });
+    using made = NewFile.beneath(folder, `${n}.h5`, 0o644);
+    using file = made.file;
     const images = ImageFile.create(file, OPTIONS);
+    made.place();
     for (let i = 0; i < 5 * (n % 30); i++) append(images);
     images.setCounters({ good: BigInt(images.appendedImages) });
     images.close({ attributes: { end: "then" } });
