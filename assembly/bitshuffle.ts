@@ -16,6 +16,9 @@
  * and in reverse to go back: both steps are transpositions. Between them the vectors lie in `work`,
  * that of byte j of element i at 16 · (E · i + j).
  *
+ * Counts are mostly below 256: where all 128 elements are, they are packed to 128 bytes, which stay in
+ * registers through both steps, and the rows of the upper bytes are zeros.
+ *
  * Elements beyond a multiple of 128 go group by group, a transposition of 8 × 8 bits in 64 bits.
  * Layout of `work`: BITSHUFFLE in lib/kernels/layout.ts.
  */
@@ -49,17 +52,95 @@ function shuffleSteps(to: usize, from: usize, n: usize, bytes: usize, work: usiz
   const row = n >> 3;
   for (const end = to + (n / STEP << 4); to < end; to += 16) {
     if (bytes == 1) {
-      const a = v128.load(from), b = v128.load(from, 16), c = v128.load(from, 32), d = v128.load(from, 48);
-      const e = v128.load(from, 64), f = v128.load(from, 80), g = v128.load(from, 96), h = v128.load(from, 112);
-      rotate(work, 16, low(a, e), high(a, e), low(b, f), high(b, f), low(c, g), high(c, g), low(d, h), high(d, h));
-    } else {
+      shuffleBytes(
+        to, row,
+        v128.load(from), v128.load(from, 16), v128.load(from, 32), v128.load(from, 48),
+        v128.load(from, 64), v128.load(from, 80), v128.load(from, 96), v128.load(from, 112),
+        m4, m2, m1,
+      );
+    } else if (!shuffleSmall(to, row, from, bytes, m4, m2, m1)) {
       for (let i: usize = 0; i < bytes >> 1; i++) transposeBytes(work + (i << 8), 16, from + (i << 4), bytes << 3);
-    }
-    for (let j: usize = 0; j < bytes; j++) {
-      transposeBits(to + (j << 3) * row, row, work + (j << 4), bytes << 4, m4, m2, m1);
+      for (let j: usize = 0; j < bytes; j++) {
+        transposeBitsAt(to + (j << 3) * row, row, work + (j << 4), bytes << 4, m4, m2, m1);
+      }
     }
     from += STEP * bytes;
   }
+}
+
+/** Shuffles 128 elements if all of them are below 256; returns whether they are. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function shuffleSmall(to: usize, row: usize, from: usize, bytes: usize, m4: v128, m2: v128, m1: v128): bool {
+  let a = words(from, 0, bytes), b = words(from, 1, bytes), any = v128.or(a, b);
+  if (isLarge(any)) return false; // of bright pixels, the first are as large as the others
+  const v0 = i8x16.narrow_i16x8_u(a, b);
+  a = words(from, 2, bytes), b = words(from, 3, bytes), any = v128.or(a, b);
+  const v1 = i8x16.narrow_i16x8_u(a, b);
+  a = words(from, 4, bytes), b = words(from, 5, bytes), any = v128.or(any, v128.or(a, b));
+  const v2 = i8x16.narrow_i16x8_u(a, b);
+  a = words(from, 6, bytes), b = words(from, 7, bytes), any = v128.or(any, v128.or(a, b));
+  const v3 = i8x16.narrow_i16x8_u(a, b);
+  a = words(from, 8, bytes), b = words(from, 9, bytes), any = v128.or(any, v128.or(a, b));
+  const v4 = i8x16.narrow_i16x8_u(a, b);
+  a = words(from, 10, bytes), b = words(from, 11, bytes), any = v128.or(any, v128.or(a, b));
+  const v5 = i8x16.narrow_i16x8_u(a, b);
+  a = words(from, 12, bytes), b = words(from, 13, bytes), any = v128.or(any, v128.or(a, b));
+  const v6 = i8x16.narrow_i16x8_u(a, b);
+  a = words(from, 14, bytes), b = words(from, 15, bytes), any = v128.or(any, v128.or(a, b));
+  const v7 = i8x16.narrow_i16x8_u(a, b);
+  if (isLarge(any)) return false;
+  shuffleBytes(to, row, v0, v1, v2, v3, v4, v5, v6, v7, m4, m2, m1);
+  const zero = i32x4.splat(0);
+  for (let j: usize = 1; j < bytes; j++) {
+    to += row << 3;
+    storeRows(to, row, zero, zero, zero, zero, zero, zero, zero, zero);
+  }
+  return true;
+}
+
+/**
+ * Group `g` of 8 elements as words of 16 bit: saturated, so that elements below 256 stay as they are and
+ * all others are not below 256 either.
+ */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function words(from: usize, g: usize, bytes: usize): v128 {
+  const at = from + (bytes << 3) * g;
+  if (bytes == 2) return v128.load(at);
+  const first = i16x8.narrow_i32x4_s(v128.load(at), v128.load(at, 16));
+  if (bytes == 4) return first;
+  // Both halves of 8 bytes became 16 bit; together they are again words of 32.
+  return i16x8.narrow_i32x4_s(first, i16x8.narrow_i32x4_s(v128.load(at, 32), v128.load(at, 48)));
+}
+
+/** Whether one of these words is 256 or more. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function isLarge(words: v128): bool {
+  return v128.any_true(v128.and(words, i16x8.splat(-256)));
+}
+
+/** The 8 bit rows of 128 bytes, 16 of each vector. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function shuffleBytes(
+  to: usize, row: usize,
+  v0: v128, v1: v128, v2: v128, v3: v128, v4: v128, v5: v128, v6: v128, v7: v128,
+  m4: v128, m2: v128, m1: v128,
+): void {
+  // As rotate does it, four times: byte gggghhh, of group g, goes to hhhgggg.
+  const a0 = low(v0, v4), a1 = high(v0, v4), a2 = low(v1, v5), a3 = high(v1, v5);
+  const a4 = low(v2, v6), a5 = high(v2, v6), a6 = low(v3, v7), a7 = high(v3, v7);
+  const b0 = low(a0, a4), b1 = high(a0, a4), b2 = low(a1, a5), b3 = high(a1, a5);
+  const b4 = low(a2, a6), b5 = high(a2, a6), b6 = low(a3, a7), b7 = high(a3, a7);
+  const c0 = low(b0, b4), c1 = high(b0, b4), c2 = low(b1, b5), c3 = high(b1, b5);
+  const c4 = low(b2, b6), c5 = high(b2, b6), c6 = low(b3, b7), c7 = high(b3, b7);
+  transposeBits(
+    to, row,
+    low(c0, c4), high(c0, c4), low(c1, c5), high(c1, c5), low(c2, c6), high(c2, c6), low(c3, c7), high(c3, c7),
+    m4, m2, m1,
+  );
 }
 
 // @ts-ignore: decorator of AssemblyScript
@@ -69,7 +150,7 @@ function unshuffleSteps(to: usize, from: usize, n: usize, bytes: usize, work: us
   const row = n >> 3;
   for (const end = from + (n / STEP << 4); from < end; from += 16) {
     for (let j: usize = 0; j < bytes; j++) {
-      transposeBits(work + (j << 4), bytes << 4, from + (j << 3) * row, row, m4, m2, m1);
+      transposeBitsAt(work + (j << 4), bytes << 4, from + (j << 3) * row, row, m4, m2, m1);
     }
     if (bytes == 1) {
       rotate(
@@ -128,14 +209,43 @@ function rotate(
   const b4 = low(a2, a6), b5 = high(a2, a6), b6 = low(a3, a7), b7 = high(a3, a7);
   const c0 = low(b0, b4), c1 = high(b0, b4), c2 = low(b1, b5), c3 = high(b1, b5);
   const c4 = low(b2, b6), c5 = high(b2, b6), c6 = low(b3, b7), c7 = high(b3, b7);
-  v128.store(to, low(c0, c4));
-  v128.store(to + stride, high(c0, c4));
-  v128.store(to + 2 * stride, low(c1, c5));
-  v128.store(to + 3 * stride, high(c1, c5));
-  v128.store(to + 4 * stride, low(c2, c6));
-  v128.store(to + 5 * stride, high(c2, c6));
-  v128.store(to + 6 * stride, low(c3, c7));
-  v128.store(to + 7 * stride, high(c3, c7));
+  storeRows(
+    to, stride,
+    low(c0, c4), high(c0, c4), low(c1, c5), high(c1, c5), low(c2, c6), high(c2, c6), low(c3, c7), high(c3, c7),
+  );
+}
+
+/** Stores 8 vectors, `stride` bytes apart. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function storeRows(
+  to: usize, stride: usize,
+  a: v128, b: v128, c: v128, d: v128, e: v128, f: v128, g: v128, h: v128,
+): void {
+  v128.store(to, a);
+  v128.store(to + stride, b);
+  v128.store(to + 2 * stride, c);
+  v128.store(to + 3 * stride, d);
+  v128.store(to + 4 * stride, e);
+  v128.store(to + 5 * stride, f);
+  v128.store(to + 6 * stride, g);
+  v128.store(to + 7 * stride, h);
+}
+
+/** transposeBits of 8 vectors in memory, `stride` bytes apart. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function transposeBitsAt(
+  to: usize, toStride: usize, from: usize, stride: usize, m4: v128, m2: v128, m1: v128,
+): void {
+  const a = v128.load(from), b = v128.load(from + stride);
+  const c = v128.load(from + 2 * stride), d = v128.load(from + 3 * stride);
+  const e = v128.load(from + 4 * stride), f = v128.load(from + 5 * stride);
+  const g = v128.load(from + 6 * stride), h = v128.load(from + 7 * stride);
+  // Of counts, the upper bytes are mostly 0.
+  const any = v128.or(v128.or(v128.or(a, b), v128.or(c, d)), v128.or(v128.or(e, f), v128.or(g, h)));
+  if (v128.any_true(any)) transposeBits(to, toStride, a, b, c, d, e, f, g, h, m4, m2, m1);
+  else storeRows(to, toStride, any, any, any, any, any, any, any, any);
 }
 
 /**
@@ -145,25 +255,9 @@ function rotate(
 // @ts-ignore: decorator of AssemblyScript
 @inline
 function transposeBits(
-  to: usize, toStride: usize, from: usize, stride: usize, m4: v128, m2: v128, m1: v128,
+  to: usize, stride: usize,
+  a: v128, b: v128, c: v128, d: v128, e: v128, f: v128, g: v128, h: v128, m4: v128, m2: v128, m1: v128,
 ): void {
-  let a = v128.load(from), b = v128.load(from + stride);
-  let c = v128.load(from + 2 * stride), d = v128.load(from + 3 * stride);
-  let e = v128.load(from + 4 * stride), f = v128.load(from + 5 * stride);
-  let g = v128.load(from + 6 * stride), h = v128.load(from + 7 * stride);
-  // Of counts, the upper bytes are mostly 0.
-  const any = v128.or(v128.or(v128.or(a, b), v128.or(c, d)), v128.or(v128.or(e, f), v128.or(g, h)));
-  if (!v128.any_true(any)) {
-    v128.store(to, any);
-    v128.store(to + toStride, any);
-    v128.store(to + 2 * toStride, any);
-    v128.store(to + 3 * toStride, any);
-    v128.store(to + 4 * toStride, any);
-    v128.store(to + 5 * toStride, any);
-    v128.store(to + 6 * toStride, any);
-    v128.store(to + 7 * toStride, any);
-    return;
-  }
   let x = exchange(a, e, 4, m4);
   e = v128.xor(e, x), a = v128.xor(a, i16x8.shl(x, 4));
   x = exchange(b, f, 4, m4);
@@ -179,21 +273,21 @@ function transposeBits(
   d = v128.xor(d, x), b = v128.xor(b, i16x8.shl(x, 2));
   x = exchange(a, b, 1, m1);
   v128.store(to, v128.xor(a, i8x16.add(x, x)));
-  v128.store(to + toStride, v128.xor(b, x));
+  v128.store(to + stride, v128.xor(b, x));
   x = exchange(c, d, 1, m1);
-  v128.store(to + 2 * toStride, v128.xor(c, i8x16.add(x, x)));
-  v128.store(to + 3 * toStride, v128.xor(d, x));
+  v128.store(to + 2 * stride, v128.xor(c, i8x16.add(x, x)));
+  v128.store(to + 3 * stride, v128.xor(d, x));
 
   x = exchange(e, g, 2, m2);
   g = v128.xor(g, x), e = v128.xor(e, i16x8.shl(x, 2));
   x = exchange(f, h, 2, m2);
   h = v128.xor(h, x), f = v128.xor(f, i16x8.shl(x, 2));
   x = exchange(e, f, 1, m1);
-  v128.store(to + 4 * toStride, v128.xor(e, i8x16.add(x, x)));
-  v128.store(to + 5 * toStride, v128.xor(f, x));
+  v128.store(to + 4 * stride, v128.xor(e, i8x16.add(x, x)));
+  v128.store(to + 5 * stride, v128.xor(f, x));
   x = exchange(g, h, 1, m1);
-  v128.store(to + 6 * toStride, v128.xor(g, i8x16.add(x, x)));
-  v128.store(to + 7 * toStride, v128.xor(h, x));
+  v128.store(to + 6 * stride, v128.xor(g, i8x16.add(x, x)));
+  v128.store(to + 7 * stride, v128.xor(h, x));
 }
 
 /** Where the upper bits of `a` and the lower bits of `b`, `shift` apart, differ. */

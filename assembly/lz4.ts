@@ -152,6 +152,24 @@ function lastLiterals(out: usize, from: usize, end: usize): usize {
   return out + n;
 }
 
+/** How many bytes from `start` on, before `end`, are 0; those up to `at` are. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function equalZeros(start: usize, at: usize, end: usize): usize {
+  while (at + 64 <= end) {
+    const any = v128.or(v128.or(v128.load(at), v128.load(at, 16)), v128.or(v128.load(at, 32), v128.load(at, 48)));
+    if (v128.any_true(any)) break;
+    at += 64;
+  }
+  while (at + 16 <= end) {
+    const zeros = i8x16.bitmask(i8x16.eq(v128.load(at), i32x4.splat(0)));
+    if (zeros != 0xffff) return at - start + ctz(~zeros);
+    at += 16;
+  }
+  while (at < end && load<u8>(at) == 0) at++;
+  return at - start;
+}
+
 /** How many bytes from `at` on, before `end`, are equal to those from `other` on. */
 // @ts-ignore: decorator of AssemblyScript
 @inline
@@ -160,10 +178,12 @@ function equalBytes(at: usize, other: usize, end: usize): usize {
   if (at + 16 <= end) { // short, mostly
     const equal = i8x16.bitmask(i8x16.eq(v128.load(at), v128.load(other)));
     if (equal != 0xffff) return ctz(~equal);
+    // Most long matches are zeros that repeat the zeros just before them.
+    if (at - other <= 16 && !v128.any_true(v128.load(at))) return equalZeros(at, at + 16, end);
     at += 16;
     other += 16;
   }
-  while (at + 64 <= end) { // zeros
+  while (at + 64 <= end) {
     const a = v128.xor(v128.load(at), v128.load(other)), b = v128.xor(v128.load(at, 16), v128.load(other, 16));
     const c = v128.xor(v128.load(at, 32), v128.load(other, 32)), d = v128.xor(v128.load(at, 48), v128.load(other, 48));
     if (v128.any_true(v128.or(v128.or(a, b), v128.or(c, d)))) break;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { gunzipSync } from "node:zlib";
 import fc from "fast-check";
@@ -186,6 +187,25 @@ Deno.test("bitshuffle() makes the same bytes as the original, and bitunshuffle()
     const rows = shuffle(bytes, elementBytes, blockElements);
     assert.equal(fnv1a64(rows), shuffledFnv1a64);
     assert.deepEqual(shuffle(rows, elementBytes, blockElements, true), bytes);
+  }
+});
+
+Deno.test("bitshuffle() puts each bit of each element in its place, among small elements", () => {
+  const elements = 128; // a step of the kernel, which takes a short cut where all are below 256
+  for (const elementBytes of [1, 2, 4, 8] as const) {
+    const small = make({ kind: "counts", seed: 3 }, elements, elementBytes);
+    const rows = shuffled(small, elementBytes, elements);
+    for (let e = 0; e < elements; e++) {
+      for (let bit = 0; bit < 8 * elementBytes; bit++) {
+        const byte = e * elementBytes + (bit >> 3), at = bit * elements / 8 + (e >> 3);
+        small[byte]! ^= 1 << (bit & 7);
+        rows[at]! ^= 1 << (e & 7);
+        const same = Buffer.compare(shuffle(small, elementBytes, elements), rows) === 0;
+        assert.ok(same, `bit ${bit} of element ${e} of ${elementBytes} bytes`);
+        small[byte]! ^= 1 << (bit & 7);
+        rows[at]! ^= 1 << (e & 7);
+      }
+    }
   }
 });
 
