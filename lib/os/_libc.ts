@@ -89,7 +89,6 @@ const SYMBOLS = {
   getgroups_thread: { name: "syscall", parameters: ["i64", "i64", "buffer"], result: "i64" },
   setgroups_thread: { name: "syscall", parameters: ["i64", "i64", "buffer"], result: "i64" },
   sched_setaffinity: { parameters: ["i32", "usize", "buffer"], result: "i32" },
-  getrusage: { parameters: ["i32", "buffer"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];

@@ -37,6 +37,18 @@ Deno.test("pinThread() says EINVAL for a CPU that this machine lacks", () => {
   });
 });
 
+Deno.test("cpuTimeMicroseconds() tells less time than the kernel's tick", () => {
+  for (const who of ["thread", "process"] as const) {
+    let step = Infinity;
+    for (let i = 0, last = cpuTimeMicroseconds(who); i < 1000; i++) {
+      const now = cpuTimeMicroseconds(who);
+      if (now > last) step = Math.min(step, now - last);
+      last = now;
+    }
+    ok(step < 100, `the shortest step of the ${who}'s time is ${step} µs, expected less than 100`);
+  }
+});
+
 Deno.test("cpuTimeMicroseconds() grows while this thread works", () => {
   const thread = cpuTimeMicroseconds("thread");
   const process = cpuTimeMicroseconds("process");
