@@ -70,6 +70,36 @@ Deno.test("a run of a range of ids has these images, also when its ends never co
   assert.equal(file.attributes["missing_image_ids"], "20-21, 26-28");
 });
 
+Deno.test("a range that is in the ring already, and one that has been overwritten in part", async () => {
+  await using pipeline = await Pipeline.start(jungfrauConfig(1), { imageSlots: 16 });
+  using detector = new TestDetector(pipeline.config);
+  detector.send(0, 24);
+  await pipeline.images(25);
+  const oldest = 25 - 16;
+  const write = async (name: string, from: number, to: number): ReturnType<Pipeline["ended"]> => {
+    const output_file = pipeline.path(name);
+    await pipeline.client.writeAsync({ output_file, start_image_id: from, stop_image_id: to });
+    return await pipeline.ended();
+  };
+  const ids = Array.from({ length: 20 - oldest + 1 }, (_, i) => oldest + i);
+  const whole = await write("whole.h5", oldest, 20);
+  assert.equal(whole.acquisition.message, "Completed.");
+  assertImages(await readWithH5py(pipeline.path("whole.h5")), detector, ids);
+
+  const part = await write("part.h5", oldest - 3, 20);
+  assert.match(
+    part.acquisition.message,
+    new RegExp(`^ERROR: 3 images were lost: .*missing ids: ${oldest - 3}-${oldest - 1}\\)`),
+  );
+  assert.deepEqual([part.acquisition.stats.n_lost, part.acquisition.stats.n_missing], [3, 0]);
+  const file = await readWithH5py(pipeline.path("part.h5"));
+  assertImages(file, detector, ids);
+  assert.equal(file.attributes["missing_image_ids"], `${oldest - 3}-${oldest - 1}`);
+
+  const gone = await write("gone.h5", 0, 3);
+  assert.match(gone.acquisition.message, /^ERROR: 4 images were lost: .*missing ids: 0-3\)/);
+});
+
 Deno.test("a run without a number goes on until it is stopped", async () => {
   await using pipeline = await Pipeline.start(jungfrauConfig(1));
   using detector = new TestDetector(pipeline.config);

@@ -234,6 +234,16 @@ Deno.test("a range of pulse ids: what comes before and after it is not in the fi
   const outcome = await asker.wait(id, END);
   strictEqual(outcome.status, "request_success", String(last(outcome)));
   deepStrictEqual(imageIds(await readWithH5py(path)), ids.slice(2, 5));
+
+  // All of it is in the ring by now.
+  const again = pipeline.path("range_again.h5");
+  const past = await asker.request(TAG, {
+    output_file: again,
+    start_pulse_id: ids[1],
+    stop_pulse_id: ids[6],
+  }, END);
+  strictEqual(past.status, "request_success", String(last(past)));
+  deepStrictEqual(imageIds(await readWithH5py(again)), ids.slice(1));
 });
 
 Deno.test("requests that are not for this agent fail with what to do", async () => {

@@ -23,6 +23,9 @@ import { NOTHING_SEEN, see } from "./missing_images.ts";
 import { missingIds, missingImages, outcomeOf } from "./status.ts";
 import { REASON_FILE_OPEN, REASON_NO_FILE, REASON_OVERWRITTEN } from "./writer_reasons.ts";
 
+/** So many ids of overwritten images are remembered. */
+const MOST_OVERWRITTEN_IDS = 100;
+
 /** What an event did. */
 export interface Transition {
   /** The state after the event. */
@@ -303,7 +306,7 @@ function onRecorded(
   const next: Run = answer.ok
     ? { ...counted, completed: counted.completed + 1 }
     : overwritten
-    ? { ...counted, overwritten: counted.overwritten + 1 }
+    ? withOverwritten(counted, answer)
     : { ...counted, failure: run.failure ?? writeFailure(answer) };
   if (!answer.ok && !overwritten && state.phase !== "closing") return close(state, next, now);
   if (state.phase !== "recording") {
@@ -442,6 +445,7 @@ function newRun(request: StartRequest, now: Instant): Run {
     completed: 0,
     skipped: 0,
     overwritten: 0,
+    overwrittenIds: [],
     answered: 0,
     acknowledges: false,
     interrupted: false,
@@ -508,6 +512,17 @@ function writeFailure(answer: WriterAnswer): string {
 
 function restartMessage(run: Run): string {
   return `the file writer restarted during the acquisition; ${safeImages(run)}`;
+}
+
+/** Of images that are lost one by one, the first are remembered. */
+function withOverwritten(run: Run, { imageId }: WriterAnswer): Run {
+  const { overwritten, overwrittenIds: ids } = run;
+  const isNew = imageId !== undefined && ids.length < MOST_OVERWRITTEN_IDS;
+  return {
+    ...run,
+    overwritten: overwritten + 1,
+    overwrittenIds: isNew ? [...ids, imageId] : ids,
+  };
 }
 
 /** What readers of the file see only grows. */

@@ -449,6 +449,30 @@ Deno.test("transition() counts as lost only what can be of the range", () => {
   assert.equal(behind.state.phase, "flushing");
 });
 
+Deno.test("transition() names the ids of a range that were overwritten, before the request and after it", () => {
+  const range = { startImageId: 100n, stopImageId: 106n };
+  const driver = reach(
+    start(0, range),
+    yes("create_file"),
+    image(3, 103n),
+    ...images(104, 105, 106),
+  );
+  driver.feed(
+    {
+      kind: "answer",
+      answer: { ok: false, reason: REASON_OVERWRITTEN, action: "record_image", imageId: 103n },
+    },
+    yes("record_image"),
+    yes("record_image"),
+  );
+  driver.feed(yes("record_image"), yes("confirm_last_image", 3), yes("close_file"));
+  assert.deepEqual([driver.acquisition.stats.nLost, driver.acquisition.stats.nMissing], [4, 0]);
+  assert.match(
+    driver.acquisition.message,
+    /^ERROR: 4 images were lost: overwritten .* on file \(missing ids: 100-103\)\. 3 images are in/,
+  );
+});
+
 Deno.test("transition() tells the file how its run ended", () => {
   const driver = reach(start(9), yes("create_file"), ...images(1, 2, 5), stop);
   driver.feed(yes("record_image"), yes("record_image"), yes("record_image"));

@@ -65,15 +65,43 @@ export function missingCount(seen: SeenImages, range: ImageIdRange = {}): number
     .reduce((sum, { count }) => sum + Number(count), Number(seen.untold));
 }
 
-/** The missing ids as `12, 15-17`, shortened where they are many; empty when none is known of. */
-export function missingText(seen: SeenImages, range: ImageIdRange = {}): string {
+/**
+ * The missing ids as `12, 15-17`, shortened where they are many; empty when none is known of.
+ *
+ * @param lost Ids of images that were seen, and are missing all the same.
+ */
+export function missingText(
+  seen: SeenImages,
+  range: ImageIdRange = {},
+  lost: readonly bigint[] = [],
+): string {
   let text = "";
-  for (const { from, to } of missingRanges(seen, range)) {
+  for (const { from, to } of withLost(missingRanges(seen, range), lost, seen.step)) {
     const next = from === to ? `${from}` : `${from}-${to}`;
     if (text.length + next.length > MOST_TEXT) return `${text}, …`;
     text += text === "" ? next : `, ${next}`;
   }
   return seen.untold > 0n ? `${text}, …` : text;
+}
+
+/** Ids from one to another. */
+interface IdRange {
+  from: bigint;
+  to: bigint;
+}
+
+/** Puts single ids between ranges, and joins what follows each other. */
+function withLost(ranges: IdRange[], lost: readonly bigint[], step = 1n): IdRange[] {
+  if (lost.length === 0) return ranges;
+  const sorted = [...ranges, ...lost.map((id) => ({ from: id, to: id }))]
+    .sort((a, b) => a.from < b.from ? -1 : 1);
+  const joined: IdRange[] = [];
+  for (const { from, to } of sorted) {
+    const last = joined.at(-1);
+    if (last !== undefined && last.to + step === from) last.to = to;
+    else joined.push({ from, to });
+  }
+  return joined;
 }
 
 function missingRanges(

@@ -127,9 +127,9 @@ export function missingImages(run: Run): number {
   return Math.max(0, missingCount(run.seen, rangeSoFar(run)) - run.skipped, notThere);
 }
 
-/** The ids that never came, in words. */
+/** The ids that never came, and those that were lost one by one, in words. */
 export function missingIds(run: Run): string {
-  return missingText(run.seen, rangeSoFar(run));
+  return missingText(run.seen, rangeSoFar(run), run.overwrittenIds);
 }
 
 /** The ids that are to be there by now. */
@@ -172,10 +172,11 @@ function absence(run: Run): string {
 function loss(run: Run): string {
   const lost = lostImages(run);
   if (lost === 0) return "";
-  const { nImages, outputFile } = run.request;
+  const { cutShort, request: { nImages, outputFile } } = run;
+  const ids = cutShort === undefined ? missingIds(run) : ""; // else told already
   return `${lost} ${nImages > 0 ? `of ${nImages} ` : ""}images were lost: overwritten ` +
-    `in the image ring before they were on file. ${run.completed} images are in ` +
-    `${outputFile}. Use a faster disk, a lower frame rate or a larger ring (--ram).`;
+    `in the image ring before they were on file${ids === "" ? "" : ` (missing ids: ${ids})`}. ` +
+    `${run.completed} images are in ${outputFile}. Use a faster disk, a lower frame rate or a larger ring (--ram).`;
 }
 
 const NO_ACQUISITION: AcquisitionStatus = {

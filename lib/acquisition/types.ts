@@ -113,7 +113,7 @@ export type AcquisitionEffect =
   | { readonly kind: "send"; readonly command: WriterCommand }
   /** Forget commands not delivered yet: the writer they were for is gone. */
   | { readonly kind: "drop_unsent" }
-  /** Follow the image ring from the next image published on. */
+  /** Follow the image ring from the next image published on, or from the first id of the run's range. */
   | { readonly kind: "start_images" }
   | { readonly kind: "stop_images" }
   /** The start is under way: the file exists and images are taken. */
@@ -167,6 +167,8 @@ export interface Run {
   readonly skipped: number;
   /** Requested images that were overwritten in the ring before the writer got to them. */
   readonly overwritten: number;
+  /** Ids of the first of these. */
+  readonly overwrittenIds: readonly bigint[];
   /** Images the writer was told to record and answered for, one way or the other. */
   readonly answered: number;
   /** The writer answers each record_image. */

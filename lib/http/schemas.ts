@@ -67,7 +67,9 @@ export const writeRequestSchema = z.looseObject({
     type: "integer",
     format: "uint64",
     minimum: 0,
-    description: "Ours: images with smaller ids are left alone. Default: the next image counts.",
+    description:
+      "Ours: images with smaller ids are left alone; those of the range that are in the image " +
+      "ring already count. Default: the next image is the first.",
   }),
   stop_image_id: uint64.optional().meta({
     type: "integer",

@@ -59,6 +59,7 @@
  */
 export type { File } from "../os/mod.ts";
 export * from "./errors.ts";
+export * from "./find_image.ts";
 export * from "./fit_rings.ts";
 export * from "./foreign_ring.ts";
 export * from "./remove_rings.ts";

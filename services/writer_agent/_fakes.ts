@@ -52,6 +52,8 @@ export class FakeWriter implements WriterPort {
 /** Images that a test publishes. */
 export class FakeImages implements ImageSource {
   slots: number | undefined = 8;
+  /** Where the last sequence was to begin. */
+  from: bigint | undefined;
   /** Images handed out. */
   taken = 0;
   #queue: RingImage[] = [];
@@ -84,7 +86,8 @@ export class FakeImages implements ImageSource {
     this.#wake?.();
   }
 
-  follow(signal: AbortSignal): AsyncIterable<RingImage> {
+  follow(signal: AbortSignal, startImageId?: bigint): AsyncIterable<RingImage> {
+    this.from = startImageId;
     this.#queue = [];
     this.#next = 0;
     return this.#images(signal);

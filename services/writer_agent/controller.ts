@@ -180,7 +180,8 @@ export class AcquisitionController {
     let inTurn = 0;
     try {
       // The call itself marks the place: before the first await.
-      for await (const image of this.#options.images.follow(signal)) {
+      const from = this.#state.run?.request.startImageId;
+      for await (const image of this.#options.images.follow(signal, from)) {
         await this.#options.writer.drained();
         while (!signal.aborted && !canTakeImage(this.#state, this.#limits())) {
           await new Promise<void>((resolve) => this.#capacity = resolve);

@@ -43,6 +43,17 @@ Deno.test("AcquisitionController writes the images published after the start", a
   assert.deepEqual(controller.totals, { images: 3n, bytes: 36n });
 });
 
+Deno.test("AcquisitionController asks for images from the first id of the range on", async () => {
+  using world = setUp();
+  const { controller, images } = world;
+  const outcome = await controller.start({ ...request(1), startImageId: 7n });
+  assert.ok(outcome.ok);
+  assert.equal(images.from, 7n);
+  await controller.stop();
+  assert.ok((await controller.start(request(1))).ok);
+  assert.equal(images.from, undefined);
+});
+
 Deno.test("AcquisitionController refuses a second start and leaves the first alone", async () => {
   using world = setUp();
   const { controller, images } = world;

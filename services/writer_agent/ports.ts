@@ -31,8 +31,10 @@ export interface ImageSource {
    * All images published from this very call on, in order.
    *
    * @param signal Ends the sequence.
+   * @param startImageId Those with this id or a later one that are in the ring already come first. The first image
+   * tells how many of them have been overwritten.
    */
-  follow(signal: AbortSignal): AsyncIterable<RingImage>;
+  follow(signal: AbortSignal, startImageId?: bigint): AsyncIterable<RingImage>;
   /** Slots of the image ring; undefined as long as there is none. */
   readonly slots: number | undefined;
 }

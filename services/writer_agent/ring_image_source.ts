@@ -14,6 +14,7 @@ import {
   imageStreamAddress,
 } from "../../lib/protocol/mod.ts";
 import {
+  findImage,
   indexMemoryBytes,
   indexPath,
   RingFollower,
@@ -68,13 +69,19 @@ export class RingImageSource implements ImageSource, Disposable {
     return this.#reader?.slots;
   }
 
-  follow(signal: AbortSignal): AsyncIterable<RingImage> {
+  follow(signal: AbortSignal, startImageId?: bigint): AsyncIterable<RingImage> {
     while (this.#bell.tryReceive() !== undefined); // images of before
     this.#attach();
-    const entries = this.#reader === undefined
-      ? undefined
-      : new Entries(new RingFollower(this.#reader), this.#losses, "from now on");
+    const entries = this.#reader && this.#entriesFrom(this.#reader, startImageId);
     return this.#images(signal, entries);
+  }
+
+  #entriesFrom(reader: RingReader, startImageId: bigint | undefined): Entries {
+    if (startImageId === undefined) {
+      return new Entries(new RingFollower(reader), this.#losses, "from now on");
+    }
+    const { entry, overwritten } = findImage(reader, startImageId);
+    return new Entries(new RingFollower(reader, entry), this.#losses, "from now on", overwritten);
   }
 
   /** Detaches. */
@@ -188,18 +195,23 @@ class Entries {
   readonly #losses: readonly TransformCounter[];
   /** Losses that were told of. */
   #lost: bigint;
+  /** Images before the first that are still to be told of as skipped. */
+  #before: bigint;
 
   /**
    * @param losses Counters of the ring whose images are missing in it.
    * @param since Whose losses to tell.
+   * @param before Images before the first that are wanted, and gone.
    */
   constructor(
     follower: RingFollower,
     losses: readonly TransformCounter[],
     since: "all" | "from now on",
+    before = 0n,
   ) {
     this.#follower = follower;
     this.#losses = losses;
+    this.#before = before;
     this.#lost = since === "all" ? 0n : this.#countLost();
   }
 
@@ -214,8 +226,9 @@ class Entries {
       const record = this.#follower.next();
       if (record === undefined) return;
       const lost = this.#countLost();
-      const skipped = this.#follower.overruns - before + lost - this.#lost;
+      const skipped = this.#before + this.#follower.overruns - before + lost - this.#lost;
       this.#lost = lost;
+      this.#before = 0n;
       yield {
         entry: record.entry,
         metadata: decodeImageMetadata(record.metadata),

@@ -11,7 +11,7 @@ interface World {
   /** Starts an assembler; ends when the test does. */
   assembler: (without?: Without) => FakeAssembler;
   /** Collects what a sequence gives. */
-  follow: () => RingImage[];
+  follow: (startImageId?: bigint) => RingImage[];
 }
 
 async function withSource(
@@ -29,9 +29,9 @@ async function withSource(
       source,
       assembler: (without) =>
         cleanup.use(new FakeAssembler(detector, ipcFolder, SLOTS, without, suffix)),
-      follow: () => {
+      follow: (startImageId) => {
         const images: RingImage[] = [];
-        const sequence = source.follow(controller.signal);
+        const sequence = source.follow(controller.signal, startImageId);
         sequences.push(collect(sequence, images));
         return images;
       },
@@ -87,6 +87,27 @@ Deno.test("RingImageSource says how many images were overwritten before it looke
     const skipped = images.reduce((sum, image) => sum + image.skipped, 0);
     assert.equal(skipped + images.length, 100);
     assert.ok(skipped >= 100 - SLOTS);
+  });
+});
+
+Deno.test("RingImageSource begins with images of a range that are in the ring, and says how many are not", async () => {
+  await withSource(async ({ assembler, follow }) => {
+    const writer = assembler();
+    const published = times(SLOTS + 4, () => writer.publish());
+    const [early, inside, future] = [published[1]!, published[10]!, published.at(-1)! + 2n].map(
+      follow,
+    );
+    published.push(...times(3, () => writer.publish()));
+    await until("inside", () => ids(inside!).at(-1) === published.at(-1));
+    assert.deepEqual(ids(inside!), published.slice(10));
+    assert.ok(inside!.every(({ skipped }) => skipped === 0));
+    await until("early", () => ids(early!).at(-1) === published.at(-1));
+    // Three were gone at the request; of the rest, the follower may have lost some to the last three.
+    assert.ok(early![0]!.skipped >= 3);
+    const skipped = early!.reduce((sum, image) => sum + image.skipped, 0);
+    assert.equal(skipped + early!.length, published.length - 1);
+    await until("future", () => ids(future!).at(-1) === published.at(-1));
+    assert.deepEqual(ids(future!), published.slice(-3)); // the machine leaves the smaller ones alone
   });
 });
 
