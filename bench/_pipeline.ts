@@ -8,7 +8,12 @@ import { type DetectorConfig, parseConfig } from "../lib/config/mod.ts";
 import { detectorFor } from "../lib/detector/mod.ts";
 import { frameRingName, imageRingName } from "../lib/protocol/mod.ts";
 import { removeRings } from "../lib/ring/mod.ts";
-import { permissionsFor, programCall, type ServiceName } from "../lib/service/mod.ts";
+import {
+  permissionsFor,
+  programCall,
+  type ServiceCommand,
+  type ServiceName,
+} from "../lib/service/mod.ts";
 import { benchConfigJson, type BenchDetector } from "./_config.ts";
 import { benchFolder, benchName } from "./_names.ts";
 import { readyLine, type Running, start } from "./_run.ts";
@@ -84,25 +89,29 @@ export class Pipeline implements AsyncDisposable {
     args: readonly string[] = [],
     options: { cpu?: number | undefined; apiPort?: number } = {},
   ): Running {
-    const { cpu, apiPort = 5000 } = options;
+    const { cpu, apiPort } = options;
+    const command = this.command(service, args, apiPort);
+    const { program, args: call } = programCall(command);
+    const running = start({ path: program, args: call }, { cpu, env: { ...command.env } });
+    this.#services.push(running);
+    return running;
+  }
+
+  /** A service as a supervisor is told of it. */
+  command(service: ServiceName, args: readonly string[] = [], apiPort = 5000): ServiceCommand {
     const permissions = permissionsFor(service, this.config, {
       root: ROOT,
       configPath: this.#configPath,
       dataRoots: [this.folder],
       apiPort,
     });
-    const { program, args: call } = programCall({
+    return {
       name: service,
       main: new URL(`../services/${service}/main.ts`, import.meta.url),
       args: [this.#configPath, ...args],
       permissions,
-    });
-    const running = start({ path: program, args: call }, {
-      cpu,
       env: { STD_DAQ_IPC_DIR: this.folder },
-    });
-    this.#services.push(running);
-    return running;
+    };
   }
 
   /** The account now. */
@@ -128,11 +137,16 @@ export class Pipeline implements AsyncDisposable {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const service of this.#services.reverse()) await service.stop().catch(() => {});
+  /** Removes the rings; those that a service holds stay. */
+  removeRings(): void {
     const { detector_name, n_modules } = this.config;
     for (let i = 0; i < n_modules; i++) removeRings([frameRingName(detector_name, i)]);
     removeRings([imageRingName(detector_name)]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const service of this.#services.reverse()) await service.stop().catch(() => {});
+    this.removeRings();
     await Deno.remove(this.folder, { recursive: true });
   }
 }

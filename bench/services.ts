@@ -5,7 +5,7 @@
  */
 import { imageBytes } from "../lib/config/mod.ts";
 import { detectorFor } from "../lib/detector/mod.ts";
-import type { ServiceName } from "../lib/service/mod.ts";
+import { type ServiceName, Supervisor } from "../lib/service/mod.ts";
 import type { BenchDetector } from "./_config.ts";
 import { type Figure, median } from "./_figure.ts";
 import { Pipeline } from "./_pipeline.ts";
@@ -14,29 +14,68 @@ import { freePort, readyLine } from "./_run.ts";
 
 /** Measures; `rounds` starts of each service. */
 export async function services(rounds: number): Promise<Figure[]> {
-  return [...await starts(rounds), ...await costs()];
+  return [...await starts(rounds), ...await deployments(rounds), ...await costs()];
+}
+
+/** A service, and its arguments besides the config. */
+type Call = readonly [ServiceName, (folder: string) => string[]];
+
+/** The services of a pipeline, in the order of their start. */
+function pipelineCalls(apiPort: number): readonly Call[] {
+  return [
+    ["std_udp_recv", () => []],
+    ["std_assembler", () => []],
+    ["std_h5_writer", (folder) => ["0", "--data-root", folder]],
+    ["writer_agent", (folder) => ["--port", String(apiPort), "--data-root", folder]],
+  ];
+}
+
+/** The smallest detector there is. */
+const ONE_MODULE = { type: "jungfrau-raw", modules: 1, slots: 16 } as const;
+
+/** All services go over to another config, as `daq run` has them do it: when are they ready again? */
+async function deployments(rounds: number): Promise<Figure[]> {
+  const apiPort = freePort();
+  await using pipeline = await Pipeline.make({ ...ONE_MODULE, port: freePort() });
+  await using supervisor = new Supervisor();
+  const commands = pipelineCalls(apiPort).map(([service, args]) =>
+    pipeline.command(service, args(pipeline.folder), apiPort)
+  );
+  for (const command of commands) await supervisor.start(command);
+  const total: number[] = [], away: number[] = [];
+  for (let i = 0; i < rounds; i++) {
+    const begin = performance.now();
+    const all = new Set(commands.map(({ name }) => name));
+    const { awayMs } = await supervisor.update(commands, all, () => pipeline.removeRings());
+    total.push((performance.now() - begin) / 1e3);
+    away.push(awayMs / 1e3);
+  }
+  const figure = (name: string, seconds: readonly number[], note: string): Figure => ({
+    row: "services",
+    name: `deployment of a config, ${name}`,
+    unit: "s",
+    ours: median(seconds),
+    floor: { of: "value", sense: "at most", limit: 2 },
+    note: `${note}; longest of ${rounds} ${Math.max(...seconds).toFixed(2)} s`,
+  });
+  return [
+    figure("ready again", away, "all four services; from the stop of the first"),
+    figure("from its file to ready again", total, "besides, the new ones load while the old work"),
+  ];
 }
 
 /** Time to the ready line, and memory of its own at that moment. */
 async function starts(rounds: number): Promise<Figure[]> {
   const apiPort = freePort();
-  const SERVICES: readonly [ServiceName, (folder: string) => string[]][] = [
-    ["std_udp_recv", () => []],
-    ["std_assembler", () => []],
-    ["std_h5_writer", (folder) => ["0", "--data-root", folder]],
-    ["writer_agent", (folder) => ["--port", String(apiPort), "--data-root", folder]],
+  const calls: readonly Call[] = [
+    ...pipelineCalls(apiPort),
     ["udp_simulator", () => ["--rate", "1"]],
   ];
   const figures: Figure[] = [];
-  for (const [service, args] of SERVICES) {
+  for (const [service, args] of calls) {
     const times: number[] = [], memory: number[] = [];
     for (let i = 0; i < rounds; i++) {
-      await using pipeline = await Pipeline.make({
-        type: "jungfrau-raw",
-        modules: 1,
-        port: freePort(),
-        slots: 16,
-      });
+      await using pipeline = await Pipeline.make({ ...ONE_MODULE, port: freePort() });
       const begin = performance.now();
       const running = await pipeline.start(service, args(pipeline.folder), { apiPort });
       times.push(performance.now() - begin);

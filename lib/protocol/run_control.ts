@@ -21,6 +21,8 @@ export interface RunState {
   readonly services: Readonly<Record<string, string>>;
   /** The services that `apply` has started again. */
   readonly restarted: readonly string[];
+  /** From the stop of the first of them until all were ready again, ms. */
+  readonly away_ms: number;
 }
 
 /** An answer. */
@@ -37,6 +39,7 @@ const answerSchema = z.discriminatedUnion("status", [
       acquiring: z.boolean(),
       services: z.record(z.string(), z.string()),
       restarted: z.array(z.string()),
+      away_ms: z.number().nonnegative(),
     }),
   }),
   z.object({ status: z.literal("error"), message: z.string() }),

@@ -12,7 +12,10 @@ Deno.test("questions to daq run and its answers survive the way", () => {
   deepStrictEqual(decodeRunRequest(encodeRunMessage(request)), request);
   const answers: RunAnswer[] = [
     { status: "error", message: "no" },
-    { status: "ok", run: { acquiring: true, services: { a: "ready" }, restarted: ["a"] } },
+    {
+      status: "ok",
+      run: { acquiring: true, services: { a: "ready" }, restarted: ["a"], away_ms: 1.5 },
+    },
   ];
   for (const answer of answers) deepStrictEqual(decodeRunAnswer(encodeRunMessage(answer)), answer);
 });

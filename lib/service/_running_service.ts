@@ -12,9 +12,15 @@ import { parentGone } from "./exit_with_parent.ts";
 import { type HealthReport, serveHealth } from "./health.ts";
 import { flushLimited } from "./limited.ts";
 import { configureLogging, type Logger, logText, type LogThreshold } from "./logging.ts";
-import type { ReadyLine, ServiceContext, Stats } from "./service.ts";
+import type { LoadedLine, ReadyLine, ServiceContext, Stats } from "./service.ts";
 import type { ServiceProgram } from "./service_program.ts";
-import { type DataWorker, type DataWorkerOptions, startDataWorker } from "./start_data_worker.ts";
+import {
+  type DataWorker,
+  type DataWorkerOptions,
+  loadDataWorker,
+  type LoadedWorker,
+  startDataWorker,
+} from "./start_data_worker.ts";
 import { StatusReporter } from "./status_reporter.ts";
 import { StopStack } from "./stop_stack.ts";
 
@@ -37,6 +43,9 @@ export class RunningService {
   readonly #stats: (() => Stats)[] = [];
   readonly #checks = new Map<string, () => string | null>();
   readonly #logger: Logger;
+  /** Workers that are loaded and have no work yet, by their module. */
+  readonly #loaded = new Map<string, LoadedWorker>();
+  readonly #word = Promise.withResolvers<void>();
   #isReady = false;
   #failure: { error: unknown } | undefined;
   #ending: Promise<never> | undefined;
@@ -108,9 +117,15 @@ export class RunningService {
     }
   }
 
-  /** Listens to signals, and serves the health port. */
-  open(): void {
+  /**
+   * Listens to signals and, when the supervisor has given its word if it is to be waited for, serves the health
+   * port.
+   *
+   * @param workers Modules of data workers, which are loaded before that word.
+   */
+  async open(workers: readonly URL[]): Promise<void> {
     this.#listen();
+    if (this.#options.standBy) await this.#standBy(workers);
     this.#serveHealth();
   }
 
@@ -136,6 +151,16 @@ export class RunningService {
     const code = exitCodeOf(error);
     logFailure(this.#logger, error, code);
     Deno.exit(code);
+  }
+
+  /** Does all that does not touch what another process of this service may still hold, and waits for its end. */
+  async #standBy(workers: readonly URL[]): Promise<void> {
+    for (const url of workers) this.#loaded.set(url.href, loadDataWorker(url, "stands by"));
+    await Promise.all([...this.#loaded.values()].map(({ loaded }) => loaded));
+    const line: LoadedLine = { event: "loaded", service: this.name, pid: Deno.pid };
+    writeStdout(JSON.stringify(line) + "\n");
+    await Promise.race([this.#word.promise, this.context.stopped]);
+    this.context.signal.throwIfAborted();
   }
 
   #configureLogging(level: LogThreshold): Logger {
@@ -173,7 +198,9 @@ export class RunningService {
         this.#stop(name);
       });
     }
-    if (this.#options.exitWithParent) parentGone().then(() => this.#stop("parent gone"));
+    if (this.#options.exitWithParent) {
+      parentGone(() => this.#word.resolve()).then(() => this.#stop("parent gone"));
+    }
     globalThis.addEventListener("unhandledrejection", (event) => {
       event.preventDefault();
       this.#fail(event.reason);
@@ -202,6 +229,8 @@ export class RunningService {
   #ready(info: Record<string, unknown>): void {
     if (this.#isReady || this.context.signal.aborted) return;
     this.#isReady = true;
+    for (const { worker } of this.#loaded.values()) worker.terminate(); // nobody wanted them
+    this.#loaded.clear();
     const line: ReadyLine = { ...info, event: "ready", service: this.name, pid: Deno.pid };
     writeStdout(JSON.stringify(line, (_key, v) => typeof v === "bigint" ? Number(v) : v) + "\n");
     this.#logger.info("ready", info);
@@ -212,7 +241,10 @@ export class RunningService {
     url: URL,
     options: DataWorkerOptions<Counter>,
   ): DataWorker<Counter> {
+    const loaded = this.#loaded.get(url.href);
+    this.#loaded.delete(url.href);
     const worker = startDataWorker(url, {
+      ...(loaded && { loaded }),
       onLog: (level, message, properties) =>
         logText(this.#logger, level, message, { worker: options.name, ...properties }),
       ...options,

@@ -189,7 +189,7 @@ interface SetUp {
 
 /** From signals to the status in Redis. */
 async function setUp(service: RunningService, spec: Spec, line: CommandLine): Promise<SetUp> {
-  service.open();
+  await service.open(spec.workers ?? []);
   const redis = service.redis();
   // Loaded only where Redis is named.
   const registry = redis && await (await import("../store/mod.ts")).ServiceRegistry.open(redis);

@@ -27,6 +27,16 @@ export interface ReadyLine {
   [info: string]: unknown;
 }
 
+/** The line on stdout that tells a supervisor that a service has loaded what it needs and stands by. */
+export interface LoadedLine {
+  /** What the line says. */
+  event: "loaded";
+  /** The service's name. */
+  service: string;
+  /** Its process. */
+  pid: number;
+}
+
 /** What every service is given. */
 export interface ServiceContext<Args, Options> {
   /** `--service-name`, SERVICE_NAME, or the spec's name. */
@@ -132,6 +142,8 @@ export interface SpecBase {
   summary: string;
   /** Default `background`. */
   kind?: ServiceKind;
+  /** Modules of its data workers: one of each is loaded while the service stands by for another's end. */
+  workers?: readonly URL[];
 }
 
 /** The set-up of a service of a detector: its first argument is the detector config. */

@@ -32,6 +32,9 @@ export interface ProgramCall {
   args: string[];
 }
 
+/** Tells a service to load what it needs and then to wait for a word on stdin. */
+export const STAND_BY = "--stand-by";
+
 /**
  * The program call that starts a service as this process's child: `deno run` with exactly its permissions,
  * or, from a compiled binary, the sibling binary beside it.

@@ -24,6 +24,8 @@ export function serviceProgram(name: string, summary: string) {
     .option("--health-port <port>", "serve GET /health on 127.0.0.1 (needs --allow-net)", parsePort)
     .option("--redis <url>", "config and status in Redis (env: REDIS_URL, REDIS_HOST, REDIS_PORT)")
     .option("--exit-with-parent", "stop when stdin is closed: a supervisor sets it")
+    // For supervisors alone: with --exit-with-parent, load everything and wait for a word on stdin.
+    .addOption(new Option("--stand-by").hideHelp())
     .exitOverride()
     .configureOutput({ getOutHasColors: () => false, getErrHasColors: () => false });
 }

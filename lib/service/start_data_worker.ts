@@ -15,6 +15,42 @@ export interface DataWorkerOptions<Counter extends string = string> {
   onLog?: (level: LogLevel, message: string, properties: Record<string, unknown>) => void;
   /** How long {@link DataWorker.stop} waits before it terminates the worker, ms. Default 5000. */
   stopTimeoutMs?: number;
+  /** A Worker that has the module already. Default: a new one. */
+  loaded?: LoadedWorker;
+}
+
+/** A Worker whose module is loaded, or will soon be, and that has nothing to do yet. */
+export interface LoadedWorker {
+  /** The Worker. */
+  readonly worker: Worker;
+  /** Resolves when it is loaded; rejects with the module's error. */
+  readonly loaded: Promise<void>;
+}
+
+/**
+ * Loads a data worker ahead of its work.
+ *
+ * @param url Its module, which calls `runDataWorker`.
+ * @param name For the runtime's own messages.
+ */
+export function loadDataWorker(url: URL, name: string): LoadedWorker {
+  const worker = new Worker(url, { type: "module", name });
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  promise.catch(() => {}); // whoever starts it cares
+  worker.addEventListener("message", ({ data }: MessageEvent<WorkerMessage>) => {
+    if (data.type === "loaded") resolve();
+  });
+  worker.addEventListener("error", (event) => {
+    event.preventDefault();
+    reject(describeEvent(event));
+  });
+  return { worker, loaded: promise };
+}
+
+function describeEvent(event: ErrorEvent): Error {
+  const error = new Error(event.message || "its module could not be loaded");
+  error.stack = `${error.message}\n    at ${event.filename}:${event.lineno}:${event.colno}`;
+  return error;
 }
 
 /** A running data worker, seen from the main thread. */
@@ -45,6 +81,7 @@ export function startDataWorker<Counter extends string>(
   options: DataWorkerOptions<Counter>,
 ): DataWorker<Counter> {
   const { name, init, counters: names, onLog, stopTimeoutMs = 5_000 } = options;
+  const { worker, loaded } = options.loaded ?? loadDataWorker(url, name);
   const control = ControlBlock.create(names.length);
   const ready = Promise.withResolvers<unknown>();
   const ended = Promise.withResolvers<void>();
@@ -52,8 +89,6 @@ export function startDataWorker<Counter extends string>(
   const over = Promise.withResolvers<void>();
   // Whoever cares awaits them; a rejection that nobody awaits must not end the process by itself.
   for (const { promise } of [ready, failed]) promise.catch(() => {});
-
-  const worker = new Worker(url, { type: "module", name });
 
   function fail(cause: Error): void {
     const error = new DataWorkerError(name, cause);
@@ -63,17 +98,12 @@ export function startDataWorker<Counter extends string>(
     worker.terminate();
   }
 
+  loaded.then(() => {
+    const start: StartMessage = { type: "start", init, control: control.buffer };
+    worker.postMessage(start); // throws if `init` holds what cannot be cloned
+  }).catch((error) => fail(error instanceof Error ? error : new Error(String(error))));
   worker.onmessage = ({ data }: MessageEvent<WorkerMessage>): void => {
     switch (data.type) {
-      case "loaded": {
-        const start: StartMessage = { type: "start", init, control: control.buffer };
-        try {
-          worker.postMessage(start);
-        } catch (error) { // `init` holds what cannot be cloned
-          fail(error instanceof Error ? error : new Error(String(error)));
-        }
-        return;
-      }
       case "ready":
         return ready.resolve(data.info);
       case "log":
@@ -89,9 +119,7 @@ export function startDataWorker<Counter extends string>(
   };
   worker.onerror = (event): void => {
     event.preventDefault();
-    const cause = new Error(event.message || "its module could not be loaded");
-    cause.stack = `${cause.message}\n    at ${event.filename}:${event.lineno}:${event.colno}`;
-    fail(cause);
+    fail(describeEvent(event));
   };
   worker.onmessageerror = (): void => fail(new Error("it sent a message that cannot be read"));
 

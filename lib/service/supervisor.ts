@@ -2,8 +2,8 @@ import { Backoff, type BackoffOptions } from "./backoff.ts";
 import { eachLine } from "./each_line.ts";
 import { ExitCode } from "./exit_code.ts";
 import { type LogLine, parseLine } from "./logging.ts";
-import type { ReadyLine } from "./service.ts";
-import { programCall, type ServiceCommand } from "./service_command.ts";
+import type { LoadedLine, ReadyLine } from "./service.ts";
+import { programCall, type ServiceCommand, STAND_BY } from "./service_command.ts";
 import { ServiceStartError } from "./service_start_error.ts";
 
 /**
@@ -26,6 +26,14 @@ export interface ChildStatus {
   lastExit: number | undefined;
 }
 
+/** What {@link Supervisor.update} has done. */
+export interface ServiceUpdate {
+  /** Names of the services that were started. */
+  started: string[];
+  /** From the first one's stop until all were ready again, ms; 0 if none was started. */
+  awayMs: number;
+}
+
 /** How to supervise. */
 export interface SupervisorOptions {
   /** Takes every log line of every child; `service` says whose. What is not a log line comes as level `error`. */
@@ -36,7 +44,7 @@ export interface SupervisorOptions {
   backoff?: BackoffOptions;
   /** From SIGTERM to SIGKILL, ms. Default 5000. */
   killAfterMs?: number;
-  /** Longest time from start to ready, ms; then the process is killed. Default 30 000. */
+  /** Longest time from start to ready, and of each part where a service stands by between, ms; then the process is killed. Default 30 000. */
   readyWithinMs?: number;
 }
 
@@ -61,6 +69,8 @@ export class Supervisor implements AsyncDisposable {
   readonly failed: Promise<never>;
   readonly #options: SupervisorOptions;
   #children: Child[] = [];
+  /** Children that stand by for the end of others. */
+  #next: Child[] = [];
   readonly #giveUp: (error: ServiceStartError) => void;
   #stopping: Promise<void> | undefined;
 
@@ -80,9 +90,7 @@ export class Supervisor implements AsyncDisposable {
    * @throws {ServiceStartError} If it ends before it is ready for the first time; it is not tried again.
    */
   async start(command: ServiceCommand): Promise<ReadyLine> {
-    if (this.#stopping !== undefined) {
-      throw new ServiceStartError(command.name, undefined, "the supervisor is stopping");
-    }
+    this.#refuseOnceStopping(command.name);
     const child = new Child(command, this.#options, this.#giveUp);
     this.#children.push(child);
     return await child.firstReady;
@@ -90,47 +98,67 @@ export class Supervisor implements AsyncDisposable {
 
   /**
    * Makes the services those of a list: what is not in it is stopped, what is new is started, and so is again
-   * what does not run any more or is named. All are started at the same time.
+   * what does not run any more or is named. Those to start load what they need while the former ones still
+   * work, and begin, all at the same time, when these have ended.
    *
    * @param commands All services, in the order in which they would start.
    * @param changed Names of those to start again though they run.
-   * @param onStopped Called when all that has to stop has, before anything starts.
-   * @returns Names of those that were started.
-   * @throws {ServiceStartError} If one ends before it is ready; the others run.
+   * @param onStopped Called when all that has to stop has, before anything begins.
+   * @throws {ServiceStartError} If one cannot be loaded: then nothing was stopped. If one ends before it is
+   * ready: then the others run.
    */
   async update(
     commands: readonly ServiceCommand[],
     changed: ReadonlySet<string>,
     onStopped: () => void = () => {},
-  ): Promise<string[]> {
+  ): Promise<ServiceUpdate> {
     const names = new Set(commands.map(({ name }) => name));
     const stays = (child: Child): boolean => {
       const { name, state } = child.status();
       return names.has(name) && !changed.has(name) && state !== "failed" && state !== "stopped";
     };
     const leaving = this.#children.filter((child) => !stays(child));
+    const kept = this.#children.filter(stays);
+    const isKept = ({ name }: ServiceCommand): boolean =>
+      kept.some((child) => child.status().name === name);
+    const next = await this.#load(commands.filter((command) => !isKept(command)));
+    const begin = performance.now();
     for (const child of leaving) child.retire();
     for (const child of leaving.toReversed()) await child.stop();
-    if (this.#stopping !== undefined) {
-      throw new ServiceStartError(leaving[0]?.status().name ?? "", undefined, "it is to stop");
-    }
+    this.#refuseOnceStopping(next[0]?.status().name);
     onStopped();
-    const kept = new Map(
-      this.#children.filter((child) => !leaving.includes(child))
-        .map((child) => [child.status().name, child]),
+    const byName = new Map([...kept, ...next].map((child) => [child.status().name, child]));
+    this.#children = commands.flatMap(({ name }) => byName.get(name) ?? []);
+    this.#next = [];
+    for (const child of next) child.begin();
+    await allOf(next.map(({ firstReady }) => firstReady));
+    const started = next.map((child) => child.status().name);
+    return { started, awayMs: started.length === 0 ? 0 : performance.now() - begin };
+  }
+
+  /** Starts services that stand by. @throws {ServiceStartError} If one ends; then none of them is left. */
+  async #load(commands: readonly ServiceCommand[]): Promise<Child[]> {
+    const first = commands[0]?.name;
+    this.#refuseOnceStopping(first);
+    const next = commands.map((command) =>
+      new Child(command, this.#options, this.#giveUp, { standsBy: true })
     );
-    const started: Child[] = [];
-    this.#children = commands.map((command) => {
-      const known = kept.get(command.name);
-      if (known !== undefined) return known;
-      const child = new Child(command, this.#options, this.#giveUp);
-      started.push(child);
-      return child;
-    });
-    const outcomes = await Promise.allSettled(started.map(({ firstReady }) => firstReady));
-    const failure = outcomes.find((outcome) => outcome.status === "rejected");
-    if (failure !== undefined) throw failure.reason;
-    return started.map((child) => child.status().name);
+    this.#next = next;
+    try {
+      await allOf(next.map(({ loaded }) => loaded));
+    } catch (error) {
+      await Promise.all(next.map((child) => child.stop()));
+      this.#next = [];
+      this.#refuseOnceStopping(first); // which ended it
+      throw error;
+    }
+    return next;
+  }
+
+  /** @throws {ServiceStartError} If all is to stop. */
+  #refuseOnceStopping(name = "nothing"): void {
+    if (this.#stopping === undefined) return;
+    throw new ServiceStartError(name, undefined, "the supervisor is stopping");
   }
 
   /** Every child, in the order of their starts. */
@@ -151,8 +179,16 @@ export class Supervisor implements AsyncDisposable {
   async #stopAll(): Promise<void> {
     // A stop often reaches the whole process group: what ends before its turn is not to come back.
     for (const child of this.#children) child.retire();
+    await Promise.all(this.#next.map((child) => child.stop())); // they do nothing yet
     for (const child of this.#children.toReversed()) await child.stop();
   }
+}
+
+/** Waits for all; then throws the first reason, if there is one. */
+async function allOf(promises: readonly Promise<unknown>[]): Promise<void> {
+  const outcomes = await Promise.allSettled(promises);
+  const failure = outcomes.find((outcome) => outcome.status === "rejected");
+  if (failure !== undefined) throw failure.reason;
 }
 
 const SILENCE = "it said nothing";
@@ -160,12 +196,18 @@ const SILENCE = "it said nothing";
 /** One service, through all its processes. */
 class Child {
   readonly firstReady: Promise<ReadyLine>;
+  /** Resolves when it has loaded what it needs and waits for {@link Child.begin}. */
+  readonly loaded: Promise<void>;
   readonly #command: ServiceCommand;
   readonly #options: SupervisorOptions;
   readonly #ready = Promise.withResolvers<ReadyLine>();
+  readonly #loaded = Promise.withResolvers<void>();
+  /** Its next process waits for the word to begin. */
+  #standsBy: boolean;
   readonly #stop = new AbortController();
   readonly #life: Promise<void>;
   #process: Deno.ChildProcess | undefined;
+  #tooLate: ReturnType<typeof setTimeout> | undefined;
   #state: ChildState = "starting";
   #restarts = 0;
   #lastExit: number | undefined;
@@ -176,9 +218,13 @@ class Child {
     command: ServiceCommand,
     options: SupervisorOptions,
     giveUp: (error: ServiceStartError) => void,
+    { standsBy = false }: { standsBy?: boolean } = {},
   ) {
     this.#command = command;
     this.#options = options;
+    this.#standsBy = standsBy;
+    this.loaded = this.#loaded.promise;
+    this.loaded.catch(() => {}); // awaited by those that stand by alone
     this.firstReady = this.#ready.promise;
     this.firstReady.catch(() => {}); // awaited by start(), unless that has been left
     this.#life = this.#live(giveUp);
@@ -192,6 +238,16 @@ class Child {
       restarts: this.#restarts,
       lastExit: this.#lastExit,
     };
+  }
+
+  /** Gives a child that stands by the word to begin. */
+  begin(): void {
+    this.#standsBy = false;
+    if (this.#process === undefined) return; // it has ended meanwhile, and is given up
+    this.#limitStart();
+    const writer = this.#process.stdin.getWriter();
+    writer.write(new TextEncoder().encode("begin\n")).catch(() => {}); // likewise, in this moment
+    writer.releaseLock();
   }
 
   /** From now on its process may end, but is not started again. */
@@ -221,6 +277,7 @@ class Child {
         const { name } = this.#command;
         const reason = stopped.aborted ? "it was stopped before it was ready" : this.#lastWords;
         const error = new ServiceStartError(name, this.#lastExit, reason);
+        this.#loaded.reject(error);
         this.#ready.reject(error);
         if (stopped.aborted) return;
         this.#setState("failed");
@@ -235,7 +292,9 @@ class Child {
 
   /** One process, from spawn to end. @returns How long it was ready, ms. */
   async #runOnce(): Promise<number> {
-    const { program, args } = programCall(this.#command);
+    const call = programCall(this.#command);
+    const program = call.program;
+    const args = this.#standsBy ? [...call.args, STAND_BY] : call.args;
     let process: Deno.ChildProcess;
     try {
       process = new Deno.Command(program, {
@@ -253,32 +312,39 @@ class Child {
     this.#process = process;
     this.#readySince = undefined;
     this.#lastWords = SILENCE;
-    const tooLate = setTimeout(() => {
-      this.#log({ level: "error", message: "not ready in time, killed" });
-      this.#signal("SIGKILL");
-    }, this.#options.readyWithinMs ?? 30_000);
+    this.#limitStart();
     try {
       const [status] = await Promise.all([
         process.status,
-        eachLine(process.stdout, (line) => this.#takeOutput(line, tooLate)),
+        eachLine(process.stdout, (line) => this.#takeOutput(line)),
         eachLine(process.stderr, (line) => this.#takeLog(line)),
       ]);
       this.#lastExit = status.code;
     } finally {
-      clearTimeout(tooLate);
+      clearTimeout(this.#tooLate);
       this.#process = undefined;
       await process.stdin.close().catch(() => {}); // the other end is closed already
     }
     return this.#readySince === undefined ? 0 : performance.now() - this.#readySince;
   }
 
-  #takeOutput(line: string, tooLate: ReturnType<typeof setTimeout>): void {
-    const ready = parseReady(line);
-    if (ready === undefined) return this.#log({ level: "info", message: line });
-    clearTimeout(tooLate);
+  /** Kills a process that is neither ready nor stands by in time. */
+  #limitStart(): void {
+    clearTimeout(this.#tooLate);
+    this.#tooLate = setTimeout(() => {
+      this.#log({ level: "error", message: "not ready in time, killed" });
+      this.#signal("SIGKILL");
+    }, this.#options.readyWithinMs ?? 30_000);
+  }
+
+  #takeOutput(line: string): void {
+    const said = parseEvent(line);
+    if (said === undefined) return this.#log({ level: "info", message: line });
+    clearTimeout(this.#tooLate);
+    if (said.event === "loaded") return this.#loaded.resolve();
     this.#readySince = performance.now();
     if (this.#state === "starting") this.#setState("ready");
-    this.#ready.resolve(ready);
+    this.#ready.resolve(said);
   }
 
   #takeLog(text: string): void {
@@ -317,17 +383,18 @@ class Child {
   }
 }
 
-function parseReady(line: string): ReadyLine | undefined {
+function parseEvent(line: string): ReadyLine | LoadedLine | undefined {
   let value: unknown;
   try {
     value = JSON.parse(line);
   } catch {
-    return undefined; // not JSON: not a ready line
+    return undefined; // not JSON: no event
   }
-  const isReady = typeof value === "object" && value !== null && "event" in value &&
-    value.event === "ready" && "service" in value && typeof value.service === "string" &&
+  const isEvent = typeof value === "object" && value !== null && "event" in value &&
+    (value.event === "ready" || value.event === "loaded") && "service" in value &&
+    typeof value.service === "string" &&
     "pid" in value && typeof value.pid === "number";
-  return isReady ? value as ReadyLine : undefined; // just checked
+  return isEvent ? value as ReadyLine | LoadedLine : undefined; // just checked
 }
 
 /** Whether a promise has been fulfilled. */

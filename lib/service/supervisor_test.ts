@@ -223,16 +223,18 @@ Deno.test("Supervisor.update() starts again what is named, stops what is gone, a
   const before = pids();
   let aliveBetween: boolean[] = [];
   const commands = [service("recv"), service("compress"), service("agent")];
-  const started = await supervisor.update(commands, new Set(["recv"]), () => {
+  const { started, awayMs } = await supervisor.update(commands, new Set(["recv"]), () => {
     aliveBetween = ["recv", "writer", "agent"].map((name) => isAlive(before[name]!));
   });
   assert.deepEqual(started, ["recv", "compress"]);
+  assert.ok(awayMs > 0);
   assert.deepEqual(aliveBetween, [false, false, true]);
   const after = pids();
   assert.deepEqual(Object.keys(after), ["recv", "compress", "agent"]);
   assert.equal(after["agent"], before["agent"]);
   assert.notEqual(after["recv"], before["recv"]);
-  assert.deepEqual(await supervisor.update(commands, new Set()), []);
+  const nothing = { started: [], awayMs: 0 };
+  assert.deepEqual(await supervisor.update(commands, new Set()), nothing);
 });
 
 Deno.test("Supervisor.update() tells which service does not start, and starts it the next time", async () => {
@@ -246,14 +248,57 @@ Deno.test("Supervisor.update() tells which service does not start, and starts it
   );
   assert.deepEqual(supervisor.status().map(({ state }) => state), ["ready", "failed", "ready"]);
   const mended = [service("recv"), service("agent"), service("other")];
-  assert.deepEqual(await supervisor.update(mended, new Set()), ["agent"]);
+  assert.deepEqual((await supervisor.update(mended, new Set())).started, ["agent"]);
 });
 
 Deno.test("Supervisor.update() starts nothing once it is to stop", async () => {
   await using supervisor = new Watched();
   await supervisor.start(service("recv"));
   const updating = supervisor.update([service("recv")], new Set(["recv"]));
-  await supervisor.stop();
-  await assert.rejects(updating, /it is to stop/);
+  await Promise.all([
+    assert.rejects(updating, /the supervisor is stopping/),
+    supervisor.stop(),
+  ]);
   assert.ok(supervisor.status().every(({ state }) => state === "stopped"));
+});
+
+Deno.test("Supervisor.update() has the next ones loaded before it stops any, and begin when all have", async () => {
+  await using supervisor = new Watched();
+  const names = ["recv", "agent"];
+  // What a process does when it begins, it does when the former ones have ended: no two hold the same file.
+  const folder = await Deno.makeTempDir({ prefix: "std-daq-lock-" });
+  try {
+    const commands = names.map((name) => ({
+      ...service(name, "--act", "lock", `${folder}/${name}`),
+      permissions: [`--allow-write=${folder}`],
+    }));
+    const pids: number[] = [];
+    for (const command of commands) pids.push((await supervisor.start(command)).pid);
+    supervisor.states.length = 0;
+    const alive: boolean[][] = [];
+    await supervisor.update(commands, new Set(names), () => alive.push(pids.map(isAlive)));
+    assert.deepEqual(alive, [[false, false]]);
+    assert.deepEqual(
+      supervisor.states.map(({ name, state }) => `${name} ${state}`).slice(0, 6),
+      ["recv starting", "agent starting"].concat(
+        ["agent stopping", "agent stopped", "recv stopping", "recv stopped"],
+      ),
+    );
+    assert.deepEqual(supervisor.status().map(({ state }) => state), ["ready", "ready"]);
+    await supervisor.stop();
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("Supervisor.update() stops nothing when one of the next ones cannot be loaded", async () => {
+  await using supervisor = new Watched();
+  const { pid } = await supervisor.start(service("recv"));
+  const wrong = [service("recv", "--no-such-option"), service("agent")];
+  await assert.rejects(
+    supervisor.update(wrong, new Set(["recv"])),
+    /recv did not start \(exit status 2\): error: unknown option '--no-such-option'/,
+  );
+  assert.deepEqual(supervisor.status().map((child) => [child.pid, child.state]), [[pid, "ready"]]);
+  assert.ok(isAlive(pid));
 });

@@ -1,7 +1,7 @@
 import type { ConfigText, Deployment, Entry } from "../../lib/store/mod.ts";
 import type { ConfigFile } from "./config_file.ts";
 import { Deployer, type DeployerOptions } from "./deployer.ts";
-import type { Restarter } from "./restarter.ts";
+import type { Restarted, Restarter } from "./restarter.ts";
 
 /** A deployer whose surroundings a test looks at. */
 export interface TestDeployer {
@@ -29,7 +29,8 @@ export interface StoreFaults {
 /** Makes one, with services that start well unless `restart` says otherwise. */
 export function testDeployer(
   file: unknown,
-  restart: Restarter["restart"] = () => Promise.resolve(["std_udp_recv"]),
+  restart: Restarter["restart"] = () =>
+    Promise.resolve({ services: ["std_udp_recv"], awayMs: 250 }),
   { configs = [], said = [], failure }: StoreFaults = {},
 ): TestDeployer {
   const reports: Entry<Deployment>[] = [...said];
@@ -59,7 +60,7 @@ export function testDeployer(
       test.order.push("settle");
       return Promise.resolve();
     },
-    async restart(fields, signal): Promise<string[]> {
+    async restart(fields, signal): Promise<Restarted> {
       test.order.push("restart");
       test.restarts.push(fields);
       return await restart(fields, signal);

@@ -13,7 +13,7 @@ import {
   StoreError,
 } from "../../lib/store/mod.ts";
 import type { ConfigFile } from "./config_file.ts";
-import type { Restarter } from "./restarter.ts";
+import type { Restarted, Restarter } from "./restarter.ts";
 
 /** `detail` is for people: a config with thousands of errors does not fill the store. */
 const LONGEST_DETAIL = 16_384;
@@ -60,15 +60,43 @@ export class Deployer {
       for (const warning of warnings) onNote("warning", `config ${id}: ${warning}`);
       const config = parseJson(text.replace(/^\uFEFF/, ""));
       await restarter.settle(signal);
-      const fields = changedFields(withDefaults(file.read()), next);
+      const former = file.read();
+      const fields = changedFields(withDefaults(former), next);
       file.write(config);
-      const restarted = await restarter.restart(fields, signal);
-      const seconds = ((performance.now() - start) / 1000).toFixed(2);
-      const what = restarted.length === 0 ? "nothing to start again" : restarted.join(", ");
-      this.#report(id, "Done", `${what}; ready after ${seconds} s`);
+      const restarted = await restarter.restart(fields, signal).catch(async (error) => {
+        signal.throwIfAborted();
+        throw await this.#goBack(former, fields, reasonOf(error), signal);
+      });
+      this.#report(id, "Done", describe(restarted, performance.now() - start));
     } catch (error) {
       if (signal.aborted) return; // whoever comes after us takes it up
-      this.#report(id, "Error", error instanceof Error ? error.message : String(error));
+      this.#report(id, "Error", reasonOf(error));
+    }
+  }
+
+  /**
+   * Restores the former config, which services ran with, after they did not start with the next one.
+   *
+   * @param reason Why they did not.
+   * @returns That reason, and how the way back went.
+   */
+  async #goBack(
+    former: unknown,
+    fields: readonly string[],
+    reason: string,
+    signal: AbortSignal,
+  ): Promise<Error> {
+    if (fields.length === 0 || !isConfig(former)) {
+      return new Error(`${reason}; there is no former config to go back to`);
+    }
+    const { file, restarter } = this.#options;
+    try {
+      file.write(former);
+      await restarter.restart(fields, signal);
+      return new Error(`${reason}; the former config is back and its services run`);
+    } catch (error) {
+      signal.throwIfAborted();
+      return new Error(`${reason}; nor do they run with the former config: ${reasonOf(error)}`);
     }
   }
 
@@ -104,6 +132,23 @@ export class Deployer {
       ...(detail !== undefined && { detail: detail.slice(0, LONGEST_DETAIL) }),
     }).catch((error) => onNote("error", `the store refused a report: ${error}`));
   }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** What was started again, and how long it took, for people. */
+function describe({ services, awayMs }: Restarted, tookMs: number): string {
+  const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
+  const ready = `ready after ${seconds(tookMs)}`;
+  if (services.length === 0) return `nothing to start again; ${ready}`;
+  const away = awayMs === undefined ? "" : `, away for ${seconds(awayMs)} of it`;
+  return `${services.join(", ")}; ${ready}${away}`;
+}
+
+function isConfig(value: unknown): boolean {
+  return withDefaults(value) !== value;
 }
 
 /** The config with its defaults, so that one that is spelled out is no change; as it is where it is none. */

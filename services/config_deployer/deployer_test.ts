@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type ConfigText, StoreError } from "../../lib/store/mod.ts";
 import { testDeployer } from "./_testing.ts";
 import { configFile } from "./config_file.ts";
-import { CommandRestarter, RestartError } from "./restarter.ts";
+import { CommandRestarter, type Restarter, RestartError } from "./restarter.ts";
 
 const CONFIG = {
   detector_name: "JF",
@@ -29,7 +29,10 @@ Deno.test("Deployer waits, writes, restarts for what has changed, and says so, i
   assert.deepEqual(test.file, next);
   assert.deepEqual(test.restarts, [["frame_timeout_ms"]]);
   assert.equal(test.said[0], "Deploying");
-  assert.match(test.said[1]!, /^Done: std_udp_recv; ready after \d+\.\d\d s$/);
+  assert.match(
+    test.said[1]!,
+    /^Done: std_udp_recv; ready after \d+\.\d\d s, away for 0\.25 s of it$/,
+  );
 });
 
 for (
@@ -63,6 +66,53 @@ Deno.test("Deployer reports why services did not start again, shortly", async ()
   assert.match(test.said[1]!, /^Error: port in use/);
   assert.ok(test.said[1]!.length < 20_000);
 });
+
+const refuses = (port: number): Restarter["restart"] => () =>
+  Promise.reject(new RestartError(`port ${port} in use`));
+
+Deno.test("Deployer goes back to the former config when services do not start with the next one", async () => {
+  const answers = [refuses(5), () => Promise.resolve({ services: ["std_udp_recv"] })];
+  const test = testDeployer(CONFIG, (...args) => answers.shift()!(...args));
+  await test.deployer.deploy(entry({ ...CONFIG, start_udp_port: 5 }), signal);
+  assert.deepEqual(test.file, CONFIG);
+  assert.deepEqual(test.order, ["settle", "write", "restart", "write", "restart"]);
+  assert.deepEqual(test.restarts, [["start_udp_port"], ["start_udp_port"]]);
+  assert.deepEqual(test.said, [
+    "Deploying",
+    "Error: port 5 in use; the former config is back and its services run",
+  ]);
+});
+
+Deno.test("Deployer says so when services do not start with the former config either", async () => {
+  const answers = [refuses(5), refuses(6)];
+  const test = testDeployer(CONFIG, (...args) => answers.shift()!(...args));
+  await test.deployer.deploy(entry({ ...CONFIG, start_udp_port: 5 }), signal);
+  assert.deepEqual(test.file, CONFIG);
+  assert.equal(
+    test.said[1],
+    "Error: port 5 in use; nor do they run with the former config: port 6 in use",
+  );
+});
+
+for (
+  const [what, former] of [
+    ["no file was there", undefined],
+    ["the file held no config", { bit_depth: 7 }],
+    ["the file held the same config", { ...CONFIG, start_udp_port: 5 }],
+  ] as const
+) {
+  Deno.test(`Deployer has no way back when ${what}`, async () => {
+    const test = testDeployer(former, refuses(5));
+    const next = { ...CONFIG, start_udp_port: 5 };
+    await test.deployer.deploy(entry(next), signal);
+    assert.deepEqual(test.file, next);
+    assert.deepEqual(test.order, ["settle", "write", "restart"]);
+    assert.equal(
+      test.said[1],
+      "Error: port 5 in use; there is no former config to go back to",
+    );
+  });
+}
 
 Deno.test("Deployer says nothing of what its own end interrupts", async () => {
   const ended = new AbortController();
@@ -131,13 +181,13 @@ Deno.test("CommandRestarter runs its program for each affected service, without 
     ]);
     assert.deepEqual(
       await restarter.restart(["compression", "udp_bind_address", "gpfs_block_size"], signal),
-      ["std_udp_recv", "std_h5_writer", "writer_agent"],
+      { services: ["std_udp_recv", "std_h5_writer", "writer_agent"] },
     );
     assert.equal(
       await Deno.readTextFile(`${folder}/ran`),
       "daq@std_udp_recv; x\ndaq@std_h5_writer; x\ndaq@writer_agent; x\n",
     );
-    assert.deepEqual(await restarter.restart([], signal), []);
+    assert.deepEqual(await restarter.restart([], signal), { services: [] });
     await assert.rejects(
       new CommandRestarter(["sh", "-c", "echo no such unit >&2; exit 5"]).restart(
         ["bit_depth"],

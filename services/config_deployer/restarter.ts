@@ -20,10 +20,17 @@ export interface Restarter {
    * Has the services take up the config that the file now has.
    *
    * @param fields The fields that have changed.
-   * @returns Names of the services that were started again.
    * @throws {RestartError} If they cannot, with the reason.
    */
-  restart(fields: readonly string[], signal: AbortSignal): Promise<string[]>;
+  restart(fields: readonly string[], signal: AbortSignal): Promise<Restarted>;
+}
+
+/** What was started again. */
+export interface Restarted {
+  /** Names of the services. */
+  services: readonly string[];
+  /** From the stop of the first of them until all were ready again, ms; undefined if nobody can tell. */
+  awayMs?: number;
 }
 
 /** Services could not be started again. */
@@ -57,9 +64,9 @@ export class RunRestarter implements Restarter {
     }
   }
 
-  async restart(_fields: readonly string[], signal: AbortSignal): Promise<string[]> {
-    const { restarted } = await this.#ask({ command: "apply" }, APPLY_MS, signal);
-    return [...restarted];
+  async restart(_fields: readonly string[], signal: AbortSignal): Promise<Restarted> {
+    const { restarted, away_ms } = await this.#ask({ command: "apply" }, APPLY_MS, signal);
+    return { services: restarted, awayMs: away_ms };
   }
 
   async #ask(request: RunRequest, timeoutMs: number, signal: AbortSignal): Promise<RunState> {
@@ -92,7 +99,7 @@ export class CommandRestarter implements Restarter {
     return Promise.resolve();
   }
 
-  async restart(fields: readonly string[], signal: AbortSignal): Promise<string[]> {
+  async restart(fields: readonly string[], signal: AbortSignal): Promise<Restarted> {
     const services = servicesAffectedBy(fields);
     for (const service of services) {
       signal.throwIfAborted();
@@ -112,7 +119,7 @@ export class CommandRestarter implements Restarter {
         );
       }
     }
-    return services;
+    return { services };
   }
 }
 

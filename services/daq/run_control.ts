@@ -6,7 +6,7 @@
 import { loadConfig } from "../../lib/config/mod.ts";
 import type { DaqClient } from "../../lib/http/mod.ts";
 import { decodeRunRequest, encodeRunMessage, type RunAnswer } from "../../lib/protocol/mod.ts";
-import type { Supervisor } from "../../lib/service/mod.ts";
+import type { ServiceUpdate, Supervisor } from "../../lib/service/mod.ts";
 import type { Socket } from "../../lib/zmq/mod.ts";
 import type { RunningPipeline } from "./running_pipeline.ts";
 
@@ -38,17 +38,19 @@ async function answerTo(question: Uint8Array, options: RunControlOptions): Promi
   const { pipeline, supervisor, client, configPath, onNote } = options;
   try {
     const { command } = decodeRunRequest(question);
-    let restarted: string[] = [];
+    let update: ServiceUpdate = { started: [], awayMs: 0 };
     if (command === "apply") {
       const { config, warnings } = await loadConfig(configPath);
       for (const warning of warnings) onNote(`config: ${warning}`);
-      restarted = await pipeline.apply(config);
-      onNote(`another config: started again ${restarted.join(", ") || "nothing"}`);
+      update = await pipeline.apply(config);
+      onNote(`another config: started again ${update.started.join(", ") || "nothing"}`);
     }
     const services = Object.fromEntries(
       supervisor.status().map(({ name, state }) => [name, state]),
     );
-    return { status: "ok", run: { acquiring: await isAcquiring(client), services, restarted } };
+    const { started: restarted, awayMs: away_ms } = update;
+    const acquiring = await isAcquiring(client);
+    return { status: "ok", run: { acquiring, services, restarted, away_ms } };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     onNote(`refused: ${message}`);

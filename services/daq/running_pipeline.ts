@@ -5,7 +5,12 @@
  */
 import { changedFields, type DetectorConfig } from "../../lib/config/mod.ts";
 import type { RingFit } from "../../lib/ring/mod.ts";
-import { type ServiceCommand, servicesAffectedBy, type Supervisor } from "../../lib/service/mod.ts";
+import {
+  type ServiceCommand,
+  servicesAffectedBy,
+  type ServiceUpdate,
+  type Supervisor,
+} from "../../lib/service/mod.ts";
 import { ringNames, socketPaths } from "./pipeline.ts";
 
 /** A pipeline as a config has it. */
@@ -65,11 +70,11 @@ export class RunningPipeline {
   /**
    * Goes over to another config: what it affects is stopped and started again, and so is what did not run.
    *
-   * @returns Names of the services that were started.
    * @throws {RingSpaceError} If its rings do not fit: then nothing has changed.
-   * @throws {ServiceStartError} If one does not start with it; the others run.
+   * @throws {ServiceStartError} If one cannot be loaded: then nothing has changed. If one does not start with
+   * the config: then the others run with it.
    */
-  async apply(config: DetectorConfig): Promise<string[]> {
+  async apply(config: DetectorConfig): Promise<ServiceUpdate> {
     const former = this.#plan;
     const next = this.#options.plan(config);
     const affected = new Set<string>(servicesAffectedBy(changedFields(former.config, config)));
@@ -79,11 +84,13 @@ export class RunningPipeline {
       const before = former.commands.find(({ name }) => name === command.name);
       return affected.has(serviceOf(command)) || JSON.stringify(before) !== JSON.stringify(command);
     });
-    this.#plan = this.#adopt(next);
     return await this.#options.supervisor.update(
       next.commands,
       new Set(changed.map(({ name }) => name)),
-      () => this.#removeLeftovers(),
+      () => {
+        this.#removeLeftovers();
+        this.#plan = this.#adopt(next);
+      },
     );
   }
 

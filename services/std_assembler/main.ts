@@ -17,10 +17,14 @@ import type { AssembleWorkerInit } from "./worker.ts";
 /** Longest question about the calibration, bytes: a path and little more. */
 const LONGEST_QUESTION = 16_384;
 
+/** Module of the thread that gathers images. */
+const WORKER = new URL("worker.ts", import.meta.url);
+
 await runService({
   name: "std_assembler",
   summary: "Assembles the frames of a detector's modules into images in shared memory.",
   config: "detector",
+  workers: [WORKER],
   arguments: (program) =>
     program
       .option(
@@ -64,7 +68,7 @@ await runService({
       converters,
       correction: correction && { maps: correction.maps, board: correction.board },
     };
-    const assemble = startWorker(new URL("worker.ts", import.meta.url), {
+    const assemble = startWorker(WORKER, {
       name: "assemble",
       init,
       counters: [],

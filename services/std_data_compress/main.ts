@@ -29,10 +29,16 @@ import {
 /** Largest block, bytes. */
 const LARGEST_BLOCK = 2 ** 24;
 
+/** Module of the thread that follows the ring. */
+const WORKER = new URL("worker.ts", import.meta.url);
+/** Module of the compressing threads. */
+const COMPRESSOR = new URL("compress_worker.ts", import.meta.url);
+
 await runService({
   name: "std_data_compress",
   summary: "Compresses images in shared memory, bitshuffle and LZ4, into a ring of their own.",
   config: "detector",
+  workers: [WORKER, COMPRESSOR],
   arguments: (program) =>
     program
       .option(
@@ -80,10 +86,9 @@ await runService({
     const setup = transformSetup(init);
     const hands = queues.map((queue, i) => {
       const init: TransformWorkerInit = { setup, queue };
-      const url = new URL("compress_worker.ts", import.meta.url);
-      return startWorker(url, { name: `compress-${i}`, init, counters: [] });
+      return startWorker(COMPRESSOR, { name: `compress-${i}`, init, counters: [] });
     });
-    const worker = startWorker(new URL("worker.ts", import.meta.url), {
+    const worker = startWorker(WORKER, {
       name: "follow",
       init,
       counters: [],

@@ -21,10 +21,16 @@ import {
   type TransformWorkerInit,
 } from "../../lib/transform/mod.ts";
 
+/** Module of the thread that follows the ring. */
+const WORKER = new URL("worker.ts", import.meta.url);
+/** Module of the decompressing threads. */
+const DECOMPRESSOR = new URL("decompress_worker.ts", import.meta.url);
+
 await runService({
   name: "std_data_decompress",
   summary: "Decompresses images in shared memory (bitshuffle and LZ4) into an image ring.",
   config: "detector",
+  workers: [WORKER, DECOMPRESSOR],
   arguments: (program) =>
     program
       .option(
@@ -63,10 +69,9 @@ await runService({
     const setup = transformSetup(init);
     const hands = queues.map((queue, i) => {
       const init: TransformWorkerInit = { setup, queue };
-      const url = new URL("decompress_worker.ts", import.meta.url);
-      return startWorker(url, { name: `decompress-${i}`, init, counters: [] });
+      return startWorker(DECOMPRESSOR, { name: `decompress-${i}`, init, counters: [] });
     });
-    const worker = startWorker(new URL("worker.ts", import.meta.url), {
+    const worker = startWorker(WORKER, {
       name: "follow",
       init,
       counters: [],

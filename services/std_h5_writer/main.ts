@@ -22,10 +22,16 @@ import type { WriterWorkerInit } from "./worker.ts";
 /** Counters of the worker, in its order. */
 const COUNTERS = ["images_written", "bytes_written"] as const;
 
+/** Module of the writing thread. */
+const WORKER = new URL("worker.ts", import.meta.url);
+/** Module of the compressing threads. */
+const COMPRESSOR = new URL("compress_worker.ts", import.meta.url);
+
 await runService({
   name: "std_h5_writer",
   summary: "Writes images from shared memory into HDF5 files when the writer agent says so.",
   config: "detector",
+  workers: [WORKER, COMPRESSOR],
   arguments: (program) =>
     program
       .argument("<writer_id>", "which of the detector's writers this is, from 0", writerIdArgument)
@@ -60,7 +66,7 @@ await runService({
       ownership: await fileOwnership(config, (warning) => logger.warning(warning)),
       attributes: { config: JSON.stringify(config), software: `std-daq ${VERSION}` },
     };
-    const worker = startWorker(new URL("worker.ts", import.meta.url), {
+    const worker = startWorker(WORKER, {
       name: "write",
       init,
       counters: COUNTERS,
@@ -68,8 +74,7 @@ await runService({
     const format = { elementBytes: PIXEL_BYTES[pixelType(config)], imageBytes: imageBytes(config) };
     const compressors = queues.map((queue, i) => {
       const init: CompressWorkerInit = { format, queue };
-      const url = new URL("compress_worker.ts", import.meta.url);
-      return startWorker(url, { name: `compress-${i}`, init, counters: [] });
+      return startWorker(COMPRESSOR, { name: `compress-${i}`, init, counters: [] });
     });
     await Promise.all([worker, ...compressors].map(({ ready }) => ready));
     onStats(() => worker.counters);

@@ -21,10 +21,14 @@ import type { ReceiveWorkerInit } from "./worker.ts";
 /** Bad packets are told of at most this often, ms. */
 const WARN_EVERY_MS = 1_000;
 
+/** Module of the receive Workers. */
+const WORKER = new URL("worker.ts", import.meta.url);
+
 await runService({
   name: "std_udp_recv",
   summary: "Receives the UDP packets of a detector's modules and puts frames into shared memory.",
   config: "detector",
+  workers: [WORKER],
   arguments: (program) =>
     program
       .option("--modules <list>", "modules to receive, e.g. 0-3,7 (default: all)")
@@ -74,7 +78,7 @@ await runService({
         gro: options.gro ?? false,
         cpu: cpus.length > 0 ? cpus[w % cpus.length] : undefined,
       };
-      return startWorker(new URL("worker.ts", import.meta.url), {
+      return startWorker(WORKER, {
         name: `receive-${w}`,
         init,
         counters: [],

@@ -9,6 +9,7 @@ const ACTS = [
   "usage",
   "os",
   "hang",
+  "lock",
   "reject",
   "worker",
   "worker-defect",
@@ -57,6 +58,12 @@ await runService({
         limited(logger, "noise", 1).log("warning", "heard");
         limited(logger, "noise", 1).log("warning", "heard");
         break;
+      case "lock": { // what two processes at once cannot have
+        const [path = ""] = words;
+        Deno.writeTextFileSync(path, "", { createNew: true });
+        service.onStop(() => Deno.removeSync(path), "lock");
+        break;
+      }
       case "hang":
         service.onStop(() => new Promise(() => setInterval(() => {}, 1_000)), "hanging");
         break;
