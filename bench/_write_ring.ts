@@ -71,6 +71,7 @@ export function makeWriter(
       },
       remove: (path) => roots.remove(path),
       asUser: (action) => action(),
+      ofUser: (uid) => roots.ofUser(uid),
     },
     readAccounting: () => ({}) as Accounting, // nothing to count here
     attributes: {},

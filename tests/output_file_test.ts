@@ -179,6 +179,44 @@ Deno.test("files are written as writer_user_id, or not at all", async () => {
   assert.equal(Deno.statSync(pipeline.path("made")).uid, uid);
 });
 
+Deno.test("a request's user_id: files are that user's if the config allows it, or are not made", async () => {
+  const [own, other] = [65_534, 1];
+  const config = { writer_user_id: own, allowed_user_ids: [other] };
+  const mayNot = Deno.uid() === 0 ? ["setpriv", "--bounding-set=-setuid,-setgid"] : [];
+  await using weak = await Pipeline.start(jungfrauConfig(1, { allowed_user_ids: [other] }), {
+    services: [],
+    wrap: { std_h5_writer: mayNot },
+  });
+  const process = weak.spawn("std_h5_writer");
+  assert.equal((await process.end()).code, 4);
+  assert.match(process.tail(), /set(groups|fsuid) to user 1.*EPERM/);
+  if (Deno.uid() !== 0) return; // who is not root cannot become somebody else
+
+  await using pipeline = await Pipeline.start(jungfrauConfig(1, config));
+  using detector = new TestDetector(pipeline.config);
+  Deno.chmodSync(pipeline.dataRoot, 0o777);
+  Deno.chmodSync(dirname(pipeline.dataRoot), 0o755);
+  const owners = [[other, other], [own, own], [0, own], [undefined, own]] as const;
+  for (const [i, [asked, uid]] of owners.entries()) {
+    const more = asked === undefined ? {} : { user_id: asked };
+    const { path } = await pipeline.write(`run${i}.h5`, 1, more);
+    detector.send(i, i);
+    await pipeline.finished();
+    assert.deepEqual(imageIds(await readWithH5py(path)), [i]);
+    assert.equal(Deno.statSync(path).uid, uid, `user_id ${asked}`);
+  }
+  const refused = pipeline.write("no.h5", 1, { user_id: 2 });
+  await assert.rejects(refused, /user_id: files are written as user 65534.*not as 2\./);
+
+  // The writer itself refuses, whoever asks.
+  await pipeline.stop("writer_agent");
+  using driver = new WriterDriver(pipeline.name);
+  const { code, reason } = await driver.create(pipeline.path("no.h5"), { userId: 2 });
+  assert.equal(code, "failure");
+  assert.match(reason, /user 2 is not among those that files may be made as \(1\)/);
+  await assert.rejects(Deno.stat(pipeline.path("no.h5")), Deno.errors.NotFound);
+});
+
 /** Every image in the file is the one that was simulated. */
 function assertSimulated(
   { config }: Pipeline,

@@ -272,6 +272,14 @@ function onRecovered(state: AcquisitionState, now: Instant): Transition {
 }
 
 function onCreated(run: Run, answer: WriterAnswer, now: Instant): Transition {
+  if (answer.ok && run.request.userId !== undefined && answer.action === undefined) {
+    const message = `the file writer is an original, which does not know user_id: ` +
+      `${run.request.outputFile} is not written. Leave user_id out, or run ours`;
+    return prepend(
+      { kind: "start_failed", why: "create_failed", message: sentence(message) },
+      close({ phase: "creating" }, { ...run, failure: message }, now),
+    );
+  }
   if (answer.ok) {
     const created = { ...run, acknowledges: answer.action !== undefined };
     if (run.interrupted) return prepend({ kind: "started" }, flush(created, now, false));

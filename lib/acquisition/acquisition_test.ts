@@ -495,6 +495,16 @@ Deno.test("transition() completes a run with the original writer, which answers 
   assert.equal(driver.acquisition.stats.nWriteCompleted, 2);
 });
 
+Deno.test("transition() does not write as another user with a writer that knows no users", () => {
+  const driver = reach(start(2, { userId: 5 }), plain());
+  assert.deepEqual(driver.effects, ["start_failed", "close_file"]);
+  driver.feed(plain());
+  assert.match(driver.acquisition.message, /^ERROR: the file writer is an original, .* user_id/);
+  assert.equal(driver.acquisition.stats.nWriteRequested, 0);
+  const ours = reach(start(2, { userId: 5 }), yes("create_file"));
+  assert.equal(ours.state.phase, "recording");
+});
+
 Deno.test("transition() says Interrupted when stopped, and keeps the images", () => {
   const driver = reach(start(9), yes("create_file"), image(), stop, yes("record_image"));
   driver.feed(yes("confirm_last_image", 1), yes("close_file"));

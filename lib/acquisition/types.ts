@@ -45,6 +45,8 @@ export interface StartRequest extends ImageIdRange {
   readonly overwrite?: boolean;
   /** Make the folders that are missing; left out: as the writer's config says. */
   readonly createFolders?: boolean;
+  /** User that files are made as; left out: as the writer's config says. */
+  readonly userId?: number;
   /** The user's number for this acquisition; fits an unsigned 64-bit integer. */
   readonly runId: bigint;
   /** The whole request as the user sent it, JSON; stored in the file. */

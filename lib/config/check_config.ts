@@ -40,6 +40,7 @@ const CHECKS: readonly Check[] = [
   check(["detector_type", "module_positions"], checkOverlaps),
   check(["compression", "compressed_ring"], checkCompressedRing),
   check(["switch_user_active", "writer_user_id"], checkUser),
+  check(["switch_user_active", "allowed_user_ids"], checkAllowedUsers),
   check(["detector_type", "image_id_source"], checkImageIdSource),
   check(["detector_type", "double_pixels"], checkDoublePixels),
   check(["detector_type", "double_pixels", "module_positions"], checkGapsToShare),
@@ -128,6 +129,14 @@ function checkUser(
   if (!switch_user_active || writer_user_id !== undefined) return [];
   const expected = "false, or a writer_user_id that files are written as";
   return [{ path: "switch_user_active", value: switch_user_active, expected }];
+}
+
+function checkAllowedUsers(
+  { switch_user_active, allowed_user_ids }: Fields<"switch_user_active" | "allowed_user_ids">,
+): ConfigIssue[] {
+  if (switch_user_active !== false || allowed_user_ids.length === 0) return [];
+  const expected = "[] with switch_user_active false: files are not written as another user then";
+  return [{ path: "allowed_user_ids", value: allowed_user_ids, expected }];
 }
 
 function checkWindow(config: Fields<"frame_slots" | "frame_window">): ConfigIssue[] {

@@ -44,6 +44,7 @@ Deno.test("parseConfig() fills in the defaults of the reference", () => {
     fsync: "none",
     file_mode: "0644",
     create_directories: false,
+    allowed_user_ids: [],
     no_images_timeout: 60,
     number_of_writers: 1,
     gpfs_block_size: 16777216,
@@ -120,6 +121,11 @@ Deno.test("parseConfig() lists what does not go together beside what is wrong in
     })),
     ["bit_depth", "start_udp_port", "frame_window", "module_positions.1"],
   );
+  assert.deepEqual(
+    pathsOf(jungfrau({ switch_user_active: false, allowed_user_ids: [1000] })),
+    ["allowed_user_ids"],
+  );
+  assert.deepEqual(pathsOf(jungfrau({ allowed_user_ids: [1000, 0] })), ["allowed_user_ids[1]"]);
   // What needs a field that is wrong waits until it is right.
   assert.deepEqual(
     pathsOf(jungfrau({ n_modules: 0, start_udp_port: 65535, module_positions: overlapping })),

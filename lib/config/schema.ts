@@ -357,6 +357,12 @@ export const detectorConfigSchema = z.object({
       REFERENCE,
     ),
   ),
+  allowed_user_ids: z.array(integer(1, MAX_UID)).max(1000).default([]).meta(
+    notes(
+      "Further user ids that a request to write may ask for with user_id, with their groups; whoever may send requests can write as these. std_h5_writer needs CAP_SETUID and CAP_SETGID for others than its own, and does not start without.",
+      { origin: "addition" },
+    ),
+  ),
   submodule_info: z.union([
     z.array(submoduleSchema, "a list of sub-modules"),
     z.strictObject({}, "{}").transform((): z.output<typeof submoduleSchema>[] => []),

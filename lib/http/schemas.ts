@@ -60,6 +60,10 @@ export const writeRequestSchema = z.looseObject({
     description: "Ours: make the folders of output_file that are missing. " +
       "Default: the config's create_directories.",
   }),
+  user_id: z.int().min(0).max(2 ** 32 - 2).optional().meta({
+    description: "Ours: user that files are made as, one of the config's allowed_user_ids; " +
+      "0 or left out: its writer_user_id, or the file writer's own.",
+  }),
   fsync: z.enum(["none", "at_end", "every_second"]).optional().meta({
     description: "Ours: when files are forced to the disk. Default: the config's fsync.",
   }),
@@ -243,6 +247,8 @@ export interface WriteRequest {
   overwrite?: boolean;
   /** Make the folders of the file that are missing; default: the config's `create_directories`. */
   create_directories?: boolean;
+  /** User that files are made as, one of the config's `allowed_user_ids`; default: its `writer_user_id`. */
+  user_id?: number;
   /** When files are forced to the disk; default: the config's `fsync`. */
   fsync?: "none" | "at_end" | "every_second";
   /** Images with smaller ids are left alone. */

@@ -67,6 +67,8 @@ export interface CreateFileAction {
   readonly overwrite?: boolean;
   /** Ours: make the folders that are missing; left out: as the writer's config says. */
   readonly createFolders?: boolean;
+  /** Ours: user that the file is made as; left out: as the writer's config says. */
+  readonly userId?: number;
 }
 
 /** Write one image of the ring to the file. */
@@ -155,6 +157,7 @@ function toMessage(action: WriterAction): ActionMessageInit {
           fsync: action.fsync ?? "",
           overwrite: action.overwrite ?? false,
           ...(action.createFolders !== undefined && { createFolders: action.createFolders }),
+          ...(action.userId !== undefined && { userId: action.userId }),
           ...(action.split !== undefined && {
             outputFile: checkedPath(action.split.outputFile),
             nWriters: action.split.writers,
@@ -198,7 +201,7 @@ function fromMessage(message: ActionMessage): WriterAction {
       const { path, writerId, nImages, acknowledgeImages, runId, request } = message.value;
       const { outputFile, nWriters, imagesPerFile } = message.value;
       const { compression, compressionThreads, fileFormat, nexus, fsync } = message.value;
-      const { overwrite, createFolders } = message.value;
+      const { overwrite, createFolders, userId } = message.value;
       return {
         action: "create_file",
         path: checkedPath(path),
@@ -214,6 +217,7 @@ function fromMessage(message: ActionMessage): WriterAction {
         ...(fsync !== "" && { fsync: checkedFsync(fsync) }),
         ...(overwrite && { overwrite }),
         ...(createFolders !== undefined && { createFolders }),
+        ...(userId !== undefined && { userId }),
         ...(outputFile !== "" && {
           split: {
             outputFile,

@@ -60,6 +60,7 @@ const action: fc.Arbitrary<WriterAction> = fc.oneof(
     nexus: fc.string({ minLength: 1 }),
     overwrite: fc.constant(true),
     createFolders: fc.boolean(),
+    userId: fc.integer({ min: 1, max: 2 ** 32 - 2 }),
     fsync: fc.constantFrom("none" as const, "at_end" as const, "every_second" as const),
   }, PLAIN).map((how): CreateFileAction => ({ ...CREATE, ...how })),
   fc.record({ action: fc.constant("record_image" as const), metadata }, PLAIN),

@@ -60,6 +60,7 @@ export const CONFIG_OWNERS: Readonly<Record<keyof DetectorConfig, readonly Confi
   compression_threads: ["std_data_compress", "std_data_decompress", ...WRITING],
   switch_user_active: WRITING,
   writer_user_id: WRITING,
+  allowed_user_ids: WRITING,
   log_level: EVERY,
   stats_collection_period: EVERY,
   shm_group: EVERY,

@@ -11,6 +11,11 @@ export class OutsideRootsError extends Error {
   override name = "OutsideRootsError";
 }
 
+/** A user whose files a run may not make. */
+export class UserNotAllowedError extends Error {
+  override name = "UserNotAllowedError";
+}
+
 /** How a file is to be made. */
 export interface NewFileOptions {
   /** Take the place of a file that is there; else that is an error. */
@@ -39,6 +44,12 @@ export interface OutputFiles {
   remove(path: string): void;
   /** Does something as the user that the files are made as. */
   asUser<T>(action: () => T): T;
+  /**
+   * The same for files of a user that runs may ask for.
+   *
+   * @throws {UserNotAllowedError} If it is none of these.
+   */
+  ofUser(uid: number): OutputFiles;
 }
 
 /** Whose files are, and who may use them. */
@@ -49,6 +60,8 @@ export interface FileOwnership {
   readonly gid?: number | undefined;
   /** User that files are made as; default the one of this process. */
   readonly user?: FileUser | undefined;
+  /** Users by id that runs may ask for instead; undefined stands for the one of this process. */
+  readonly users?: ReadonlyMap<number, FileUser | undefined>;
 }
 
 /**
@@ -100,6 +113,18 @@ export class DataRoots implements OutputFiles {
         });
       return { file: made.file, place, [Symbol.dispose]: dispose };
     });
+  }
+
+  ofUser(uid: number): DataRoots {
+    const { users = new Map() } = this.#ownership;
+    if (users.has(uid)) {
+      return new DataRoots(this.#roots, { ...this.#ownership, user: users.get(uid) });
+    }
+    const allowed = users.size === 0 ? "none" : [...users.keys()].join(", ");
+    throw new UserNotAllowedError(
+      `user ${uid} is not among those that files may be made as (${allowed}). ` +
+        "Leave user_id out, or add it to allowed_user_ids of the writer's config.",
+    );
   }
 
   remove(path: string): void {

@@ -172,6 +172,25 @@ Deno.test("DataRoots makes files and folders as another user, or says that it ma
   file.close();
 });
 
+Deno.test("DataRoots.ofUser() makes files as one of the users that are allowed, and as nobody else", () => {
+  using folder = new TestFolder();
+  const users = new Map([[65_534, NOBODY], [effectiveUserId(), undefined]]);
+  const roots = new DataRoots([folder.path], { users });
+  assert.throws(() => roots.ofUser(7), /user 7 is not among .*\(65534, \d+\).*allowed_user_ids/);
+  assert.throws(() => new DataRoots([folder.path]).ofUser(7), /\(none\)/);
+  roots.ofUser(effectiveUserId()).write(folder.file("own"), Uint8Array.of(1));
+  const theirs = roots.ofUser(65_534);
+  if (effectiveUserId() !== 0) {
+    assert.throws(() => theirs.write(folder.file("theirs"), Uint8Array.of(1)), { code: "EPERM" });
+    return;
+  }
+  Deno.chmodSync(folder.path, 0o777);
+  theirs.write(folder.file("theirs"), Uint8Array.of(1));
+  roots.write(folder.file("root"), Uint8Array.of(1));
+  const owners = ["own", "theirs", "root"].map((name) => Deno.statSync(folder.file(name)).uid);
+  assert.deepEqual(owners, [0, 65_534, 0]);
+});
+
 Deno.test("DataRoots gives files to a group that their user is in, and leaves none behind else", () => {
   if (effectiveUserId() !== 0) return; // no second group to give them to
   using folder = new TestFolder();

@@ -199,7 +199,7 @@ export class FileWriter implements Disposable {
   #create(action: CreateFileAction): void {
     if (this.#run !== undefined) throw new Error(`${REASON_FILE_OPEN}: ${this.#run.files.path}`);
     const { detector, height, width, pixelType, images, attributes, clock } = this.#options;
-    const { compressedImages = false } = this.#options;
+    const { compressedImages = false, output } = this.#options;
     if (compressedImages && action.compression === "none") {
       throw new Error("compression none: the images come compressed. Leave compression out.");
     }
@@ -214,7 +214,7 @@ export class FileWriter implements Disposable {
     const atStart = this.#options.readAccounting();
     const files = new RunFiles({
       action,
-      output: this.#options.output,
+      output: action.userId === undefined ? output : output.ofUser(action.userId),
       newFile: {
         overwrite: action.overwrite ?? false,
         createFolders: action.createFolders ?? this.#options.createFolders ?? false,

@@ -88,6 +88,7 @@ class Bench implements Disposable {
           },
           remove: (path) => roots.remove(path),
           asUser: (action) => action(),
+          ofUser: (uid) => roots.ofUser(uid),
         },
         readAccounting: () => accounting.read(),
         attributes: { software: "test" },

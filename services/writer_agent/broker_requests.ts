@@ -24,8 +24,6 @@ export interface BrokerRequestsOptions {
   readonly controller: Pick<AcquisitionController, "start" | "stop" | "status">;
   /** Name of the detector whose images are written. */
   readonly detector: string;
-  /** User that files are written as, where the config says. */
-  readonly writerUserId?: number | undefined;
   readonly rules: WriteRequestRules;
   readonly readAccounting: () => Accounting;
   readonly clock?: Clock;
@@ -61,7 +59,6 @@ const ids = writeRequestSchema.shape;
 
 /** The request of `POST /writer/write_async`, and the members that requests through RabbitMQ have besides. */
 export const brokerWriteRequestSchema = writeRequestSchema.extend({
-  user_id: z.int().min(0).optional(),
   sources: z.union([z.string(), z.array(z.string())]).optional(),
   start_pulse_id: ids.start_image_id,
   stop_pulse_id: ids.stop_image_id,
@@ -105,23 +102,16 @@ async function write(
   }
 }
 
-/** @throws {Error} If the request is for another detector, or wants what is not this agent's to give. */
+/** @throws {Error} If the request is for another detector. */
 function refuseOthers(
-  { sources = [], user_id: userId = 0 }: BrokerWriteRequest,
-  { detector, writerUserId }: BrokerRequestsOptions,
+  { sources = [] }: BrokerWriteRequest,
+  { detector }: BrokerRequestsOptions,
 ): void {
   const wanted = [sources].flat();
   if (wanted.length > 0 && !wanted.includes(detector)) {
     throw new Error(
       `sources: this agent writes images of ${detector}, and not of ${wanted.join(", ")}. ` +
         "Send the request to the tag of the agent that does, or leave sources out.",
-    );
-  }
-  if (userId !== 0 && userId !== writerUserId) {
-    throw new Error(
-      `user_id: files are written as ${
-        writerUserId === undefined ? "the user of std_h5_writer" : `user ${writerUserId}`
-      }, not as ${userId}. Leave it out, or have writer_user_id of the config changed.`,
     );
   }
 }

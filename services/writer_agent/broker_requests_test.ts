@@ -27,8 +27,12 @@ class World implements Disposable {
     const { onRequest } = brokerRequests({
       controller: this.controller,
       detector: "JF1",
-      writerUserId: 1001,
-      rules: { dataRoots: ["/data"], look: (path) => path === "/data" ? FOLDER : undefined },
+      rules: {
+        dataRoots: ["/data"],
+        look: (path) => path === "/data" ? FOLDER : undefined,
+        writerUserId: 1001,
+        allowedUserIds: [1002],
+      },
       readAccounting: () => ({ ...this.accounting }),
       clock,
     });
@@ -90,6 +94,21 @@ Deno.test("pulse ids are image ids, and other people's requests are refused", as
   const done = world.request({ start_pulse_id: 5, stop_pulse_id: 2 });
   await assert.rejects(done, /stop_image_id: 2 comes before start_image_id 5/);
   await assert.rejects(world.request({ n_images: 1, sources: ["PCO"] }), /of JF1, and not of PCO/);
-  await assert.rejects(world.request({ n_images: 1, user_id: 7 }), /as user 1001, not as 7/);
+  await assert.rejects(
+    world.request({ n_images: 1, user_id: 7 }),
+    /user_id: files are written as user 1001 \(writer_user_id\), or one of 1002, not as 7\./,
+  );
   assert.deepEqual(world.writer.commands, []);
+});
+
+Deno.test("the writer is told of another user, and only of one who is allowed", async () => {
+  for (const [user_id, told] of [[0, undefined], [1001, undefined], [1002, 1002]]) {
+    using world = new World();
+    const done = world.request({ n_images: 1, user_id });
+    await until("images are taken", () => world.told.length === 1);
+    const [create] = world.writer.commands;
+    assert.equal(create?.action === "create_file" ? create.request.userId : null, told);
+    world.images.publish();
+    await done;
+  }
 });

@@ -126,6 +126,8 @@ await runService({
       compressedImages: suffix === COMPRESSED_SUFFIX,
       noImagesTimeoutS: config.no_images_timeout,
       createFolders: config.create_directories,
+      writerUserId: config.switch_user_active === false ? undefined : config.writer_user_id,
+      allowedUserIds: config.allowed_user_ids,
     };
     const api = createApi({
       ...rules,
@@ -147,11 +149,10 @@ await runService({
     onStop(() => server.shutdown(), "REST interface");
     onStop(() => endRun(controller), "acquisition");
     if (service.broker.isNamed) {
-      const writerUserId = config.switch_user_active ? config.writer_user_id : undefined;
       const readAccounting = (): Accounting => statistics.accounting();
       await takeRequests(
         service,
-        brokerRequests({ controller, detector, writerUserId, rules, readAccounting }),
+        brokerRequests({ controller, detector, rules, readAccounting }),
       );
     }
 

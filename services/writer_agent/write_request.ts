@@ -33,6 +33,10 @@ export interface WriteRequestRules {
   readonly noImagesTimeoutS?: number;
   /** Whether folders that are missing are made when a request does not say; default not. */
   readonly createFolders?: boolean;
+  /** User that files are written as; left out: the one of the file writer. */
+  readonly writerUserId?: number | undefined;
+  /** Users that a request may ask for instead; default none. */
+  readonly allowedUserIds?: readonly number[];
   /** Looks at files; for tests. */
   readonly look?: Look;
 }
@@ -83,9 +87,9 @@ export function checkWriteRequest(
   const { overwrite, create_directories } = parsed.data;
   const refused = refuseCount(parsed.data, rules) ??
     refuseThreads(compression_threads, rules) ?? refusePlain(compression, rules) ??
-    refuseRange(parsed.data);
+    refuseRange(parsed.data) ?? refuseUser(parsed.data.user_id, rules);
   if (refused !== undefined) return wrong([refused]);
-  const { start_image_id, stop_image_id } = parsed.data;
+  const { start_image_id, stop_image_id, user_id } = parsed.data;
   const timeoutS = noImagesTimeoutS(parsed.data, rules);
   return {
     nImages: n_images,
@@ -99,6 +103,7 @@ export function checkWriteRequest(
     ...(file_format !== undefined && { fileFormat: file_format }),
     ...(nexus !== undefined && { nexus: stringifyJson(nexus) }),
     ...(fsync !== undefined && { fsync }),
+    ...(isOther(user_id, rules) && { userId: user_id }),
     ...(overwrite && { overwrite }),
     ...(create_directories !== undefined && { createFolders: create_directories }),
     runId: run_id,
@@ -201,6 +206,31 @@ function refusePlain(
   return {
     path: "compression",
     message: "none is not possible: the images come compressed (compressed_ring). Leave it out.",
+  };
+}
+
+/** Whether a user other than the one that files are written as anyway is asked for; 0 asks for none. */
+function isOther(
+  userId: number | undefined,
+  { writerUserId }: WriteRequestRules,
+): userId is number {
+  return userId !== undefined && userId !== 0 && userId !== writerUserId;
+}
+
+function refuseUser(
+  userId: number | undefined,
+  rules: WriteRequestRules,
+): RequestIssue | undefined {
+  const { writerUserId, allowedUserIds = [] } = rules;
+  if (!isOther(userId, rules) || allowedUserIds.includes(userId)) return undefined;
+  const own = writerUserId === undefined
+    ? "the user of std_h5_writer"
+    : `user ${writerUserId} (writer_user_id)`;
+  const others = allowedUserIds.length === 0 ? "" : `, or one of ${allowedUserIds.join(", ")}`;
+  return {
+    path: "user_id",
+    message: `files are written as ${own}${others}, not as ${userId}. ` +
+      "Leave it out, or have it added to allowed_user_ids of the config.",
   };
 }
 

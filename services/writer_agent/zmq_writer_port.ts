@@ -149,7 +149,7 @@ export class ZmqWriterPort implements WriterPort, Disposable {
       case "create_file": {
         const { outputFile, nImages, imagesPerFile = 0, runId, json } = command.request;
         const { compression, compressionThreads, fileFormat, nexus, fsync } = command.request;
-        const { overwrite, createFolders } = command.request;
+        const { overwrite, createFolders, userId } = command.request;
         const { writerId, writers = 1 } = this.#options;
         const split = { outputFile, writers, imagesPerFile };
         return {
@@ -168,6 +168,7 @@ export class ZmqWriterPort implements WriterPort, Disposable {
           ...(fsync !== undefined && { fsync }),
           ...(overwrite && { overwrite }),
           ...(createFolders !== undefined && { createFolders }),
+          ...(userId !== undefined && { userId }),
         };
       }
       case "record_image": {

@@ -28,9 +28,9 @@ export class WriterDriver implements Disposable {
   }
 
   /** Orders a file. */
-  create(path: string): Promise<WriterResponse> {
+  create(path: string, more: { userId?: number } = {}): Promise<WriterResponse> {
     const action = "create_file";
-    const ours = { nImages: 0, acknowledgeImages: true, runId: 0n, request: "" };
+    const ours = { nImages: 0, acknowledgeImages: true, runId: 0n, request: "", ...more };
     return this.ask({ action, path, writerId: 0, ...ours });
   }
 
