@@ -70,7 +70,7 @@ export function readCalibration(sources: CalibrationSources, shape: ModulesShape
     pedestals: pedestal.maps[module]!,
     mask: pixelMask === undefined
       ? new Uint32Array(pixels)
-      : Uint32Array.from(pixelMask.maps[module]!),
+      : Uint32Array.from(pixelMask.maps[module]!, maskBits),
   }));
   const calibration = makeCalibration(shape, maps, {
     gains: gains.provenance,
@@ -98,6 +98,11 @@ export function datasetsIn(path: string): string[] {
   }
   using file = new ArrayFile(path);
   return Object.values(CALIBRATION_DATASETS).filter((name) => file.shape(name) !== undefined);
+}
+
+/** Bits of a masked pixel; a value that has none of the 32, such as 0.5, NaN or 2^40, masks as 1. */
+function maskBits(value: number): number {
+  return value === 0 ? 0 : value >>> 0 || 1;
 }
 
 /** The mask in the pedestal's own files, if they have one. */

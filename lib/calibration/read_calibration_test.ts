@@ -52,7 +52,7 @@ function sources(gains: string | string[], pedestal: string | string[]): Calibra
 }
 
 /** Writes the stacked maps as two HDF5 files and reads them. */
-function readStacked(folder: Folder, mask?: Uint32Array): Calibration {
+function readStacked(folder: Folder, mask?: Uint32Array | Float64Array): Calibration {
   const { gains, pedestals } = stacked();
   const shape = [3, SHAPE.modules * SHAPE.rows, SHAPE.columns];
   const masks = mask === undefined ? {} : { "/pixel_mask": { data: mask, shape: shape.slice(1) } };
@@ -88,6 +88,15 @@ Deno.test("readCalibration() takes stacked modules apart and finds the pedestal 
   assert.deepEqual(masked, { mask: 1, gain: 0, pedestal: 0 });
   assert.deepEqual(provenance.pixelMask, { path: `${folder.path}/p.h5`, dataset: "/pixel_mask" });
   assert.match(formatCalibrationId(id), /^[0-9a-f]{16}$/);
+});
+
+Deno.test("readCalibration() masks whatever is not 0, also if it has none of the 32 bits", () => {
+  using folder = new Folder();
+  const mask = Float64Array.of(0, -0, 0.5, NaN, 2 ** 40, -1, Infinity, 2 ** 31, 0, 0, 0, 0);
+  const { maps, masked } = readStacked(folder, mask);
+  assert.deepEqual([...maps[0]!.mask], [0, 0, 1, 1, 1, 0xffffffff]);
+  assert.deepEqual([...maps[1]!.mask], [1, 2 ** 31, 0, 0, 0, 0]);
+  assert.equal(masked.mask, 6);
 });
 
 Deno.test("raw numbers, files per module and HDF5 are the same calibration", () => {

@@ -69,8 +69,9 @@ export class ArrayFile implements Disposable {
     } catch (cause) {
       if (mounted !== undefined) h5Module.FS.unlink(mounted);
       file.close();
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new ArrayFileError(`${path} is not a readable HDF5 file: ${reason}`, { cause });
+      throw new ArrayFileError(`${path} is not a readable HDF5 file: ${reasonOf(cause)}`, {
+        cause,
+      });
     }
     this.#file = file;
     this.#mounted = mounted;
@@ -89,12 +90,7 @@ export class ArrayFile implements Disposable {
    * @throws {ArrayFileError} If there is no such dataset, or it is not made of numbers.
    */
   numbers(dataset: string, range?: [number, number][]): Float64Array<ArrayBuffer> {
-    const found = this.#get(dataset);
-    if (!(found instanceof h5wasm.Dataset)) {
-      const there = this.#h5.paths().map((path) => `/${path}`).join(", ");
-      throw new ArrayFileError(`${this.path} has no dataset ${dataset}, only: ${there || "none"}`);
-    }
-    const values: unknown = range === undefined ? found.value : found.slice(range);
+    const values = this.#values(dataset, range);
     if (values instanceof BigInt64Array || values instanceof BigUint64Array) {
       return Float64Array.from(values, Number);
     }
@@ -155,6 +151,29 @@ export class ArrayFile implements Disposable {
     this.close();
   }
 
+  #values(dataset: string, range: [number, number][] | undefined): unknown {
+    const found = this.#get(dataset);
+    if (!(found instanceof h5wasm.Dataset)) throw new ArrayFileError(this.#lacks(dataset, found));
+    try {
+      return range === undefined ? found.value : found.slice(range);
+    } catch (cause) {
+      throw new ArrayFileError(`${this.path}: ${dataset} cannot be read: ${reasonOf(cause)}`, {
+        cause,
+      });
+    }
+  }
+
+  #lacks(dataset: string, found: unknown): string {
+    if (found instanceof h5wasm.Group) {
+      return `${this.path}: ${dataset} is a group, a dataset is needed; it has: ` +
+        (found.keys().join(", ") || "nothing");
+    }
+    const there = this.#h5.paths().map((path) => `/${path}`);
+    return there.includes(dataset)
+      ? `${this.path}: ${dataset} is a link that leads to no dataset`
+      : `${this.path} has no dataset ${dataset}, only: ${there.join(", ") || "none"}`;
+  }
+
   /** What is at a path; the library throws where it leads nowhere. */
   #get(path: string): unknown {
     let found: unknown = this.#h5;
@@ -164,6 +183,12 @@ export class ArrayFile implements Disposable {
     }
     return found;
   }
+}
+
+/** What went wrong; of the HDF5 library's report of all its calls, the innermost one's reason. */
+function reasonOf(cause: unknown): string {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return [...text.matchAll(/^ +#\d+: .*? in \w+\(\): (.+)$/gm)].at(-1)?.[1] ?? text;
 }
 
 function isNumbers(values: unknown): values is NumberArray {

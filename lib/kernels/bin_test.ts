@@ -7,6 +7,7 @@ import {
   binnedImage,
   binWorkBytes,
   imageRegion,
+  KERNEL_MEMORY_END,
   kernelMemory,
 } from "./mod.ts";
 import {
@@ -111,4 +112,21 @@ Deno.test("binImage() refuses other factors, and places that do not fit", () => 
     message: /binned image .* overlaps the work memory/,
   });
   assert.throws(() => bin({ to: 2 ** 20 - 10 }), { message: /binned image of 400 bytes/ });
+});
+
+Deno.test("binImage() is exact where the largest memory ends, and refuses what lies beyond", () => {
+  const pages = 65_536;
+  const largest = kernelMemory(
+    new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true }),
+  );
+  const image = { width: 64, height: 64, pixel: "uint8" as const };
+  const [to, work] = [65_536, 2 * 65_536];
+  const at = KERNEL_MEMORY_END - 64 * 64;
+  new Uint8Array(largest.memory.buffer, at, 64 * 64).fill(1);
+  const bin = (at: number): void => {
+    binImage(largest, { image: { ...image, at }, factor: 2, mode: "sum", to, work });
+  };
+  bin(at);
+  assert.ok(new Uint16Array(largest.memory.buffer, to, 32 * 32).every((sum) => sum === 4));
+  assert.throws(() => bin(at + 1), /outside the memory/);
 });

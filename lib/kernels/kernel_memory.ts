@@ -6,6 +6,12 @@
 import type { KernelExports } from "../../wasm/exports.ts";
 import { instantiateKernels } from "./instance.ts";
 
+/**
+ * Where memory that kernels work on ends at the latest, bytes. Their addresses have 32 bits, and they
+ * look some bytes ahead of what they read next: up to 4 GiB, such an address would be one near 0.
+ */
+export const KERNEL_MEMORY_END = 2 ** 32 - 65_536;
+
 /** Kernels and the memory that they work on. */
 export interface KernelMemory {
   /** The kernels, which check nothing. */
@@ -41,10 +47,11 @@ export function bytesOf({ memory }: KernelMemory, { at, bytes }: Region): Uint8A
  * @param on The memory.
  * @param read What a kernel reads.
  * @param written What it writes.
- * @throws {RangeError} If a region is not in the memory, or overlaps one that is written.
+ * @throws {RangeError} If a region is not in the memory, ends after {@link KERNEL_MEMORY_END}, or
+ * overlaps one that is written.
  */
 export function checkRegions(on: KernelMemory, read: NamedRegions, written: NamedRegions): void {
-  const size = on.memory.buffer.byteLength;
+  const size = Math.min(on.memory.buffer.byteLength, KERNEL_MEMORY_END);
   const all = [...Object.entries(read), ...Object.entries(written)];
   for (const [name, { at, bytes }] of all) {
     if (!Number.isInteger(at) || !Number.isInteger(bytes) || at < 0 || bytes < 0) {

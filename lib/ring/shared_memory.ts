@@ -3,12 +3,13 @@
  *
  * @module
  */
+import { KERNEL_MEMORY_END } from "../kernels/mod.ts";
 import { addressOf, type File, mapFixed, PAGE_BYTES } from "../os/mod.ts";
 
 const WASM_PAGE = 65536;
 
-/** Largest memory a kernel can address (32-bit), bytes. */
-export const LARGEST_MEMORY = 65536 * WASM_PAGE;
+/** Largest memory that kernels work in, bytes: almost 4 GiB. */
+export const LARGEST_MEMORY = KERNEL_MEMORY_END;
 
 /** How to map a file into a {@link SharedMemory}. */
 export interface MapFileOptions {
@@ -43,13 +44,13 @@ export class SharedMemory {
    * Reserves the address space; pages are taken when they are used.
    *
    * @param bytes Room for everything that will be allocated and mapped, alignment included.
-   * @throws {RangeError} If more than 4 GiB are asked for.
+   * @throws {RangeError} If it were larger than {@link LARGEST_MEMORY}.
    */
   constructor(bytes: number) {
     const pages = Math.ceil((bytes + WASM_PAGE) / WASM_PAGE) + 1;
-    if (pages > 65536) {
+    if (pages * WASM_PAGE > LARGEST_MEMORY) {
       throw new RangeError(
-        `A WebAssembly memory holds at most 4 GiB, ${bytes} bytes were asked for`,
+        `A memory for kernels has at most ${LARGEST_MEMORY} bytes, ${bytes} and a margin were asked for`,
       );
     }
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });

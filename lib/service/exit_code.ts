@@ -8,7 +8,7 @@ export const ExitCode = {
   failure: 1,
   /** Wrong command line. */
   usage: 2,
-  /** Wrong config, or none. */
+  /** Wrong config or none, or a file that it names is not what it should be. */
   config: 3,
   /** Something outside could not be had: a port, memory, a locked ring, a permission. */
   resource: 4,
@@ -36,6 +36,14 @@ const RESOURCE_ERRORS: ReadonlySet<string> = new Set([
   "StoreError",
 ]);
 
+/** Names of errors that mean "the config, or a file that it names, is not what is needed". */
+const CONFIG_ERRORS: ReadonlySet<string> = new Set([
+  "ConfigError",
+  "NoConfigError",
+  "CalibrationError",
+  "ArrayFileError",
+]);
+
 /**
  * The exit status for an error. The chain of causes is followed from the outside in; the first error that
  * has a status of its own decides, and an unexpected death of a data worker is found below those.
@@ -48,7 +56,7 @@ export function exitCodeOf(error: unknown): ExitCode {
     const { name } = link;
     if (link instanceof ServiceStartError) return exitCodeOfChild(link.exitCode);
     if (name === "UsageError") return ExitCode.usage;
-    if (name === "ConfigError" || name === "NoConfigError") return ExitCode.config;
+    if (CONFIG_ERRORS.has(name)) return ExitCode.config;
     if (RESOURCE_ERRORS.has(name) || /^Ring\w*Error$/.test(name)) return ExitCode.resource;
     if (name === "DataWorkerError") inWorker = true;
   }

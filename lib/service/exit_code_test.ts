@@ -14,6 +14,8 @@ for (
     ["not even an error", 1],
     [new UsageError("no module 9"), 2],
     [named("ConfigError"), 3],
+    [named("CalibrationError"), 3],
+    [named("ArrayFileError"), 3],
     [named("OsError"), 4],
     [named("ZmqError"), 4],
     [named("RingBusyError"), 4],

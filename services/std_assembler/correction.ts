@@ -13,9 +13,8 @@ import {
   type ModuleMaps,
 } from "../../lib/assemble/mod.ts";
 import type { Calibration, CalibrationSources, MapSource } from "../../lib/calibration/mod.ts";
-import type { CalibrationConfig, DetectorConfig } from "../../lib/config/mod.ts";
+import { type CalibrationConfig, ConfigError, type DetectorConfig } from "../../lib/config/mod.ts";
 import { type CalibrationState, formatCalibrationId } from "../../lib/protocol/mod.ts";
-import { UsageError } from "../../lib/service/mod.ts";
 
 /** Longest wait for the assembler to change calibrations, beyond the time that images may take: ms. */
 const PATIENCE_MS = 10_000;
@@ -24,7 +23,7 @@ const PATIENCE_MS = 10_000;
  * Loads the config's calibration.
  *
  * @returns Undefined for a detector whose images are not corrected.
- * @throws {UsageError} If the config names none.
+ * @throws {ConfigError} If the config names none.
  * @throws {CalibrationError} If it does not fit the detector.
  * @throws {OsError} ENOENT, EACCES, …
  */
@@ -34,10 +33,12 @@ export async function startCorrection(
 ): Promise<Correction | undefined> {
   if (correctionSetup(config) === undefined) return undefined;
   if (config.calibration === undefined) {
-    throw new UsageError(
-      `detector_type ${config.detector_type} needs gains and pedestals: add to the config ` +
+    throw new ConfigError(config.detector_name, [{
+      path: "calibration",
+      value: undefined,
+      expected: `gains and pedestals, as detector_type ${config.detector_type} needs them: add ` +
         '"calibration": {"gains": "/path/gains.h5", "pedestal": "/path/pedestal.h5"}, or use jungfrau-raw',
-    );
+    }]);
   }
   const correction = new Correction(config, logger);
   await correction.load(calibrationSources(config.calibration));
