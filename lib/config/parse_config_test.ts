@@ -211,6 +211,17 @@ Deno.test("parseConfig() warns when module_positions has no effect", async () =>
   assert.match(parseConfig(json).warnings.join(), /module_positions is ignored for a gigafrost/);
 });
 
+Deno.test("parseConfig() warns of what only converted images have, and of what nobody reads in a calibration", () => {
+  const calibration = { gains: "/g.h5", pedestal: "/p.h5", pedestal_tracking: { frmes: 2 } };
+  const more = { calibration, converted_pixel_type: "int16", high_gain: true };
+  const warnings = parseConfig(jungfrau(more)).warnings.join("\n");
+  for (const field of ["calibration", "converted_pixel_type", "high_gain"]) {
+    assert.match(warnings, new RegExp(`^${field} is ignored for a jungfrau-raw`, "m"));
+  }
+  assert.match(warnings, /pedestal_tracking\.frmes is ignored; did you mean frames\?/);
+  assert.deepEqual(parseConfig(jungfrau({})).warnings, []);
+});
+
 Deno.test("parseConfig() warns of each field that would do something in the reference, and does not here", () => {
   const changes = {
     gpfs_block_size: 4_194_304,

@@ -94,11 +94,12 @@ const dataset = z.string("the path of a dataset").regex(
   "the path of a dataset, such as /gains",
 );
 
+const PHOTON_ENERGY = "a number of keV from 0.01 to below 1000";
 const TRACKED_FRAMES = "an integer from 2 to 10000";
 const TRACKED_NOISE = "a number above 0, up to 10: times the RMS";
 
 /** How G0 pedestals follow pixels without photons. */
-const trackingSchema = z.object({
+export const trackingSchema = z.object({
   frames: z.int(TRACKED_FRAMES).min(2, TRACKED_FRAMES).max(10_000, TRACKED_FRAMES).default(1_000),
   noise: z.number(TRACKED_NOISE).gt(0, TRACKED_NOISE).lte(10, TRACKED_NOISE).default(4),
   noise_dataset: dataset.default("/pedestal_rms"),
@@ -221,15 +222,13 @@ export const detectorConfigSchema = z.object({
       { origin: "addition" },
     ),
   ),
-  photon_energy_kev: z.number("a number of keV above 0 and below 1000").gt(
-    0,
-    "a number of keV above 0 and below 1000",
-  ).lt(1000, "a number of keV above 0 and below 1000").optional().meta(
-    notes("jungfrau-converted: energy of one photon, to count photons.", {
-      origin: "addition",
-      unit: "keV",
-    }),
-  ),
+  photon_energy_kev: z.number(PHOTON_ENERGY).min(0.01, PHOTON_ENERGY).lt(1000, PHOTON_ENERGY)
+    .optional().meta(
+      notes("jungfrau-converted: energy of one photon, to count photons.", {
+        origin: "addition",
+        unit: "keV",
+      }),
+    ),
   high_gain: boolean.default(false).meta(
     notes(
       "jungfrau-converted: the detector is forced to high gain, where the raw value of a saturated pixel is 0x3FFF and not 0xC000.",

@@ -6,6 +6,7 @@ import {
   detectorConfigSchema,
   liveStreamSchema,
   submoduleSchema,
+  trackingSchema,
 } from "./schema.ts";
 
 /**
@@ -16,6 +17,7 @@ import {
  */
 export function unknownFields(json: unknown): string[] {
   if (!isObject(json)) return [];
+  const calibration = isObject(json["calibration"]) ? json["calibration"] : {};
   const streamFields = liveStreamSchema.options.flatMap((option) => Object.keys(option.shape));
   return [
     ...unknownIn(json, "", Object.keys(detectorConfigSchema.shape)),
@@ -23,7 +25,12 @@ export function unknownFields(json: unknown): string[] {
       (entry: unknown, index) =>
         unknownIn(entry, `submodule_info[${index}].`, Object.keys(submoduleSchema.shape)),
     ),
-    ...unknownIn(json["calibration"], "calibration.", Object.keys(calibrationSchema.shape)),
+    ...unknownIn(calibration, "calibration.", Object.keys(calibrationSchema.shape)),
+    ...unknownIn(
+      calibration["pedestal_tracking"],
+      "calibration.pedestal_tracking.",
+      Object.keys(trackingSchema.shape),
+    ),
     ...Object.entries(isObject(json["live_stream_configs"]) ? json["live_stream_configs"] : {})
       .flatMap(([address, entry]) =>
         unknownIn(entry, `live_stream_configs[${describeValue(address)}].`, [
@@ -58,10 +65,16 @@ function ignoredGeometry(config: DetectorConfig): string[] {
     );
 }
 
+/** What fields of the conversion are where nobody gave them. */
+const WITHOUT_CONVERSION: { readonly [Field in keyof DetectorConfig]?: unknown } = {
+  converted_pixel_type: "float32",
+  high_gain: false,
+};
+
 function ignoredConversion(config: DetectorConfig): string[] {
   if (config.detector_type === "jungfrau-converted") return [];
-  return (["calibration", "photon_energy_kev"] as const)
-    .filter((field) => config[field] !== undefined)
+  return (["calibration", "photon_energy_kev", "converted_pixel_type", "high_gain"] as const)
+    .filter((field) => config[field] !== undefined && config[field] !== WITHOUT_CONVERSION[field])
     .map((field) =>
       `${field} is ignored for a ${config.detector_type}, which is not converted; remove it`
     );

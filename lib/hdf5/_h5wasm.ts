@@ -50,3 +50,9 @@ export function objectAddress(file: h5wasm.File, path: string): number {
   const reference = Uint8Array.from(h5Module.create_object_reference(file.file_id, path));
   return Number(new DataView(reference.buffer).getBigUint64(0, true));
 }
+
+/** What went wrong; of the HDF5 library's report of all its calls, the innermost one's reason. */
+export function reasonOf(cause: unknown): string {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return [...text.matchAll(/^ +#\d+: .*? in \w+\(\): (.+)$/gm)].at(-1)?.[1] ?? text;
+}

@@ -6,7 +6,7 @@
 import * as h5wasm from "h5wasm";
 import { File } from "../os/mod.ts";
 import type { AttributeValue } from "./_attributes.ts";
-import { h5Module } from "./_h5wasm.ts";
+import { h5Module, reasonOf } from "./_h5wasm.ts";
 import { mount } from "./_mount.ts";
 
 /** Thrown when a file is not HDF5, or has not the dataset that is asked for. */
@@ -183,12 +183,6 @@ export class ArrayFile implements Disposable {
     }
     return found;
   }
-}
-
-/** What went wrong; of the HDF5 library's report of all its calls, the innermost one's reason. */
-function reasonOf(cause: unknown): string {
-  const text = cause instanceof Error ? cause.message : String(cause);
-  return [...text.matchAll(/^ +#\d+: .*? in \w+\(\): (.+)$/gm)].at(-1)?.[1] ?? text;
 }
 
 function isNumbers(values: unknown): values is NumberArray {

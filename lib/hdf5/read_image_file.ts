@@ -7,7 +7,7 @@ import { basename, dirname } from "node:path";
 import * as h5wasm from "h5wasm";
 import { BITSHUFFLE_FILTER } from "../kernels/bitshuffle.ts";
 import { CompressedChunks } from "./_compressed_chunks.ts";
-import { objectAddress } from "./_h5wasm.ts";
+import { objectAddress, reasonOf } from "./_h5wasm.ts";
 import { type ImagePlace, MasterImages } from "./_master_images.ts";
 import { Mounts } from "./_mounts.ts";
 import type { MasterPart } from "./master_file.ts";
@@ -49,8 +49,9 @@ export function readImageFile(path: string): ImageFileReader {
   } catch (cause) {
     mounts[Symbol.dispose]();
     if (cause instanceof NotAnImageFileError) throw cause;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new NotAnImageFileError(`${path} is not a readable HDF5 file: ${reason}`, { cause });
+    throw new NotAnImageFileError(`${path} is not a readable HDF5 file: ${reasonOf(cause)}`, {
+      cause,
+    });
   }
 }
 

@@ -124,7 +124,7 @@ Deno.test("binImage() is exact where the largest memory ends, and refuses what l
   const at = KERNEL_MEMORY_END - 64 * 64;
   new Uint8Array(largest.memory.buffer, at, 64 * 64).fill(1);
   const bin = (at: number): void => {
-    binImage(largest, { image: { ...image, at }, factor: 2, mode: "sum", to, work });
+    binImage(largest, { ...image, at }, { factor: 2, mode: "sum", to, work });
   };
   bin(at);
   assert.ok(new Uint16Array(largest.memory.buffer, to, 32 * 32).every((sum) => sum === 4));

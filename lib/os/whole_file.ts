@@ -14,6 +14,15 @@ export interface WholeFileOptions {
 }
 
 /**
+ * Tries whether {@link writeWholeFile} may make files in the folder of a path.
+ *
+ * @throws {OsError} ENOENT, EACCES, ENOSPC, …
+ */
+export function checkWholeFile(path: string): void {
+  using _removed = newFileAt(path, 0o600);
+}
+
+/**
  * Writes a file that has its name only once all of it is on the device: whoever opens the name finds
  * the former file (or none) or the new one, also after a crash. A symbolic link of that name is
  * replaced, not followed.
@@ -27,11 +36,15 @@ export function writeWholeFile(
   options: WholeFileOptions = {},
 ): void {
   const { overwrite = false, mode = 0o644 } = options;
-  const at = path.lastIndexOf("/");
-  const folder = at < 0 ? "." : path.slice(0, at) || "/";
-  using whole = NewFile.beneath(folder, path.slice(at + 1), mode);
+  using whole = newFileAt(path, mode);
   using file = whole.file;
   file.writeAt(bytes, 0);
   file.sync();
   whole.place(overwrite);
+}
+
+function newFileAt(path: string, mode: number): NewFile {
+  const at = path.lastIndexOf("/");
+  const folder = at < 0 ? "." : path.slice(0, at) || "/";
+  return NewFile.beneath(folder, path.slice(at + 1), mode);
 }

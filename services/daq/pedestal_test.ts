@@ -84,6 +84,18 @@ Deno.test("daq pedestal has a program force each gain, without a shell, and sums
   assert.match(again.stderr, /p\.h5 is there already: choose another --output, or add --overwrite/);
 });
 
+Deno.test("daq pedestal forces no gain if its file could not be written", async () => {
+  using detector = new Detector();
+  const context = testContext();
+  const code = await runDaq([
+    ...["pedestal", detector.config, "--output", `${detector.folder}/none/p.h5`],
+    ...["--gain-command", `sh ${detector.force} {gain}`],
+  ], context);
+  assert.equal(code, 4);
+  assert.match(context.stderr, /none\/.*ENOENT|ENOENT.*none\//);
+  assert.equal(detector.gains, "");
+});
+
 Deno.test("daq pedestal tells the operator which gain to force, and goes on when its frames come", async () => {
   using detector = new Detector();
   const context = testContext({ interactive: true });

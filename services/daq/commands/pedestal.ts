@@ -222,8 +222,10 @@ async function apply(context: DaqContext, config: DetectorConfig, file: string):
   }
 }
 
-/** Refuses a file that is there before anything is recorded; writing it checks once more. */
+/** Refuses what cannot be written before anything is recorded; writing it checks once more. */
 async function checkOutput(path: string, overwrite: boolean): Promise<void> {
+  const { checkWholeFile } = await import("../../../lib/os/mod.ts");
+  checkWholeFile(path);
   if (overwrite) return;
   try {
     await Deno.lstat(path);
