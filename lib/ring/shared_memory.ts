@@ -9,7 +9,7 @@ import { addressOf, type File, mapFixed, PAGE_BYTES } from "../os/mod.ts";
 const WASM_PAGE = 65536;
 
 /** Largest memory that kernels work in, bytes: almost 4 GiB. */
-export const LARGEST_MEMORY = KERNEL_MEMORY_END;
+export const LARGEST_MEMORY: number = KERNEL_MEMORY_END;
 
 /** How to map a file into a {@link SharedMemory}. */
 export interface MapFileOptions {
