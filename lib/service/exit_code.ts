@@ -30,6 +30,7 @@ const RESOURCE_ERRORS: ReadonlySet<string> = new Set([
   "AddrInUse",
   "AddrNotAvailable",
   "NotCapable",
+  "NotFound",
   "PermissionDenied",
   "BrokerError",
   "UnroutableError",
