@@ -132,7 +132,7 @@ Deno.test("daq pedestal ends with what the program said that could not force a g
     /force\.sh 0 ended with exit status 3: no detector\. G0 is not forced/,
   );
   const missing = testContext();
-  assert.equal(await runDaq([...args, "--gain-command", "/no/such {gain}"], missing), 1);
+  assert.equal(await runDaq([...args, "--gain-command", "/no/such {gain}"], missing), 4);
   assert.match(missing.stderr, /\/no\/such is not there: give --gain-command its path/);
   assert.throws(() => Deno.statSync(output), Deno.errors.NotFound);
 });
