@@ -9,7 +9,7 @@ import {
   PrimaryService,
   resolveBroker,
 } from "../lib/broker/mod.ts";
-import { RabbitMq, TcpProxy, TestProcess, within } from "./harness/mod.ts";
+import { PythonPeer, RabbitMq, TcpProxy, TestProcess, within } from "./harness/mod.ts";
 
 let rabbit: RabbitMq;
 Deno.test.beforeAll(async () => {
@@ -182,6 +182,30 @@ Deno.test("poison in every exchange: nobody dies of it, and the next request is 
   deepStrictEqual(outcome.services[`${tag}.post`]?.at(-1)?.message, "checked");
   const { value } = await all.next();
   ok(value !== undefined, "the stream of statuses goes on");
+});
+
+Deno.test("headers that are nested too deep cost no connection", async () => {
+  const tag = newTag();
+  const { service, notes } = await echo(tag, rabbit.url, `${tag}.queue`);
+  await using _service = service;
+  const told: string[] = [];
+  await using client = await connect(rabbit.url, (note) => void told.push(note));
+  // By pika: rabbitmq-client could not even write these.
+  await using sender = await PythonPeer.start(rabbit, "sender", tag);
+  const send = (exchange: string, depth: number): Promise<string> =>
+    sender.order({ exchange, depth });
+  for (const depth of [90, 1_000, 20_000]) {
+    await send("kill", depth);
+    const status = await send("status", depth);
+    const request = await send("request", depth);
+    strictEqual((await client.wait(request, END)).status, "request_success");
+    if (depth > 10_000) continue; // its headers could not be read at all
+    const said = (await client.wait(status, END)).services["sender"] ?? [];
+    const message = JSON.stringify(said.at(-1)?.message);
+    if (depth === 90) match(message, /^\[{90}1\]{90}$/);
+    else strictEqual(message, '"(left out: it is nested deeper than 100 levels)"');
+  }
+  deepStrictEqual([notes, told], [[], ["a malformed status was ignored"]]);
 });
 
 Deno.test("results that no status can carry are answered, and the next request is served", async () => {

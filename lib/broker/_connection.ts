@@ -6,6 +6,7 @@
  */
 import { setImmediate } from "node:timers";
 import { Connection, type Envelope, type Publisher } from "rabbitmq-client";
+import "./_codec.ts";
 import { BrokerError, UnroutableError } from "./broker_error.ts";
 import { type BrokerOptions, describeBroker } from "./broker_options.ts";
 import { bufferOf, type Delivery, EXCHANGES, FRAME_MAX, type Outgoing } from "./_messages.ts";

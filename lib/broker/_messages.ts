@@ -5,6 +5,7 @@
  */
 import { Buffer } from "node:buffer";
 import { parseJson, stringifyJson } from "../protocol/json.ts";
+import { textOf } from "./_retry.ts";
 import { type Status, toAction } from "./status.ts";
 
 /** The exchanges, as every client of the original declares them: neither durable nor auto-deleted. */
@@ -88,9 +89,19 @@ export function readStatus(
     tag: routingKey,
     action,
     source: headers.source,
-    message: headers.message ?? null,
+    message: readable(headers.message),
     request: readOrNull(body),
   };
+}
+
+/** The message of a status; a note where it is nested deeper than those who get it can follow. */
+function readable(message: unknown): unknown {
+  try {
+    headerValue(message, 0);
+    return message ?? null;
+  } catch (error) {
+    return `(left out: ${textOf(error)})`;
+  }
 }
 
 /** The body as JSON, null where it is none. */

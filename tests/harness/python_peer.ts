@@ -42,7 +42,12 @@ export class PythonPeer implements AsyncDisposable {
 
   /** Has a client send a request; tells its id. */
   async request(request: unknown): Promise<string> {
-    await this.tell({ request });
+    return await this.order({ request });
+  }
+
+  /** Has it send something; tells the id. */
+  async order(order: unknown): Promise<string> {
+    await this.tell(order);
     for (;;) {
       const { sent } = await this.next();
       if (sent !== undefined) return sent;

@@ -7,6 +7,9 @@
       carries out requests: {"fail": text} fails, {"hold": true} waits to be killed, others give {"got": n}
   broker_peer.py <port> <user> <password> postprocessing <name> <primary>
       answers each success of the primary service with "checked"
+  broker_peer.py <port> <user> <password> sender <tag>
+      sends what it reads on stdin, one JSON a line: {"exchange": …, "depth": n}, a message with lists n
+      deep in its headers; prints one JSON a line: {"sent": id}
 
 All print {"ready": true} when they are bound, and end with stdin.
 """
@@ -140,7 +143,23 @@ class Postprocessing(Peer):
         self.run(lambda _order: None)
 
 
+class Sender(Peer):
+    def start(self, tag: str) -> None:
+        sys.setrecursionlimit(1_000_000)
+        show({"ready": True})
+        for line in sys.stdin:
+            order = json.loads(line)
+            message: object = 1
+            for _ in range(order["depth"]):
+                message = [message]
+            headers = {"action": "request_fail", "source": "sender", "message": message}
+            request_id = str(uuid.uuid4())
+            self.publish(order["exchange"], tag, b'{"n": 1}', headers, request_id)
+            show({"sent": request_id})
+        self.connection.close()
+
+
 if __name__ == "__main__":
     port, user, password, kind, *rest = sys.argv[1:]
-    kinds = {"client": Client, "service": Service, "postprocessing": Postprocessing}
+    kinds = {"client": Client, "service": Service, "postprocessing": Postprocessing, "sender": Sender}
     kinds[kind](port, user, password).start(*rest)
