@@ -25,13 +25,22 @@ import {
   ImageTransformer,
   makeTransformQueues,
   type TransformQueue,
+  type TransformSetup,
   WorkerHands,
 } from "../lib/transform/mod.ts";
-import { ImageLocator, makeCompressorQueues, WorkerCompressors } from "../lib/writer/mod.ts";
+import { compressorSetup, ImageLocator, WorkerCompressors } from "../lib/writer/mod.ts";
 import { IMAGE_BYTES, IMAGES as SLOTS, WIDTH } from "./_images.ts";
 import { TextLineStream } from "./_lines.ts";
 import { print, printJson } from "./_print.ts";
-import { check, createFile, makeRing, makeWriter, publishNext, record } from "./_write_ring.ts";
+import {
+  check,
+  createFile,
+  makeRing,
+  makeWriter,
+  publishNext,
+  record,
+  warmUp,
+} from "./_write_ring.ts";
 
 const [name, imagesPath, imageCount, folder] = Deno.args as [string, string, string, string];
 const images = Number(imageCount);
@@ -56,21 +65,28 @@ const path = `${folder}/${name}.h5`;
 const service = (file: string): URL => new URL(`../services/${file}`, import.meta.url);
 const start = (url: URL, init: unknown): Promise<unknown> =>
   startDataWorker(url, { name: "worker", init, counters: [] }).ready;
-const compressorQueues = makeCompressorQueues(Math.max(...THREADS));
-await Promise.all(
-  compressorQueues.map((queue) =>
-    start(service("std_h5_writer/compress_worker.ts"), { format, queue })
-  ),
+/** Starts so many Workers of a service. */
+const startWorkers = async (
+  of: "std_h5_writer" | "std_data_compress",
+  threads: number,
+  setup: TransformSetup,
+): Promise<TransformQueue[]> => {
+  const queues = makeTransformQueues(threads);
+  await Promise.all(
+    queues.map((queue) => start(service(`${of}/compress_worker.ts`), { setup, queue })),
+  );
+  return queues;
+};
+const compressors = new WorkerCompressors(
+  format,
+  await startWorkers("std_h5_writer", Math.max(...THREADS), compressorSetup(format)),
 );
-const setup = { operation: "compress", slots: SLOTS, blockElements: 0, ...format } as const;
+const setup = { operation: "compress", blockElements: 0, ...format } as const;
 const hands = new Map<number, WorkerHands>();
 for (const threads of THREADS) {
-  const queues: TransformQueue[] = makeTransformQueues(threads);
-  const worker = service("std_data_compress/compress_worker.ts");
-  await Promise.all(queues.map((queue) => start(worker, { setup, queue })));
+  const queues = await startWorkers("std_data_compress", threads, setup);
   hands.set(threads, new WorkerHands(queues, () => false));
 }
-const compressors = new WorkerCompressors(compressorQueues);
 
 /** What one run yields. */
 interface Result {
@@ -130,7 +146,7 @@ function transform(threads: number): Result {
   using source = new ImageSource({
     ...{ name, slotBytes: IMAGE_BYTES, slots: SLOTS },
     memory: new SharedMemory(indexMemoryBytes(SLOTS)),
-    onAttach: (from) => own.attach({ from, to: compressed.data.fd }),
+    onAttach: (from) => own.attach({ from, to: compressed.data.fd, slots: SLOTS }),
   });
   source.attach();
   const transformer = new ImageTransformer({
@@ -182,6 +198,7 @@ function writeThrough(): Result {
   return result(seconds, Number(writer.bytesWritten));
 }
 
+warmUp(`${name}-warm`, folder);
 print("ready");
 const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream())
   .pipeThrough(new TextLineStream());

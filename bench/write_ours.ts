@@ -12,7 +12,15 @@ import { cpuTimeMicroseconds, type File, monotonicNs, unlink } from "../lib/os/m
 import { ImageLocator, InlineCompressors } from "../lib/writer/mod.ts";
 import { TextLineStream } from "./_lines.ts";
 import { print, printJson } from "./_print.ts";
-import { check, createFile, makeRing, makeWriter, publishNext, record } from "./_write_ring.ts";
+import {
+  check,
+  createFile,
+  makeRing,
+  makeWriter,
+  publishNext,
+  record,
+  warmUp,
+} from "./_write_ring.ts";
 
 const [name, rows, slotCount, imageCount, folder, sync] = Deno.args as [
   string,
@@ -64,6 +72,7 @@ function writeFile(): { seconds: number; createMs: number; closeMs: number } {
   return { seconds: took, createMs: Number(created - begin) / 1e6, closeMs };
 }
 
+warmUp(`${name}-warm`, folder);
 print("ready");
 const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream())
   .pipeThrough(new TextLineStream());

@@ -12,7 +12,10 @@ export const PAGE_BYTES = 4096;
 const PROT_READ = 1;
 const PROT_WRITE = 2;
 const MAP_SHARED = 0x01;
+const MAP_PRIVATE = 0x02;
 const MAP_FIXED = 0x10;
+const MAP_ANONYMOUS = 0x20;
+const MAP_NORESERVE = 0x4000;
 const MAP_POPULATE = 0x8000;
 const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
 
@@ -50,6 +53,19 @@ export function mapFixed(options: MapOptions): void {
   const prot = writable ? PROT_READ | PROT_WRITE : PROT_READ;
   const flags = MAP_SHARED | MAP_FIXED | (populate ? MAP_POPULATE : 0);
   const mapped = BigInt(libc.mmap(address, BigInt(bytes), prot, flags, fd, BigInt(fileOffset)));
+  if (mapped === MAP_FAILED) throw lastError("mmap", `of ${bytes} bytes`);
+}
+
+/**
+ * Takes back a mapping of {@link mapFixed}: what was there before is, pages of zeros that take no memory
+ * until they are written.
+ *
+ * @throws {OsError} If mmap fails.
+ */
+export function unmapFixed({ address, bytes }: Pick<MapOptions, "address" | "bytes">): void {
+  const prot = PROT_READ | PROT_WRITE;
+  const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
+  const mapped = BigInt(libc.mmap(address, BigInt(bytes), prot, flags, -1, 0n));
   if (mapped === MAP_FAILED) throw lastError("mmap", `of ${bytes} bytes`);
 }
 

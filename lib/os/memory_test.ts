@@ -2,7 +2,7 @@ import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
 import { addressOf } from "./address.ts";
 import { OsError } from "./errno.ts";
 import { File, unlink } from "./file.ts";
-import { mapFixed, PAGE_BYTES } from "./memory.ts";
+import { mapFixed, PAGE_BYTES, unmapFixed } from "./memory.ts";
 
 function shmPath(): string {
   return `/dev/shm/std-daq-test-${Deno.pid}-${crypto.randomUUID()}`;
@@ -38,6 +38,25 @@ Deno.test("mapFixed() makes two WebAssembly memories and the file share the same
     file.close();
     unlink(path);
   }
+});
+
+Deno.test("unmapFixed() lets go of the file: it goes, and the memory is there as before", () => {
+  const memory = new WebAssembly.Memory({ initial: 4, maximum: 4 });
+  const view = new Uint8Array(memory.buffer);
+  const place = { address: addressOf(view) + 65536n, bytes: 2 * PAGE_BYTES };
+  const mappings = (): number =>
+    Deno.readTextFileSync("/proc/self/maps").split("unmapFixed-test").length - 1;
+  {
+    using file = File.anonymous("unmapFixed-test", place.bytes);
+    mapFixed({ ...place, fd: file.fd, fileOffset: 0, writable: true, populate: true });
+    view.fill(7, 65536, 65536 + place.bytes);
+  }
+  strictEqual(mappings(), 1);
+  unmapFixed(place);
+  strictEqual(mappings(), 0);
+  ok(view.every((byte) => byte === 0));
+  view.fill(8, 65536, 65536 + place.bytes);
+  strictEqual(view[65536 + PAGE_BYTES], 8);
 });
 
 Deno.test("mapFixed() refuses places that are not page aligned", () => {

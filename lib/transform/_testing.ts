@@ -76,12 +76,7 @@ export class InlineHands implements Hands {
   #done: (() => void)[] = [];
 
   constructor(operation: TransformOperation) {
-    const sizes = {
-      slots: SLOTS,
-      imageBytes: IMAGE_BYTES,
-      elementBytes: 2,
-      blockElements: 0,
-    } as const;
+    const sizes = { imageBytes: IMAGE_BYTES, elementBytes: 2, blockElements: 0 } as const;
     // Two segments, as for rings of some GiB.
     this.transformer = new SlotTransformer({ operation, ...sizes }, 2 ** 20 + 64 * 1024);
   }
@@ -131,7 +126,7 @@ export class TestTransform implements Disposable {
     this.#source = new ImageSource({
       ...{ name: from, slotBytes: IMAGE_BYTES, slots: SLOTS, resumeAfter },
       memory: new SharedMemory(indexMemoryBytes(SLOTS)),
-      onAttach: (fd) => this.hands.attach({ from: fd, to: this.ring.data.fd }),
+      onAttach: (fd) => this.hands.attach({ from: fd, to: this.ring.data.fd, slots: SLOTS }),
     });
     this.transformer = new ImageTransformer({
       ...{ source: this.#source, ring: this.ring, hands: this.hands },

@@ -98,7 +98,8 @@ export class ImageTransformer {
     this.#slots.add(slot);
     ring.lockSlot(slot);
     const compressed = image.metadata.compression === "h5bitshuffle_lz4";
-    hands.submit({ slot, bytes: payloadBytes, compressed }, (result) => work.result = result);
+    const job = { slot, toSlot: slot, bytes: payloadBytes, compressed };
+    hands.submit(job, (result) => work.result = result);
     return true;
   }
 

@@ -64,13 +64,13 @@ const SHORT_WAIT_MS = 0.5;
 
 /** What Workers are told of the images. */
 export function transformSetup(init: TransformInit): TransformSetup {
-  const { operation, slots, height, width, dtype, blockElements } = init;
+  const { operation, height, width, dtype, blockElements } = init;
   const elementBytes = DTYPE_BYTES[dtype];
   const imageBytes = height * width * elementBytes;
   if (elementBytes !== 1 && elementBytes !== 2 && elementBytes !== 4 && elementBytes !== 8) {
     throw new RangeError(`Pixels of ${elementBytes} bytes cannot be compressed`);
   }
-  return { operation, slots, imageBytes, elementBytes, blockElements };
+  return { operation, imageBytes, elementBytes, blockElements };
 }
 
 /** Runs until told to stop. */
@@ -103,7 +103,7 @@ export function runTransform(init: TransformInit, control: TransformControl): vo
       slots,
       memory: new SharedMemory(indexMemoryBytes(slots)),
       resumeAfter: ring.takenOver ? lastImageId(ring) : undefined,
-      onAttach: (from) => hands.attach({ from, to: ring.data.fd }),
+      onAttach: (from) => hands.attach({ from, to: ring.data.fd, slots }),
     }),
   );
   const transformer = new ImageTransformer({

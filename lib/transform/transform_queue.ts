@@ -2,8 +2,9 @@
  * The queue of images between a service's thread and one of its Workers, on shared memory.
  *
  * Layout, i32 each: submitted, completed, then places of eight numbers: what to do (0 attach, 1 an
- * image); slot, bytes, compressed (or the descriptors of both files); and what came of it: bytes,
- * compressed. One thread submits, one works; job n uses place n mod {@link PLACES}.
+ * image, 2 detach); slot, slot to go to, bytes, compressed (or the descriptors of both files, and slots);
+ * and what came of it: bytes, compressed. One thread submits, one works; job n uses place n mod
+ * {@link PLACES}.
  *
  * @module
  */
@@ -19,13 +20,14 @@ const COMPLETED = 1;
 const PLACES_AT = 16;
 const PLACE_WORDS = 8;
 /** Where a job's result is among its numbers. */
-const RESULT = 4;
+const RESULT = 5;
 const ATTACH = 0;
 const IMAGE = 1;
+const DETACH = 2;
 /** Images of a Worker under way: one is worked on, one waits for it. */
 const MOST_IMAGES = 2;
-/** And attachments, which are waited for. */
-const PLACES = 4; // a power of two, so that counts may wrap around
+/** More than anybody has under way; the jobs of all Workers at once are waited for. */
+const PLACES = 8; // a power of two, so that counts may wrap around
 /** Longest sleep of a Worker between two looks at whether to stop, ms. */
 const LONGEST_SLEEP_MS = 20;
 
@@ -63,10 +65,12 @@ export function runTransformer(
       continue;
     }
     const at = placeOf(done);
-    const operation = words[at]!, a = words[at + 1]!, b = words[at + 2]!, c = words[at + 3]!;
-    if (operation === ATTACH) transformer.attach({ from: a, to: b });
+    const operation = words[at]!;
+    const a = words[at + 1]!, b = words[at + 2]!, c = words[at + 3]!, d = words[at + 4]!;
+    if (operation === ATTACH) transformer.attach({ from: a, to: b, slots: c });
+    else if (operation === DETACH) transformer.detach();
     else {
-      const job = { slot: a, bytes: b >>> 0, compressed: c === 1 };
+      const job = { slot: a, toSlot: b, bytes: c >>> 0, compressed: d === 1 };
       const { bytes, compressed, reason } = transformer.transform(job);
       words[at + RESULT] = bytes;
       words[at + RESULT + 1] = compressed ? 1 : 0;
@@ -126,17 +130,24 @@ export class WorkerHands implements Hands {
     return this.#idlest.waiting.length < MOST_IMAGES;
   }
 
-  attach({ from, to }: RingFiles): void {
-    let attached = 0;
-    for (const lane of this.#lanes) this.#push(lane, [ATTACH, from, to, 0], () => void attached++);
-    while (attached < this.#lanes.length && !this.#stopping()) {
-      this.wait(LONGEST_SLEEP_MS);
-      this.poll();
-    }
+  /** As {@link Hands.attach}; `files` may be others for each Worker, by its number. */
+  attach(files: RingFiles | ((worker: number) => RingFiles)): void {
+    this.#all((worker) => {
+      const { from, to, slots } = typeof files === "function" ? files(worker) : files;
+      return [ATTACH, from, to, slots, 0];
+    });
   }
 
-  submit({ slot, bytes, compressed }: TransformJob, done: (result: TransformResult) => void): void {
-    this.#push(this.#idlest, [IMAGE, slot, bytes, compressed ? 1 : 0], done);
+  /** Has the rings let go; returns when it is done, or the service is to stop. No image is under way. */
+  detach(): void {
+    this.#all(() => [DETACH, 0, 0, 0, 0]);
+  }
+
+  /** As {@link Hands.submit}; to a certain Worker, if its number is given. */
+  submit(job: TransformJob, done: (result: TransformResult) => void, worker?: number): void {
+    const { slot, toSlot, bytes, compressed } = job;
+    const lane = worker === undefined ? this.#idlest : this.#lanes[worker]!;
+    this.#push(lane, [IMAGE, slot, toSlot, bytes, compressed ? 1 : 0], done);
   }
 
   poll(): void {
@@ -163,6 +174,16 @@ export class WorkerHands implements Hands {
     return this.#lanes.reduce((a, b) => b.waiting.length < a.waiting.length ? b : a);
   }
 
+  /** Gives each Worker a job, and waits until all are done. */
+  #all(job: (worker: number) => Job): void {
+    let done = 0;
+    this.#lanes.forEach((lane, worker) => this.#push(lane, job(worker), () => void done++));
+    while (done < this.#lanes.length && !this.#stopping()) {
+      this.wait(LONGEST_SLEEP_MS);
+      this.poll();
+    }
+  }
+
   #push(lane: Lane, job: Job, done: (result: TransformResult) => void): void {
     const submitted = Atomics.load(lane.words, SUBMITTED);
     lane.words.set(job, placeOf(submitted));
@@ -173,7 +194,7 @@ export class WorkerHands implements Hands {
 }
 
 /** The first numbers of a place. */
-type Job = [operation: number, a: number, b: number, c: number];
+type Job = [operation: number, a: number, b: number, c: number, d: number];
 
 /** Where a job's numbers begin. */
 function placeOf(job: number): number {

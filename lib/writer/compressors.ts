@@ -1,19 +1,21 @@
 /**
- * Who compresses images: the calling thread, or several Workers.
+ * Who compresses images of a ring: several Workers, or the calling thread.
+ *
+ * They work from the ring's slots, mapped into the kernels' memory, into a few slots of their own: the
+ * hands of `lib/transform`.
  *
  * @module
  */
+import type { ElementBytes } from "../kernels/mod.ts";
+import { File, mapAnywhere, unmap } from "../os/mod.ts";
 import {
-  bitshuffleScratchBytes,
-  compressChunk,
-  compressedBound,
-  type ElementBytes,
-  type KernelMemory,
-  kernelMemory,
-  type Region,
-} from "../kernels/mod.ts";
-import { copyFrom } from "../os/mod.ts";
-import { SharedMemory } from "../ring/mod.ts";
+  type RingFiles,
+  SlotTransformer,
+  type TransformQueue,
+  type TransformResult,
+  type TransformSetup,
+  WorkerHands,
+} from "../transform/mod.ts";
 
 /** What images look like. */
 export interface ImageFormat {
@@ -23,12 +25,22 @@ export interface ImageFormat {
   readonly imageBytes: number;
 }
 
+/** The data file of a ring of images. */
+export interface RingData {
+  /** Its descriptor. */
+  readonly fd: number;
+  /** Its slots. */
+  readonly slots: number;
+}
+
 /** A compressed image in this process's memory. */
 export interface CompressedImage {
   /** Address of its first byte. */
   readonly address: bigint;
   /** Its size. */
   readonly bytes: number;
+  /** Whether it is compressed: one that would not get smaller is left as it is. */
+  readonly compressed: boolean;
 }
 
 /** Compresses images; they come back in the order in which they were submitted. */
@@ -41,8 +53,16 @@ export interface Compressors {
    * @param threads 0, or more than there are: all.
    */
   use(threads: number): void;
-  /** Starts an image; fewer than {@link Compressors.capacity} are under way. */
-  submit(address: bigint): void;
+  /**
+   * Maps a ring, if it is not mapped yet; to be called when no image of another one is under way.
+   *
+   * @throws {OsError} ENOMEM, …
+   */
+  attach(ring: RingData): void;
+  /** Lets go of the ring; to be called when no image is under way. */
+  detach(): void;
+  /** Starts the image of a slot of the ring; fewer than {@link Compressors.capacity} are under way. */
+  submit(slot: number): void;
   /** The oldest image under way, once it is done; undefined before. */
   oldest(): CompressedImage | undefined;
   /** Frees the memory of {@link Compressors.oldest}, which was used. */
@@ -51,66 +71,176 @@ export interface Compressors {
   wait(): void;
 }
 
-/** One thread's memory: an image, its chunks, and the kernels. */
-export class Compressor {
-  readonly #format: ImageFormat;
-  readonly #memory: SharedMemory;
-  readonly #on: KernelMemory;
-  readonly #from: Region;
-  readonly #scratch: Region;
-  readonly #chunks: Region[];
+/**
+ * Images of one thread under way: while some are compressed, others wait to be written. With two, threads
+ * had nothing to do whenever the writer's thread had to wait for a CPU.
+ */
+const CHUNKS = 4;
 
-  /** @param chunks How many compressed images to keep room for. */
-  constructor(format: ImageFormat, chunks: number) {
-    const { elementBytes, imageBytes } = format;
-    const elements = imageBytes / elementBytes;
-    const bound = compressedBound(elements, elementBytes);
-    const scratch = bitshuffleScratchBytes(elements, elementBytes);
-    const room = imageBytes + scratch + chunks * bound + 64 * (chunks + 2);
-    this.#format = format;
-    this.#memory = new SharedMemory(room);
-    const region = (bytes: number): Region => ({ at: this.#memory.allocate(bytes), bytes });
-    this.#from = region(imageBytes);
-    this.#scratch = region(scratch);
-    this.#chunks = Array.from({ length: chunks }, () => region(bound));
-    this.#on = kernelMemory(this.#memory.memory);
+/** What the threads are told of the images. */
+export function compressorSetup(format: ImageFormat): TransformSetup {
+  return { operation: "compress", ...format, blockElements: 0, toSlots: CHUNKS };
+}
+
+/** Slots for the chunks of one thread. */
+class ChunkSlots implements Disposable {
+  readonly #file: File;
+  readonly #address: bigint;
+  readonly #imageBytes: number;
+  #next = 0;
+
+  constructor(imageBytes: number) {
+    this.#imageBytes = imageBytes;
+    this.#file = File.anonymous("std-daq-chunks", CHUNKS * imageBytes);
+    this.#address = mapAnywhere(this.#file.fd, CHUNKS * imageBytes);
   }
 
+  /** What a thread maps that compresses images of this ring into them. */
+  filesFor({ fd, slots }: RingData): RingFiles {
+    return { from: fd, to: this.#file.fd, slots };
+  }
+
+  /** Takes the slot that was taken longest ago. */
+  take(): number {
+    return this.#next++ % CHUNKS;
+  }
+
+  /** The image in a slot. */
+  image(slot: number, { bytes, compressed }: TransformResult): CompressedImage {
+    return { address: this.#address + BigInt(slot * this.#imageBytes), bytes, compressed };
+  }
+
+  [Symbol.dispose](): void {
+    unmap(this.#address, CHUNKS * this.#imageBytes);
+    this.#file.close();
+  }
+}
+
+/** An image under way. */
+interface Work {
+  worker: number;
+  slot: number;
+  result: TransformResult | undefined;
+}
+
+/** Gives images to Workers, each to one that has least to do. */
+export class WorkerCompressors implements Compressors, Disposable {
+  readonly #format: ImageFormat;
+  readonly #hands: WorkerHands;
+  readonly #workers: number;
+  /** Each Worker's; made when there is something to compress. */
+  #chunks: ChunkSlots[] = [];
+  #threads: number;
+  #ring: RingData | undefined;
+  /** Images under way, oldest first. */
+  readonly #work: Work[] = [];
+
   /**
-   * Compresses an image into one of the chunks.
-   *
-   * The image is copied first, at a tenth of the cost of its compression: where it is, no kernel
-   * reaches it (a ring may be larger than a WebAssembly memory, and be replaced at any time).
-   *
-   * @param address Address of its first byte.
-   * @param chunk Number of the chunk.
+   * @param queues One per Worker, at least one.
+   * @param stopping Whether the service is to stop: nobody is waited for any more.
    */
-  compress(address: bigint, chunk: number): CompressedImage {
-    const { at, bytes } = this.#from;
-    copyFrom(address, this.#memory.u8.subarray(at, at + bytes));
-    const to = this.#chunks[chunk]!;
-    const { elementBytes } = this.#format;
-    const size = compressChunk(this.#on, {
-      ...{ from: this.#from, to, scratch: this.#scratch, elementBytes },
-    });
-    return { address: this.#memory.base + BigInt(to.at), bytes: size };
+  constructor(
+    format: ImageFormat,
+    queues: readonly TransformQueue[],
+    stopping: () => boolean = () => false,
+  ) {
+    this.#format = format;
+    this.#hands = new WorkerHands(queues, stopping);
+    this.#workers = this.#threads = queues.length;
+  }
+
+  get capacity(): number {
+    return CHUNKS * this.#threads;
+  }
+
+  use(threads: number): void {
+    this.#threads = threads === 0 ? this.#workers : Math.min(threads, this.#workers);
+  }
+
+  attach(ring: RingData): void {
+    if (ring === this.#ring) return;
+    while (this.#chunks.length < this.#workers) {
+      this.#chunks.push(new ChunkSlots(this.#format.imageBytes));
+    }
+    this.#hands.attach((worker) => this.#chunks[worker]!.filesFor(ring));
+    this.#ring = ring;
+  }
+
+  detach(): void {
+    if (this.#ring !== undefined) this.#hands.detach();
+    this.#ring = undefined;
+  }
+
+  submit(slot: number): void {
+    const worker = this.#idlest();
+    const toSlot = this.#chunks[worker]!.take();
+    const work: Work = { worker, slot: toSlot, result: undefined };
+    this.#work.push(work);
+    const job = { slot, toSlot, bytes: this.#format.imageBytes, compressed: false };
+    this.#hands.submit(job, (result) => work.result = result, worker);
+  }
+
+  oldest(): CompressedImage | undefined {
+    const work = this.#work[0];
+    if (work === undefined) return undefined;
+    this.#hands.poll();
+    return work.result && this.#chunks[work.worker]!.image(work.slot, work.result);
+  }
+
+  release(): void {
+    this.#work.shift();
+  }
+
+  wait(): void {
+    if (this.oldest() === undefined) this.#hands.wait(1);
+  }
+
+  /** Frees the chunks' memory, as far as it is this thread's. */
+  [Symbol.dispose](): void {
+    for (const each of this.#chunks.splice(0)) each[Symbol.dispose]();
+  }
+
+  /** The Worker, of those in use, with the fewest images under way. */
+  #idlest(): number {
+    const busy = new Array<number>(this.#threads).fill(0);
+    for (const { worker } of this.#work) busy[worker]!++;
+    return busy.indexOf(Math.min(...busy));
   }
 }
 
 /** Compresses at once, in the calling thread. */
-export class InlineCompressors implements Compressors {
+export class InlineCompressors implements Compressors, Disposable {
   readonly capacity = 1;
-  readonly #compressor: Compressor;
+  readonly #format: ImageFormat;
+  readonly #transformer: SlotTransformer;
+  #chunks: ChunkSlots | undefined;
+  #ring: RingData | undefined;
   #done: CompressedImage | undefined;
 
   constructor(format: ImageFormat) {
-    this.#compressor = new Compressor(format, 1);
+    this.#format = format;
+    this.#transformer = new SlotTransformer(compressorSetup(format));
   }
 
   use(): void {}
 
-  submit(address: bigint): void {
-    this.#done = this.#compressor.compress(address, 0);
+  attach(ring: RingData): void {
+    if (ring === this.#ring) return;
+    this.#chunks ??= new ChunkSlots(this.#format.imageBytes);
+    this.#transformer.attach(this.#chunks.filesFor(ring));
+    this.#ring = ring;
+  }
+
+  detach(): void {
+    this.#transformer.detach();
+    this.#ring = undefined;
+  }
+
+  submit(slot: number): void {
+    const chunks = this.#chunks!; // attached before
+    const toSlot = chunks.take(), bytes = this.#format.imageBytes;
+    const result = this.#transformer.transform({ slot, toSlot, bytes, compressed: false });
+    this.#done = chunks.image(toSlot, result);
   }
 
   oldest(): CompressedImage | undefined {
@@ -122,4 +252,8 @@ export class InlineCompressors implements Compressors {
   }
 
   wait(): void {}
+
+  [Symbol.dispose](): void {
+    this.#chunks?.[Symbol.dispose]();
+  }
 }

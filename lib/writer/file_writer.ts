@@ -110,7 +110,10 @@ export class FileWriter implements Disposable {
 
   constructor(options: FileWriterOptions) {
     this.#options = options;
-    options.images.onDetach = (): void => this.#drain();
+    options.images.onDetach = (): void => {
+      this.#drain();
+      options.compressors.detach();
+    };
   }
 
   /** Images written since the start of the service. */
@@ -209,8 +212,11 @@ export class FileWriter implements Disposable {
     const format = action.fileFormat ?? this.#options.fileFormat ?? "std-daq";
     const startTime = clock();
     const layout = this.#layout(action, format, startTime);
-    images.attach();
-    this.#options.compressors.use(action.compressionThreads ?? 0);
+    const ring = images.attach();
+    if (compression !== "none" && !compressedImages) {
+      this.#options.compressors.use(action.compressionThreads ?? 0);
+      this.#options.compressors.attach(ring);
+    }
     const atStart = this.#options.readAccounting();
     const files = new RunFiles({
       action,
@@ -254,8 +260,11 @@ export class FileWriter implements Disposable {
     }
     while (this.#pending.length >= compressors.capacity) this.settle(true);
     const image = images.locate(metadata.imageId, entry);
+    if (image !== undefined) {
+      compressors.attach(image.ring); // another one, if the ring was replaced
+      compressors.submit(image.slot);
+    }
     this.#pending.push({ metadata, image });
-    if (image !== undefined) compressors.submit(image.address);
     return undefined;
   }
 
@@ -303,7 +312,7 @@ export class FileWriter implements Disposable {
       run.files.appendImage({
         ...{ imageId, status, bytes, info },
         address: chunk?.address ?? image.address,
-        compressed: chunk !== undefined || inRing?.compressed === true,
+        compressed: (chunk ?? inRing)?.compressed === true,
         isIntact: image.isIntact,
       });
     if (!taken) {

@@ -5,7 +5,7 @@ import { IMAGE_RING_COUNTERS } from "../assemble/mod.ts";
 import { readImageFile } from "../hdf5/mod.ts";
 import { buildStructure } from "../hdf5/_structure.ts";
 import { TestFolder } from "../hdf5/_testing.ts";
-import { addressOf, copyFrom, Errno, File, OsError } from "../os/mod.ts";
+import { copyFrom, Errno, File, OsError } from "../os/mod.ts";
 import type {
   FsyncPolicy,
   ImageMetadata,
@@ -66,7 +66,7 @@ class Bench implements Disposable {
         pixelType: "uint16",
         images: stack.use(new ImageLocator({ name: this.name, slotBytes: 64, slots: 16 })),
         compressedImages,
-        compressors: new InlineCompressors({ elementBytes: 2, imageBytes: 64 }),
+        compressors: stack.use(new InlineCompressors({ elementBytes: 2, imageBytes: 64 })),
         output: {
           create: (path, how) => {
             const made = roots.create(path, how);
@@ -532,8 +532,11 @@ Deno.test("compressed images are answered and written in order, with those that 
 
 /** The chunk of an image. */
 function compressed(pixels: Uint8Array): Uint8Array {
-  const compressors = new InlineCompressors({ elementBytes: 2, imageBytes: 64 });
-  compressors.submit(addressOf(pixels));
+  using compressors = new InlineCompressors({ elementBytes: 2, imageBytes: 64 });
+  using ring = File.anonymous("image", pixels.length);
+  ring.writeAt(pixels, 0);
+  compressors.attach({ fd: ring.fd, slots: 1 });
+  compressors.submit(0);
   const { address, bytes } = compressors.oldest()!;
   const chunk = new Uint8Array(bytes);
   copyFrom(address, chunk);

@@ -13,13 +13,17 @@ import {
   RingRecord,
   SharedMemory,
 } from "../ring/mod.ts";
-
+import type { RingData } from "./compressors.ts";
 import { type ImageFacts, NO_FACTS } from "./image_info.ts";
 
 /** Where an image is. */
 export interface LocatedImage {
   /** Address of its first byte. */
   address: bigint;
+  /** The ring that it is in; another object after each time that one is attached. */
+  ring: RingData;
+  /** Its slot there. */
+  slot: number;
   /** Bytes used in its slot; undefined where there is no index to tell. */
   bytes: number | undefined;
   /** What the ring's index tells of it; nothing where there is no index. */
@@ -41,7 +45,8 @@ export class ImageLocator implements Disposable {
   readonly #ring: ImageRingPlace;
   readonly #record = new RingRecord();
   #reader: RingReader | undefined;
-  #unindexed: { address: bigint; bytes: number } | undefined;
+  #unindexed: { address: bigint; bytes: number; file: File } | undefined;
+  #data: RingData | undefined;
   /** Called before the addresses of images lose their meaning. */
   onDetach: () => void = () => {};
 
@@ -53,12 +58,14 @@ export class ImageLocator implements Disposable {
    * Makes sure that the ring is attached, so that the first image does not wait for it. To be called
    * before each run: one without an index does not tell when another has taken its place.
    *
+   * @returns The ring, as its images will name it.
    * @throws {RingMissingError} If there is no image ring.
    * @throws {RingMismatchError} If its images have another size.
    */
-  attach(): void {
+  attach(): RingData {
     if (this.#unindexed !== undefined) this.#detach();
     this.#follow();
+    return this.#data!; // set with the ring
   }
 
   #follow(): void {
@@ -69,14 +76,19 @@ export class ImageLocator implements Disposable {
       const memory = new SharedMemory(INDEX_ROOM);
       this.#reader = RingReader.open(memory, name, { slotBytes });
       this.#reader.addressOf({ slot: 0 }); // maps the data
+      this.#data = { fd: this.#reader.data.fd, slots: this.#reader.slots };
     } catch (error) {
       if (!(error instanceof RingMissingError)) throw error;
       if (isThere(indexPath(name))) throw error; // one with an index, being made or removed
       // Written by an original assembler: no index, slots as the config says.
       const bytes = dataBytes({ slotBytes, slots });
-      using file = openOr(dataPath(name), error);
-      if (file.size() < bytes) throw error;
-      this.#unindexed = { address: mapAnywhere(file.fd, bytes), bytes };
+      const file = openOr(dataPath(name), error);
+      if (file.size() < bytes) {
+        file.close();
+        throw error;
+      }
+      this.#unindexed = { address: mapAnywhere(file.fd, bytes), bytes, file };
+      this.#data = { fd: file.fd, slots };
     }
   }
 
@@ -89,10 +101,11 @@ export class ImageLocator implements Disposable {
    */
   locate(imageId: bigint, entry?: bigint): LocatedImage | undefined {
     this.#follow();
+    const ring = this.#data!; // set with the ring
     if (this.#reader === undefined) {
       const slot = Number(imageId % BigInt(this.#ring.slots));
       const address = this.#unindexed!.address + BigInt(slot * this.#ring.slotBytes);
-      return { address, bytes: undefined, facts: NO_FACTS, isIntact: () => true };
+      return { address, ring, slot, bytes: undefined, facts: NO_FACTS, isIntact: () => true };
     }
     const reader = this.#reader;
     if (!this.#find(reader, imageId, entry)) return undefined;
@@ -101,6 +114,7 @@ export class ImageLocator implements Disposable {
     const { maskLow, maskHigh, calibrationId } = this.#record;
     return {
       address: reader.addressOf({ slot }),
+      ...{ ring, slot },
       bytes: payloadBytes,
       facts: {
         ...{ missingPackets, firstNs, completeNs, publishedNs, frameIndex },
@@ -134,8 +148,12 @@ export class ImageLocator implements Disposable {
     this.onDetach();
     this.#reader?.close();
     this.#reader = undefined;
-    if (this.#unindexed !== undefined) unmap(this.#unindexed.address, this.#unindexed.bytes);
+    if (this.#unindexed !== undefined) {
+      unmap(this.#unindexed.address, this.#unindexed.bytes);
+      this.#unindexed.file.close();
+    }
     this.#unindexed = undefined;
+    this.#data = undefined;
   }
 }
 

@@ -3,7 +3,6 @@
  *
  * @module
  */
-export * from "./compressor_queue.ts";
 export * from "./compressors.ts";
 export * from "./data_roots.ts";
 export * from "./file_writer.ts";

@@ -4,15 +4,6 @@
  * @module
  */
 import { runDataWorker } from "../../lib/service/mod.ts";
-import { type CompressorQueue, type ImageFormat, runCompressor } from "../../lib/writer/mod.ts";
+import { runTransformWorker, type TransformWorkerInit } from "../../lib/transform/mod.ts";
 
-/** What the service tells a compressor's thread. */
-export interface CompressWorkerInit {
-  format: ImageFormat;
-  queue: CompressorQueue;
-}
-
-runDataWorker<CompressWorkerInit>(({ format, queue }, control) => {
-  control.ready();
-  runCompressor(queue, format, () => control.stopping);
-});
+runDataWorker<TransformWorkerInit>(runTransformWorker);

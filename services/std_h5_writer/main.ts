@@ -14,8 +14,8 @@ import {
   UsageError,
   VERSION,
 } from "../../lib/service/mod.ts";
-import { makeCompressorQueues } from "../../lib/writer/mod.ts";
-import type { CompressWorkerInit } from "./compress_worker.ts";
+import { makeTransformQueues, type TransformWorkerInit } from "../../lib/transform/mod.ts";
+import { compressorSetup } from "../../lib/writer/mod.ts";
 import { fileOwnership } from "./ownership.ts";
 import type { WriterWorkerInit } from "./worker.ts";
 
@@ -55,9 +55,10 @@ await runService({
           `give a number from 0 to ${config.number_of_writers - 1}`,
       );
     }
-    const queues = makeCompressorQueues(config.compression_threads);
+    const queues = makeTransformQueues(config.compression_threads);
+    const format = { elementBytes: PIXEL_BYTES[pixelType(config)], imageBytes: imageBytes(config) };
     const init: WriterWorkerInit = {
-      ...{ config, writerId, queues },
+      ...{ config, writerId, format, queues },
       suffix: options.suffix ?? writtenSuffix(config),
       imageSlots: options.imageSlots ?? imageSlots(config),
       gid: await resolveGroup(config.shm_group),
@@ -71,9 +72,9 @@ await runService({
       init,
       counters: COUNTERS,
     });
-    const format = { elementBytes: PIXEL_BYTES[pixelType(config)], imageBytes: imageBytes(config) };
+    const setup = compressorSetup(format);
     const compressors = queues.map((queue, i) => {
-      const init: CompressWorkerInit = { format, queue };
+      const init: TransformWorkerInit = { setup, queue };
       return startWorker(COMPRESSOR, { name: `compress-${i}`, init, counters: [] });
     });
     await Promise.all([worker, ...compressors].map(({ ready }) => ready));

@@ -4,7 +4,7 @@
  * @module
  */
 import { AccountingReader } from "../../lib/accounting/mod.ts";
-import { type DetectorConfig, imageBytes, imageShape } from "../../lib/config/mod.ts";
+import { type DetectorConfig, imageShape } from "../../lib/config/mod.ts";
 import { detectorFor } from "../../lib/detector/mod.ts";
 import { NexusLayouts } from "../../lib/nexus/mod.ts";
 import { monotonicNs } from "../../lib/os/mod.ts";
@@ -21,11 +21,12 @@ import {
 } from "../../lib/protocol/mod.ts";
 import { RingMissingError } from "../../lib/ring/mod.ts";
 import { runDataWorker } from "../../lib/service/mod.ts";
+import type { TransformQueue } from "../../lib/transform/mod.ts";
 import {
-  type CompressorQueue,
   DataRoots,
   type FileOwnership,
   FileWriter,
+  type ImageFormat,
   ImageLocator,
   WorkerCompressors,
 } from "../../lib/writer/mod.ts";
@@ -38,8 +39,10 @@ export interface WriterWorkerInit {
   suffix: string;
   writerId: number;
   imageSlots: number;
+  /** What images look like. */
+  format: ImageFormat;
   /** To the compressors' threads. */
-  queues: CompressorQueue[];
+  queues: TransformQueue[];
   gid: number | undefined;
   ipcFolder: string;
   /** Absolute paths of the folders that may be written to. */
@@ -75,9 +78,12 @@ runDataWorker<WriterWorkerInit>((init, control) => {
   const images = stack.use(
     new ImageLocator({
       name: imageRingName(name, init.suffix),
-      slotBytes: imageBytes(config),
+      slotBytes: init.format.imageBytes,
       slots: init.imageSlots,
     }),
+  );
+  const compressors = stack.use(
+    new WorkerCompressors(init.format, init.queues, () => control.stopping),
   );
   const writer = stack.use(
     new FileWriter({
@@ -88,7 +94,7 @@ runDataWorker<WriterWorkerInit>((init, control) => {
       pixelType: detector.pixelType(config),
       images,
       compressedImages: init.suffix === COMPRESSED_SUFFIX,
-      compressors: new WorkerCompressors(init.queues),
+      compressors,
       compression: config.compression,
       fileFormat: config.file_format,
       nexus: new NexusLayouts(
