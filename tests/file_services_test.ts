@@ -1,5 +1,6 @@
 /** file_validator and preview, behind a real RabbitMQ: what they say of a run's file, and what they keep. */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
 import {
   BrokerClient,
@@ -31,8 +32,10 @@ const reportSchema = z.looseObject({
 Deno.test("file_validator and preview go on with the file that a writer has finished", async (t) => {
   const folder = Deno.makeTempDirSync({ prefix: `std_daq_services_${Deno.pid}_` });
   const address = `sqlite:${folder}/store`;
-  const data = `${folder}/data`;
-  Deno.mkdirSync(data);
+  const data = `${folder}/data`; // as sites have it: a link to the disk
+  Deno.mkdirSync(`${folder}/disk/runs`, { recursive: true });
+  Deno.symlinkSync(`${folder}/disk`, data);
+  Deno.symlinkSync("runs", `${data}/today`);
   await using rabbit = await RabbitMq.start();
   await using store = await openStore(address);
   const start = (service: keyof typeof NAMES, ...args: string[]): TestProcess =>
@@ -53,6 +56,8 @@ Deno.test("file_validator and preview go on with the file that a writer has fini
       handler: {
         async onRequest(_, { output_file: path, images, end_time }): Promise<null> {
           if (images < 0) throw new Error("the disk is full");
+          const isThere = await Deno.stat(path).then(() => true, () => false);
+          if (isThere) return null; // asked for once more
           if (path.startsWith(data) && !path.endsWith("text.h5")) {
             const attributes = { ...(end_time > 0 && { end_time }), images_requested: 3n };
             writeNexusFile(path, config, { images, options: { attributes } });
@@ -83,6 +88,29 @@ Deno.test("file_validator and preview go on with the file that a writer has fini
       const drawn = z.looseObject({ picture: z.string(), rows: z.array(z.number()) })
         .parse(last(outcome, NAMES.preview).message);
       deepStrictEqual([drawn.picture, drawn.rows], [`${data}/good.png`, [0, 1, 2]]);
+    });
+    await t.step(
+      "a file through links within the data root: the picture is beside it",
+      async () => {
+        const outcome = await request("today/linked.h5", 3);
+        strictEqual(outcome.status, "request_success", JSON.stringify(outcome.services));
+        const { valid } = reportSchema.parse(last(outcome, NAMES.file_validator).message);
+        strictEqual(valid, true);
+        ok(Deno.lstatSync(`${folder}/disk/runs/linked.png`).isFile);
+      },
+    );
+    await t.step("a preview that the store refused can be asked for again", async () => {
+      using database = new DatabaseSync(`${folder}/store`);
+      database.exec(
+        "CREATE TRIGGER refuse BEFORE INSERT ON entries WHEN NEW.key LIKE '%gif:%' " +
+          "BEGIN SELECT RAISE(ABORT, 'the store is full'); END",
+      );
+      const refused = last(await request("again.h5", 3), NAMES.preview);
+      match(String(refused.message), /the store is full/);
+      database.exec("DROP TRIGGER refuse");
+      const drawn = last(await request("again.h5", 3), NAMES.preview);
+      strictEqual(drawn.action, "request_success", JSON.stringify(drawn));
+      ok(Deno.statSync(`${data}/again.png`).isFile);
     });
     await t.step("a file that lacks images and was not closed is not valid", async () => {
       const outcome = await request("short.h5", 2, 0);

@@ -55,6 +55,17 @@ Deno.test("daq runs a GigaFRoST: what daq simulate sends is in the file of daq w
       return sha256(new Uint8Array(image.buffer));
     }),
   );
+  const each = (value: string): string[] => ids.map(() => value);
+  const { scan_id, scan_time, sync_time, exposure_time, frame_timestamp } = file.image_info;
+  assert.deepEqual([scan_id, scan_time, sync_time, exposure_time], [
+    each("1"),
+    each("100000"),
+    each("200000"),
+    each("1000"),
+  ]);
+  // 5 ms from one to the next, in 100 ns.
+  assert.deepEqual(frame_timestamp, ids.map((id) => String((id - 1) * 50_000)));
+  assert.deepEqual(file.image_info["frame_index"], ids.map(String));
   const [first] = ringEntries(imageRingName(json.detector_name));
   const { detector } = decodeImageMetadata(Uint8Array.fromHex(first?.message ?? ""));
   assert.ok(detector?.kind === "gf");

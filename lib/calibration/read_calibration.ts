@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { CalibrationConfig } from "../config/mod.ts";
 import { ArrayFile, isHdf5 } from "../hdf5/mod.ts";
 import { File } from "../os/mod.ts";
 import {
@@ -82,6 +83,29 @@ export function readCalibration(sources: CalibrationSources, shape: ModulesShape
   return {
     ...calibration,
     firstNoises: noises.maps.map((map) => Float32Array.from(map.subarray(0, pixels))),
+  };
+}
+
+/** The files that a config names. */
+export function calibrationSources(config: CalibrationConfig): CalibrationSources {
+  const {
+    gains,
+    gains_dataset,
+    pedestal,
+    pedestal_dataset,
+    pixel_mask,
+    pixel_mask_dataset,
+    pedestal_tracking,
+  } = config;
+  return {
+    gains: { path: gains, dataset: gains_dataset },
+    pedestal: { path: pedestal, dataset: pedestal_dataset },
+    ...(pixel_mask === undefined
+      ? {}
+      : { pixelMask: { path: pixel_mask, dataset: pixel_mask_dataset } }),
+    ...(pedestal_tracking === undefined
+      ? {}
+      : { noises: { path: pedestal, dataset: pedestal_tracking.noise_dataset } }),
   };
 }
 

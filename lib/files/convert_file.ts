@@ -1,5 +1,5 @@
 /**
- * Another format for a finished file: a small file beside it, that shows its images.
+ * Another format for a finished file: a small file beside it that shows its images, or one that holds them.
  *
  * @module
  */
@@ -14,19 +14,24 @@ import {
 import {
   type AttributeValue,
   type File,
+  ImageFile,
+  type ImageFileOptions,
   type ImageFileReader,
   MasterFile,
   readImageFile,
 } from "../hdf5/mod.ts";
 import { END_TIME, END_TIME_ESTIMATED, isoTime, mergeNexus, NexusLayouts } from "../nexus/mod.ts";
+import { addressOf } from "../os/mod.ts";
 import { imageInfoFields } from "../writer/mod.ts";
 
 /** How to convert a file. */
 export interface FileConversion {
   /** The file, which stays as it is. */
   from: string;
-  /** The new one, in the same folder. */
+  /** The new one; in the same folder, unless images are copied. */
   to: string;
+  /** Copy the images, so that the new file needs no other; default no. */
+  copy?: boolean | undefined;
   /** Its format. */
   format: FileFormat;
   /** The detector's config; default: the one that the file holds. */
@@ -47,7 +52,8 @@ export class ConversionError extends Error {
 
 /**
  * Makes a master file of another format, whose datasets are the file's, as virtual ones: images stay stored
- * once, and both files belong together from then on.
+ * once, and both files belong together from then on. Or, with `copy`, an image file with the same images, as
+ * they are stored, compressed or not.
  *
  * What the file's request told of the experiment (`nexus`) holds for the new one, too.
  *
@@ -58,10 +64,11 @@ export class ConversionError extends Error {
  * @throws {OsError} EEXIST, EACCES, …
  */
 export function convertFile(conversion: FileConversion): void {
-  const { from, to, format, nexus, software } = conversion;
-  if (dirname(resolve(from)) !== dirname(resolve(to))) {
+  const { from, to, format, nexus, software, copy = false } = conversion;
+  if (!copy && dirname(resolve(from)) !== dirname(resolve(to))) {
     throw new ConversionError(
-      `${to} is not in the folder of ${from}, whose images it is to show: choose a name in there.`,
+      `${to} is not in the folder of ${from}, whose images it is to show: choose a name in there, or ` +
+        "have the images copied (--copy).",
     );
   }
   using reader = readImageFile(from);
@@ -79,20 +86,56 @@ export function convertFile(conversion: FileConversion): void {
       ...(nexus !== undefined && { request: nexus }),
     })(basename(to));
   using file = conversion.createFile(to);
-  const master = MasterFile.create(file, {
+  const content = {
     ...{ detector: reader.detector, height, width, pixelType: reader.pixelType },
     ...("image_info" in reader.recordCounts() && { info: imageInfoFields(config.detector_type) }),
-    parts: reader.parts ?? [{ file: basename(from), firstImage: 0, step: 1 }],
-    partGroup: reader.partGroup ?? reader.group,
     attributes: converted(attributes, layout !== undefined),
     ...layout,
+  };
+  const made = copy ? copyImages(reader, file, content) : MasterFile.create(file, {
+    ...content,
+    parts: reader.parts ?? [{ file: basename(from), firstImage: 0, step: 1 }],
+    partGroup: reader.partGroup ?? reader.group,
   });
   const time = end > 0 ? isoTime(end) : undefined;
-  master.close({
+  made.close({
     texts: layout === undefined || time === undefined
       ? {}
       : { [END_TIME]: time, [END_TIME_ESTIMATED]: time },
   });
+}
+
+/** Writes a file with all rows of another one, its images as they are stored. */
+function copyImages(
+  reader: ImageFileReader,
+  file: File,
+  content: Omit<ImageFileOptions, "expectedImages" | "compression">,
+): ImageFile {
+  const [rows] = reader.shape;
+  const ids = reader.imageIds(), statuses = reader.statuses();
+  const records = reader.imageInfo();
+  const fields = Object.keys(content.info ?? {});
+  const images = ImageFile.create(file, {
+    ...content,
+    expectedImages: rows,
+    compression: reader.storedCompression,
+  });
+  for (let row = 0; row < rows; row++) {
+    const status = Number(statuses[row] ?? 0n);
+    const record = {
+      ...{ imageId: ids[row] ?? 0n, status },
+      info: fields.map((name) => records[row]?.[name] ?? 0),
+    };
+    const stored = status === 0 ? undefined : reader.storedImage(row);
+    if (stored === undefined) {
+      images.skipImage({ ...record, status: 0 });
+      continue;
+    }
+    const { bytes, compressed } = stored;
+    const address = addressOf(bytes);
+    images.appendImage({ ...record, address, bytes: bytes.byteLength, compressed });
+  }
+  return images;
 }
 
 function ownConfig(reader: ImageFileReader): DetectorConfig {

@@ -249,6 +249,44 @@ Deno.test("convertFile() shows a file's images in another format, there and back
   assert.throws(() => convert("bare.h5", "e.h5", "both"), /holds no config of its detector/);
 });
 
+Deno.test("convertFile() copies the images of all parts, compressed as they are, and leaves lost ones out", () => {
+  using folder = new TestFolder();
+  using away = new TestFolder();
+  const config = smallConfig();
+  const shape = { detector: "GF", height: 8, width: 24, pixelType: "uint16" } as const;
+  const attributes = { config: JSON.stringify(config), end_time: 1e9 };
+  for (const number of [0, 1]) {
+    using file = createFile(folder.file(`run${number}.h5`));
+    const compression = "bitshuffle-lz4";
+    const images = ImageFile.create(file, { ...shape, attributes, expectedImages: 2, compression });
+    for (const id of [1 + number, 3 + number]) {
+      const pixels = new Uint16Array(192).fill(id);
+      const plain = new Uint8Array(pixels.buffer);
+      const isPlain = id === 2, bytes = isPlain ? plain : compressed(pixels);
+      const image = { address: addressOf(bytes), bytes: bytes.byteLength, compressed: !isPlain };
+      if (id === 3) images.skipImage({ imageId: 3n, status: 0 });
+      else images.appendImage({ imageId: BigInt(id), status: 1, ...image });
+    }
+    images.close();
+  }
+  {
+    using file = createFile(folder.file("run.h5"));
+    const parts = [0, 1].map((i) => ({ file: `run${i}.h5`, firstImage: i, step: 2 }));
+    MasterFile.create(file, { ...shape, attributes, parts }).close();
+  }
+  convertFile({
+    ...{ from: folder.file("run.h5"), to: away.file("copy.h5"), format: "nexus", copy: true },
+    ...{ software: "std-daq test", createFile },
+  });
+  using copy = readImageFile(away.file("copy.h5"));
+  assert.deepEqual([copy.compression, copy.parts], ["bitshuffle-lz4", undefined]);
+  assert.deepEqual([...copy.imageIds()], [1n, 2n, 3n, 4n]);
+  assert.deepEqual([...copy.statuses()], [1n, 1n, 0n, 1n]);
+  [1, 2, 0, 4].forEach((value, row) =>
+    assert.ok(copy.image(row).every((pixel) => pixel === value))
+  );
+});
+
 Deno.test("checkFile() takes the rows that a part of a master file lacks for no image ids", async () => {
   using folder = new TestFolder();
   const parts: [file: string, ids: number[]][] = [["run0.h5", [4]], ["run1.h5", [5, 7]]];

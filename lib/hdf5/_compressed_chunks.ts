@@ -34,6 +34,14 @@ interface Chunk {
   plain: boolean;
 }
 
+/** An image as its file stores it. */
+export interface StoredImage {
+  /** Its chunk, or its pixels. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Whether it is a chunk, compressed. */
+  readonly compressed: boolean;
+}
+
 /** The images of a dataset of three dimensions, one chunk each. */
 export class CompressedChunks {
   readonly #file: File;
@@ -75,6 +83,12 @@ export class CompressedChunks {
     bytesOf(on, from).set(this.#readAt(chunk.at, chunk.bytes));
     decompressChunk(on, { from, to, elementBytes: this.#elementBytes, scratch: scratchRoom });
     return bytesOf(on, to).slice();
+  }
+
+  /** A chunk as it is stored; undefined if there is none. */
+  stored(row: number): StoredImage | undefined {
+    const chunk = this.#find(row);
+    return chunk && { bytes: this.#readAt(chunk.at, chunk.bytes), compressed: !chunk.plain };
   }
 
   /** Searches the index (`_chunk_index.ts` has its layout) from its root down. */

@@ -6,7 +6,7 @@
 import { basename, dirname } from "node:path";
 import * as h5wasm from "h5wasm";
 import { BITSHUFFLE_FILTER } from "../kernels/bitshuffle.ts";
-import { CompressedChunks } from "./_compressed_chunks.ts";
+import { CompressedChunks, type StoredImage } from "./_compressed_chunks.ts";
 import { objectAddress, reasonOf } from "./_h5wasm.ts";
 import { type ImagePlace, MasterImages } from "./_master_images.ts";
 import { Mounts } from "./_mounts.ts";
@@ -15,6 +15,8 @@ import { Errno, OsError } from "../os/mod.ts";
 import type { ImageCompression } from "./compression.ts";
 import type { AttributeValue } from "./_attributes.ts";
 import { PIXEL_BYTES, type PixelArray, type PixelType } from "./pixel_type.ts";
+
+export type { StoredImage } from "./_compressed_chunks.ts";
 
 /** Thrown when a file is not an image file. */
 export class NotAnImageFileError extends Error {
@@ -225,6 +227,31 @@ export class ImageFileReader implements Disposable {
       pixels instanceof Int32Array || pixels instanceof Float32Array
     ) return pixels;
     throw new NotAnImageFileError(`${this.path}: image ${index} is not made of pixels`);
+  }
+
+  /**
+   * Image `index` as it is stored, to be stored elsewhere as it is.
+   *
+   * @returns Undefined where there is none.
+   * @throws {RangeError} If there is no such row.
+   */
+  storedImage(index: number): StoredImage | undefined {
+    if (this.#master !== undefined) {
+      const place = this.#master.place(index);
+      const part = place && this.#part(place.file);
+      return part && place.row < part.shape[0] ? part.storedImage(place.row) : undefined;
+    }
+    if (this.#chunks !== undefined) return this.#chunks.stored(index);
+    return { bytes: new Uint8Array(this.image(index).slice().buffer), compressed: false };
+  }
+
+  /** How {@link ImageFileReader.storedImage} finds images: of a master file, as its parts say. */
+  get storedCompression(): ImageCompression {
+    for (const { file } of this.parts ?? []) {
+      const part = this.#part(file);
+      if (part !== undefined) return part.compression;
+    }
+    return this.compression;
   }
 
   /** Closes the file; further calls do nothing. */

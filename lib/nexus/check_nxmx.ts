@@ -31,6 +31,7 @@ export function checkNxmx(file: ArrayFile): NxmxFinding[] {
     ...checkGroup(file, entry, NXMX),
     ...checkPlot(file, entry),
     ...checkMask(file, entry),
+    ...checkModules(file, entry),
   ]);
   return [...ofEntries, ...["/", ...entries].flatMap((group) => checkDefault(file, group))];
 }
@@ -172,6 +173,47 @@ function checkMask(file: ArrayFile, entry: string): NxmxFinding[] {
       const problem = `has the shape (${mask.join(", ")}), an image (${image.join(", ")})`;
       return [{ level: "required", path, problem }];
     });
+}
+
+/** A stretch of rows or columns. */
+type Span = readonly [first: number, count: number];
+
+/** Modules are parts of the image, each pixel of one at most. */
+function checkModules(file: ArrayFile, entry: string): NxmxFinding[] {
+  return childrenOf(file, entry, "NXinstrument")
+    .flatMap((instrument) => childrenOf(file, instrument, "NXdetector"))
+    .flatMap((detector) => {
+      const image = file.shape(`${detector}/data`)?.slice(-2);
+      const modules = childrenOf(file, detector, "NXdetector_module").flatMap((path) => {
+        const spans = spansOf(file, path);
+        return spans === undefined ? [] : [{ path, spans }];
+      });
+      const wrong = (path: string, problem: string): NxmxFinding => ({
+        ...{ level: "required", path, problem },
+      });
+      const outside = modules.filter(({ spans }) =>
+        image !== undefined &&
+        !spans.every(([first, count], i) => first >= 0 && count > 0 && first + count <= image[i]!)
+      ).map(({ path }) => wrong(path, `is not within the image (${image?.join(", ")})`));
+      const twice = modules.flatMap(({ path, spans }, i) => {
+        const other = modules.slice(0, i).find((each) =>
+          each.spans.every(([first, count], k) => {
+            const [start, length] = spans[k]!;
+            return first < start + length && start < first + count;
+          })
+        );
+        return other === undefined ? [] : [wrong(path, `has pixels of ${other.path}`)];
+      });
+      return [...outside, ...twice];
+    });
+}
+
+/** Where a module is in the image: the slow dimension first; undefined if it does not say. */
+function spansOf(file: ArrayFile, module: string): Span[] | undefined {
+  const [origin, size] = [`${module}/data_origin`, `${module}/data_size`];
+  if (file.shape(origin)?.join() !== "2" || file.shape(size)?.join() !== "2") return undefined;
+  const counts = file.numbers(size);
+  return [...file.numbers(origin)].map((first, i) => [first, counts[i]!]);
 }
 
 /** Paths of the groups of a class in a group. */

@@ -64,6 +64,44 @@ Deno.test("checkNxmx() names each field that is missing", () => {
   }
 });
 
+Deno.test("checkNxmx() finds modules beside the image, and two at one place", () => {
+  const place = `${DETECTOR}/detector_module`;
+  const beside = findings((tree) => withField(tree, `${place}/data_origin`, { value: [1n, 0n] }));
+  assert.deepEqual(beside, [
+    { level: "required", path: place, problem: "is not within the image (8, 24)" },
+  ]);
+  const second = (tree: FileTree): FileTree => {
+    const { instrument } = tree.groups?.["entry"]?.groups ?? {};
+    const first = instrument?.groups?.["detector"]?.groups?.["detector_module"];
+    const fields = Object.entries(first?.fields ?? {});
+    return fields.reduce(
+      (all, [name, field]) => withField(all, `${DETECTOR}/second/${name}`, field),
+      tree,
+    );
+  };
+  const asModule = (tree: FileTree): FileTree => {
+    const entry = tree.groups!["entry"]!, instrument = entry.groups!["instrument"]!;
+    const detector = instrument.groups!["detector"]!, added = detector.groups!["second"]!;
+    const groups = {
+      ...detector.groups,
+      second: { ...added, attributes: { NX_class: "NXdetector_module" } },
+    };
+    const all = { ...instrument.groups, detector: { ...detector, groups } };
+    return {
+      ...tree,
+      groups: {
+        entry: {
+          ...entry,
+          groups: { ...entry.groups, instrument: { ...instrument, groups: all } },
+        },
+      },
+    };
+  };
+  assert.deepEqual(findings((tree) => asModule(second(tree))), [
+    { level: "required", path: `${DETECTOR}/second`, problem: `has pixels of ${place}` },
+  ]);
+});
+
 Deno.test("checkNxmx() names groups that are missing", () => {
   for (const [nxClass, path] of Object.entries(PLACES).slice(1)) {
     const parent = path.slice(0, path.lastIndexOf("/"));

@@ -19,6 +19,7 @@ export class NexusLayouts {
   readonly #config: DetectorConfig;
   readonly #software: string;
   readonly #onMissing: (fields: readonly string[]) => void;
+  readonly #onNote: (message: string) => void;
   #mask: DeflatedMask | undefined;
   #missing = "";
 
@@ -28,12 +29,15 @@ export class NexusLayouts {
    * @param software `std-daq <version>`.
    * @param onMissing Told which fields that NXmx requires nobody gave: at the first such run, and whenever
    * they are others.
+   * @param onNote Told why the pixel mask lacks the calibration's pixels, if it does.
    */
   constructor(
     config: DetectorConfig,
     software: string,
     onMissing: (fields: readonly string[]) => void = () => {},
+    onNote: (message: string) => void = () => {},
   ) {
+    this.#onNote = onNote;
     this.#onMissing = onMissing;
     this.#config = config;
     this.#software = software;
@@ -48,7 +52,7 @@ export class NexusLayouts {
    */
   of({ request, ...run }: NexusOrder): (fileName: string) => NexusLayout {
     const software = this.#software;
-    const mask = this.#mask ??= pixelMask(this.#config);
+    const mask = this.#mask ??= pixelMask(this.#config, this.#onNote);
     const values = request === undefined ? undefined : parseRequest(request);
     const layout = (fileName: string): NexusLayout =>
       nxmxTree(this.#config, { ...run, request: values, fileName, software, mask });

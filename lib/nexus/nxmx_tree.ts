@@ -8,9 +8,11 @@
  */
 import {
   type DetectorConfig,
+  detectorFacts,
   type DetectorType,
   type FileFormat,
   imageShape,
+  moduleRectangles,
   type NexusConfig,
   type NexusRequest,
 } from "../config/mod.ts";
@@ -59,7 +61,6 @@ export const END_TIME_ESTIMATED = "/entry/end_time_estimated";
 const TIME_BYTES = 24;
 
 const DETECTOR = "/entry/instrument/detector";
-const MODULE = `${DETECTOR}/detector_module`;
 const DISTANCE_AXIS = `${DETECTOR}/transformations/detector_z`;
 
 /** Pixel pitch, m, of detectors that have but one. */
@@ -229,7 +230,7 @@ function detectorGroup(
       depends_on: { value: detector?.distance === undefined ? "." : DISTANCE_AXIS },
     },
     groups: {
-      detector_module: moduleGroup(config, nexus),
+      ...moduleGroups(config, nexus),
       ...(detector?.distance !== undefined && {
         transformations: {
           attributes: { NX_class: "NXtransformations" },
@@ -242,27 +243,52 @@ function detectorGroup(
   };
 }
 
-/** The whole image as one module: all modules are in one plane, and gaps are in the mask. */
-function moduleGroup(config: DetectorConfig, { detector }: NexusConfig): FileTree {
-  const [rows, columns] = imageShape(config);
+/** A part of the image: where its first pixel is, and its size, px. */
+interface ImagePart {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** The modules that the config places, or the whole image where it places none, by the groups' names. */
+function moduleGroups(config: DetectorConfig, nexus: NexusConfig): Record<string, FileTree> {
+  const [height, width] = imageShape(config);
+  const parts: [name: string, part: ImagePart][] =
+    detectorFacts(config.detector_type).module === undefined
+      ? [["detector_module", { x: 0, y: 0, width, height }]]
+      : moduleRectangles(config).map((part) => [`detector_module_${part.module}`, part]);
+  return Object.fromEntries(
+    parts.map(([name, part]) => [name, moduleGroup(config, nexus, name, part)]),
+  );
+}
+
+/** A module. All are in one plane, and their pixels in the image's order, however they lie. */
+function moduleGroup(
+  config: DetectorConfig,
+  { detector }: NexusConfig,
+  name: string,
+  { x, y, width, height }: ImagePart,
+): FileTree {
   const pitch = PITCH[config.detector_type];
   const { x_pixel_size: dx = pitch, y_pixel_size: dy = pitch } = detector ?? {};
-  const { beam_center_x: x, beam_center_y: y, distance } = detector ?? {};
+  // Where nobody said where the beam is, the image's first pixel is the origin.
+  const { beam_center_x: beamX = 0, beam_center_y: beamY = 0, distance } = detector ?? {};
   // NeXus looks along the beam: z is along it, y upwards, and so x to the left.
   const { fast_axis: fast = [-1, 0, 0], slow_axis: slow = [0, -1, 0] } = detector ?? {};
   const base = distance === undefined ? "." : DISTANCE_AXIS;
-  const hasOffset = x !== undefined && y !== undefined && dx !== undefined && dy !== undefined;
-  const dependsOn = hasOffset ? `${MODULE}/module_offset` : base;
+  const hasOffset = dx !== undefined && dy !== undefined;
+  const dependsOn = hasOffset ? `${DETECTOR}/${name}/module_offset` : base;
   return {
     attributes: { NX_class: "NXdetector_module" },
     fields: {
-      data_origin: { value: [0n, 0n] },
-      data_size: { value: [BigInt(rows), BigInt(columns)] },
+      data_origin: { value: [BigInt(y), BigInt(x)] },
+      data_size: { value: [BigInt(height), BigInt(width)] },
       ...(hasOffset && {
         module_offset: axis(0, [1, 0, 0], {
           dependsOn: base,
-          // From the beam to the corner of the first pixel.
-          offset: fast.map((f, i) => -f * x * dx - slow[i]! * y * dy),
+          // To the corner of the module's first pixel.
+          offset: fast.map((f, i) => f * (x - beamX) * dx + slow[i]! * (y - beamY) * dy),
         }),
       }),
       ...(dx !== undefined && { fast_pixel_direction: axis(dx, fast, { dependsOn }) }),

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { ConfigError, parseConfig } from "../config/mod.ts";
+import { inflateSync } from "node:zlib";
+import { ConfigError, type DetectorConfig, parseConfig } from "../config/mod.ts";
 import { TestFolder } from "../hdf5/_testing.ts";
 import { ArrayFile, encodeArrayFile, readImageFile } from "../hdf5/mod.ts";
 import { NexusLayouts } from "./nexus_layouts.ts";
@@ -101,6 +102,59 @@ Deno.test("geometry: pixels begin where the beam centre and the pixel size put t
   ]);
 });
 
+Deno.test("each module that the config places has its place in the image, and its own offset", () => {
+  const { config } = parseConfig(JSON.parse(
+    Deno.readTextFileSync(new URL("../../docs/examples/jungfrau-1m.json", import.meta.url)),
+  ));
+  const run = { format: "nexus", runId: 7n, startTime: 0, images: 0 } as const;
+  const modules = (request: string): Record<string, unknown>[] => {
+    const { tree } = new NexusLayouts(config, "x").of({ ...run, request })("images.h5");
+    const { instrument } = tree.groups?.["entry"]?.groups ?? {};
+    return Object.entries(instrument?.groups?.["detector"]?.groups ?? {})
+      .filter(([name]) => name.startsWith("detector_module"))
+      .map(([name, { fields = {} }]) => {
+        const { data_origin: origin, data_size: size, module_offset, fast_pixel_direction } =
+          fields;
+        const place = (field: unknown): unknown => Reflect.get(Object(field), "value");
+        const attributes = (field: unknown): unknown => Reflect.get(Object(field), "attributes");
+        return {
+          name,
+          origin: place(origin),
+          size: place(size),
+          offset: Reflect.get(Object(attributes(module_offset)), "offset"),
+          along: Reflect.get(Object(attributes(fast_pixel_direction)), "depends_on"),
+        };
+      });
+  };
+  const expected = (beamY: number): unknown[] =>
+    [0, 1].map((i) => {
+      const [, y0, , y1] = config.module_positions[i]!;
+      const top = Math.min(y0, y1);
+      return {
+        name: `detector_module_${i}`,
+        origin: [BigInt(top), 0n],
+        size: [512n, 1024n],
+        offset: [0, -(top - beamY) * 75e-6, 0],
+        along: `${DETECTOR}/detector_module_${i}/module_offset`,
+      };
+    });
+  const close = (is: Record<string, unknown>[], expected: unknown): void =>
+    assert.deepEqual(JSON.parse(text(is)), JSON.parse(text(expected)));
+  // Numbers as far as doubles are exact, and without a sign of zero.
+  const text = (value: unknown): string =>
+    JSON.stringify(
+      value,
+      (_, each) =>
+        typeof each === "bigint"
+          ? String(each)
+          : typeof each === "number"
+          ? Math.round(each * 1e12) + 0
+          : each,
+    );
+  close(modules("{}"), expected(0));
+  close(modules('{"detector": {"beam_center_x": 0, "beam_center_y": 100}}'), expected(100));
+});
+
 Deno.test("the wavelength of a config that counts photons is that of its photons", () => {
   const { config } = parseConfig({
     ...JSON.parse(
@@ -140,6 +194,12 @@ Deno.test("the pixel mask has the gaps between modules and between chips", () =>
       return column === 256 || column === 257 ? gap : 0;
     });
   assert.deepEqual(mask, expected(1));
+  const masked = eiger({ double_pixels: "mask" });
+  masked.forEach((bits, i) => {
+    const row = Math.floor(i / 516) - 2, column = i % 516 - 1;
+    const isBorder = row >= 0 && row < 256 && (column === 255 || column === 258);
+    if (bits !== (isBorder ? 256 : mask[i])) assert.fail(`${bits} at ${column}, ${row}`);
+  });
   assert.deepEqual(eiger({ double_pixels: "interpolate" }), expected(2 ** 31));
 });
 
@@ -155,6 +215,73 @@ Deno.test("the gaps of a module that lies on its side are across", () => {
     const row = Math.floor(i / 256);
     if (bits !== (row === 256 || row === 257 ? 1 : 0)) assert.fail(`${bits} in row ${row}`);
   });
+});
+
+Deno.test("gaps between the halves of an Eiger module hold shared values, too", () => {
+  const mask = gapMask(
+    parseConfig({
+      ...{ detector_name: "EG", detector_type: "eiger", bit_depth: 16, n_modules: 2 },
+      ...{ image_pixel_height: 514, image_pixel_width: 514, start_udp_port: 50_000 },
+      module_positions: { 0: [0, 0, 513, 255], 1: [0, 258, 513, 513] },
+      double_pixels: "interpolate",
+    }).config,
+  );
+  assert.ok(mask.subarray(256 * 514, 258 * 514).every((bits) => bits === 2 ** 31));
+  assert.equal(mask.reduce((n, bits) => n + Number(bits === 1), 0), 0, "no other gap");
+});
+
+Deno.test("pixels that the calibration masks are masked where they are in the image", () => {
+  using folder = new TestFolder();
+  const pixels = 512 * 1024;
+  const gains = new Float32Array(2 * 3 * pixels).fill(40);
+  const pixel_mask = new Uint32Array(2 * pixels);
+  pixel_mask[0] = 1; // module 0, row 0, column 0: masked, for whatever reason
+  pixel_mask[pixels + 3 * 1024 + 700] = 2 + 16; // module 1: dead and noisy
+  gains[pixels * 3 + 5 * 1024 + 300] = NaN; // its G0, row 5, column 300
+  const shape = [3, 2 * 512, 1024];
+  // Stages come first: [stage, modules × rows, columns].
+  const stacked = new Float32Array(gains.length);
+  for (let module = 0; module < 2; module++) {
+    for (let stage = 0; stage < 3; stage++) {
+      const from = (module * 3 + stage) * pixels;
+      stacked.set(gains.subarray(from, from + pixels), (stage * 2 + module) * pixels);
+    }
+  }
+  const pedestal = new Float32Array(stacked.length).fill(1000);
+  const datasets = {
+    "/gains": { data: stacked, shape },
+    "/pedestal": { data: pedestal, shape },
+    "/pixel_mask": { data: pixel_mask, shape: [2 * 512, 1024] },
+  };
+  const path = folder.file("calibration.h5");
+  Deno.writeFileSync(path, encodeArrayFile({ datasets }));
+  const config = (file: string): DetectorConfig =>
+    parseConfig({
+      ...{ detector_name: "JF", detector_type: "jungfrau-converted", bit_depth: 16, n_modules: 2 },
+      ...{ image_pixel_height: 1030, image_pixel_width: 1030, start_udp_port: 50_000 },
+      // With gaps between chips; module 1 upside down.
+      module_positions: { 0: [0, 0, 1029, 513], 1: [1029, 1029, 0, 516] },
+      calibration: { gains: file, pedestal: file },
+    }).config;
+  const notes: string[] = [];
+  const { deflated, attributes } = pixelMask(config(path), (note) => notes.push(note));
+  const mask = new Uint32Array(Uint8Array.from(inflateSync(deflated)).buffer);
+  const found = [...mask].flatMap((bits, i) =>
+    bits > 1 ? [[i % 1030, Math.floor(i / 1030), bits]] : []
+  );
+  // Columns 256, 512, 768 of a module are two further each; module 1 is turned by half a turn.
+  assert.deepEqual(found, [
+    [0, 0, 2],
+    [1029 - 302, 1029 - 5, 1024],
+    [1029 - 704, 1029 - 3, 18],
+  ]);
+  assert.match(String(attributes["calibration_id"]), /^[0-9a-f]{16}$/);
+  assert.equal(notes.length, 0);
+  assert.deepEqual(pixelMask(config("/nowhere/c.h5"), (note) => notes.push(note)).attributes, {});
+  assert.match(
+    notes.join(),
+    /pixel_mask is without the pixels that the calibration masks: .*nowhere/,
+  );
 });
 
 Deno.test("the bits of a mask file are added, and one of another size is refused", () => {

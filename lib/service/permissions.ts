@@ -88,7 +88,13 @@ const NEEDS: Record<
   }),
   std_data_compress: () => ({ libc: true, zmq: true, workers: true, read: [], net: [] }),
   std_data_decompress: () => ({ libc: true, zmq: true, workers: true, read: [], net: [] }),
-  std_h5_writer: () => ({ libc: true, zmq: true, workers: true, read: [], net: [] }),
+  std_h5_writer: (_, config) => ({
+    libc: true,
+    zmq: true,
+    workers: true,
+    read: calibrationFolders(config), // pixels that it masks are in the pixel mask of NeXus files
+    net: [],
+  }),
   writer_agent: ({ dataRoots = [], apiPort = 5000, store, broker }) => {
     const kept = storeNeeds(store);
     const asked = brokerNeeds(broker);

@@ -105,7 +105,7 @@ Deno.test("libzmqPaths() lists what lib/zmq tries", () => {
   assert.deepEqual(libzmqPaths(root, Deno.env.get("STD_DAQ_LIBZMQ")), libzmqCandidates());
 });
 
-Deno.test("the assembler of corrected images may read the folders of its calibration, and nobody else", () => {
+Deno.test("the assembler and the writer of corrected images may read the folders of its calibration, and nobody else", () => {
   const calibration = {
     gains: ["/cal/a/g0.h5", "/cal/a/g1.h5"],
     pedestal: "/cal/b/p.h5",
@@ -117,9 +117,12 @@ Deno.test("the assembler of corrected images may read the folders of its calibra
   const readBy = (service: ServiceName, detector_type: typeof config.detector_type): string =>
     permissionsFor(service, { ...config, detector_type, calibration }, options)
       .find((flag) => flag.startsWith("--allow-read")) ?? "";
-  assert.match(readBy("std_assembler", "jungfrau-converted"), /,\/cal\/a,\/cal\/b$/);
-  assert.doesNotMatch(readBy("std_assembler", "jungfrau-raw"), /\/cal/);
-  for (const service of SERVICES.filter((name) => name !== "std_assembler")) {
+  const readers: readonly ServiceName[] = ["std_assembler", "std_h5_writer"];
+  for (const service of readers) {
+    assert.match(readBy(service, "jungfrau-converted"), /,\/cal\/a,\/cal\/b$/);
+    assert.doesNotMatch(readBy(service, "jungfrau-raw"), /\/cal/);
+  }
+  for (const service of SERVICES.filter((name) => !readers.includes(name))) {
     assert.doesNotMatch(readBy(service, "jungfrau-converted"), /\/cal/);
   }
 });

@@ -81,6 +81,19 @@ Deno.test("daq file convert shows a file in another format, with what is told of
     strictEqual(back.code, 0, back.err);
     const checked = await daq("check", nexus);
     strictEqual(checked.code, 0, checked.out);
+    Deno.mkdirSync(`${folder}/away`);
+    const copy = `${folder}/away/copy.h5`;
+    const copied = await daq("convert", other, copy, "--format", "both", "--copy");
+    strictEqual(copied.code, 0, copied.err);
+    match(copied.out, /copy\.h5: a copy of the images of .*run_std\.h5/);
+    using alone = readImageFile(copy);
+    deepStrictEqual([alone.parts, [...alone.imageIds()]], [undefined, [1n, 2n, 3n]]);
+    deepStrictEqual([...alone.image(2)], [...reader.image(2)]);
+    const again = await daq("convert", other, copy, "--format", "both", "--copy");
+    match(again.err, /EEXIST/);
+    const far = await daq("convert", other, `${folder}/away/x.h5`, "--format", "both");
+    match(far.err, /is not in the folder of .*--copy/);
+    deepStrictEqual([...Deno.readDirSync(`${folder}/away`)].map(({ name }) => name), ["copy.h5"]);
     const wrong = await daq(
       "convert",
       other,

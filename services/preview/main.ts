@@ -4,6 +4,7 @@
  * @module
  */
 import { Option } from "@commander-js/extra-typings";
+import { basename, dirname } from "node:path";
 import { fileBelow, findAcquisition, writtenFileSchema } from "../../lib/files/mod.ts";
 import { PREVIEW_FORMATS, previewFile } from "../../lib/preview/mod.ts";
 import {
@@ -59,16 +60,24 @@ await servePostprocessing(service, {
     const path = await fileBelow(outputFile, roots);
     const draw = { images, longestSide, signal };
     const gif = await previewFile(path, { ...draw, format: "gif" });
-    let picture: string | null = null;
-    if (options.beside) {
-      const { bytes } = format === "gif" ? gif : await previewFile(path, { ...draw, format });
-      picture = outputFile.replace(/\.(h5|hdf5)$/, "") + `.${format}`;
-      new DataRoots(roots).write(picture, bytes);
-    }
+    const beside = options.beside && format !== "gif"
+      ? await previewFile(path, { ...draw, format })
+      : gif;
     const logId = store && await findAcquisition(store, outputFile, signal);
     if (store !== undefined && logId !== undefined) await store.setPreview(logId, gif.bytes);
+    // Last: what fails before can be asked for again, and no picture is in the way.
+    const picture = options.beside ? await writeBeside(outputFile, beside.bytes) : null;
     const { rows, range, bytes: { byteLength: bytes } } = gif;
     logger.info("drew {file}", { file: outputFile, rows: rows.join(" "), bytes });
     return { file: outputFile, rows, range, bytes, picture, log_id: logId ?? null };
   },
 });
+
+/** Writes the picture where the file is, links in its path followed, which may not lead out of the roots. */
+async function writeBeside(outputFile: string, bytes: Uint8Array): Promise<string> {
+  const name = basename(outputFile).replace(/\.(h5|hdf5)$/, "") + `.${format}`;
+  const folder = await Deno.realPath(dirname(outputFile));
+  const realRoots = await Promise.all(roots.map((root) => Deno.realPath(root)));
+  new DataRoots(realRoots).write(`${folder}/${name}`, bytes);
+  return `${dirname(outputFile)}/${name}`;
+}

@@ -13,7 +13,7 @@ import {
   type ModuleMaps,
 } from "../../lib/assemble/mod.ts";
 import type { Calibration, CalibrationSources, MapSource } from "../../lib/calibration/mod.ts";
-import { type CalibrationConfig, ConfigError, type DetectorConfig } from "../../lib/config/mod.ts";
+import { ConfigError, type DetectorConfig } from "../../lib/config/mod.ts";
 import { type CalibrationState, formatCalibrationId } from "../../lib/protocol/mod.ts";
 
 /** Longest wait for the assembler to change calibrations, beyond the time that images may take: ms. */
@@ -41,6 +41,7 @@ export async function startCorrection(
     }]);
   }
   const correction = new Correction(config, logger);
+  const { calibrationSources } = await import("../../lib/calibration/mod.ts");
   await correction.load(calibrationSources(config.calibration));
   return correction;
 }
@@ -116,7 +117,9 @@ export class Correction implements Disposable {
   async loadPedestal(file: string): Promise<void> {
     const { calibration } = this.#config;
     if (calibration === undefined) throw new RangeError("The config has no calibration");
-    const { CALIBRATION_DATASETS, datasetsIn } = await import("../../lib/calibration/mod.ts");
+    const { CALIBRATION_DATASETS, calibrationSources, datasetsIn } = await import(
+      "../../lib/calibration/mod.ts"
+    );
     const there = datasetsIn(file);
     const { pixelMask, ...configured } = calibrationSources(calibration);
     const has = (dataset: string): boolean => there.includes(dataset);
@@ -158,27 +161,4 @@ export class Correction implements Disposable {
   [Symbol.dispose](): void {
     this.#banks[Symbol.dispose]();
   }
-}
-
-/** The files that a config names. */
-export function calibrationSources(config: CalibrationConfig): CalibrationSources {
-  const {
-    gains,
-    gains_dataset,
-    pedestal,
-    pedestal_dataset,
-    pixel_mask,
-    pixel_mask_dataset,
-    pedestal_tracking,
-  } = config;
-  return {
-    gains: { path: gains, dataset: gains_dataset },
-    pedestal: { path: pedestal, dataset: pedestal_dataset },
-    ...(pixel_mask === undefined
-      ? {}
-      : { pixelMask: { path: pixel_mask, dataset: pixel_mask_dataset } }),
-    ...(pedestal_tracking === undefined
-      ? {}
-      : { noises: { path: pedestal, dataset: pedestal_tracking.noise_dataset } }),
-  };
 }

@@ -104,6 +104,7 @@ runDataWorker<WriterWorkerInit>((init, control) => {
           control.log("warning", "a NeXus file lacks what NXmx requires: give it in nexus", {
             fields: fields.join(" "),
           }),
+        (message) => control.log("warning", message),
       ),
       output: new DataRoots(init.dataRoots, init.ownership),
       createFolders: config.create_directories,

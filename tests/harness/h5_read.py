@@ -30,6 +30,7 @@ with h5py.File(sys.argv[1], "r") as file:
     data, metadata = group["data"], group["metadata"]
     # Images first: of a file that is being written, the records may be ahead, never behind.
     images = [hashlib.sha256(image.tobytes()).hexdigest() for image in data]
+    info = group["image_info"][:] if "image_info" in group else None
     if len(sys.argv) > 2:
         data[:].tofile(sys.argv[2])
     print(
@@ -45,6 +46,9 @@ with h5py.File(sys.argv[1], "r") as file:
                 "metadata": {
                     "dtype": metadata.dtype.descr,
                     "records": [[int(i), int(s)] for i, s in metadata[:]],
+                },
+                "image_info": {
+                    name: [str(value) for value in info[name]] for name in (info.dtype.names if info is not None else [])
                 },
                 "attributes": {name: plain(value) for name, value in group.attrs.items()},
             }

@@ -11,6 +11,8 @@ export interface H5File {
   data: { shape: number[]; dtype: string; chunks: number[]; sha256: string[] };
   /** Of `/<detector>/metadata`: its fields with their types, and its records. */
   metadata: { dtype: [name: string, type: string][]; records: [imageId: number, status: number][] };
+  /** Of `/<detector>/image_info`: values of each field, as text, so that all 64 bits survive. */
+  image_info: Record<string, string[]>;
   /** Attributes of `/<detector>`: integers as text, so that all 64 bits survive. */
   attributes: Record<string, string | number>;
 }

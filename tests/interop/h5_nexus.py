@@ -21,7 +21,12 @@ def look(path):
         signal = plot[text(plot.attrs["signal"])]
         detector = entry["instrument/detector"]
         chain = []
-        axis = detector["detector_module/fast_pixel_direction"]
+        modules = [
+            [item["data_origin"][()].tolist(), item["data_size"][()].tolist(), item["module_offset"].attrs["offset"].tolist()]
+            for item in detector.values()
+            if isinstance(item, h5py.Group) and text(item.attrs["NX_class"]) == "NXdetector_module"
+        ]
+        axis = detector["detector_module_0/fast_pixel_direction"]
         while True:
             chain.append([axis.name, float(axis[()]), list(axis.attrs["vector"]), text(axis.attrs["units"])])
             following = text(axis.attrs["depends_on"])
@@ -50,6 +55,7 @@ def look(path):
             "end_time": text(entry["end_time"][()]),
             "sample": text(entry["sample/name"][()]),
             "chain": chain,
+            "modules": modules,
             "classes": classes,
             "root": sorted(file),
             "without_units": without_units,

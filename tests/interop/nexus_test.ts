@@ -25,6 +25,7 @@ interface Looked {
   end_time: string;
   sample: string;
   chain: [path: string, value: number, vector: number[], units: string][];
+  modules: [origin: number[], size: number[], offset: number[]][];
   classes: Record<string, string>;
   root: string[];
   without_units: string[];
@@ -100,11 +101,14 @@ Deno.test("NeXus files open in h5py, h5dump and h5wasm without a warning, and ha
       assert.match(looked.end_time, /^2\d{3}-\d\d-\d\dT[\d:.]+Z$/);
       assert.equal(looked.sample, i === 1 ? "insulin" : "lysozyme");
       assert.deepEqual(looked.chain.map(([path, value, , units]) => [path, value, units]), [
-        ["/entry/instrument/detector/detector_module/fast_pixel_direction", 75e-6, "m"],
-        ["/entry/instrument/detector/detector_module/module_offset", 0, "m"],
+        ["/entry/instrument/detector/detector_module_0/fast_pixel_direction", 75e-6, "m"],
+        ["/entry/instrument/detector/detector_module_0/module_offset", 0, "m"],
         ["/entry/instrument/detector/transformations/detector_z", 0.25, "m"],
       ]);
       assert.equal(looked.classes["entry/instrument/detector"], "NXdetector");
+      const [origin, size, offset] = looked.modules[0]!;
+      assert.deepEqual([looked.modules.length, origin, size], [1, [0, 0], [512, 1024]]);
+      assert.deepEqual(offset.map((m) => Math.round(m * 1e9) + 0), [787_500, 300_000, 0]);
       assert.deepEqual(looked.without_units, []);
       await output("h5dump", "-A", path);
       assert.match(await output("h5dump", "-d", "/entry/definition", path), /"NXmx"/);

@@ -1,3 +1,4 @@
+import { basename, dirname } from "node:path";
 import { Command, type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import { FILE_FORMATS, loadConfig } from "../../../lib/config/mod.ts";
 import { PIXEL_CHECKS } from "../../../lib/files/pixel_checks.ts";
@@ -53,23 +54,19 @@ function previewCommand(context: DaqContext): CommandUnknownOpts {
       const { bytes, rows, range } = await previewFile(file, {
         ...{ format, images, longestSide: side, signal: context.signal },
       });
-      const { File, unlink } = await import("../../../lib/os/mod.ts");
-      using out = File.open(picture, { write: true, create: "exclusive", mode: 0o644 });
-      try {
-        out.writeAt(bytes, 0);
-      } catch (error) {
-        unlink(picture); // created exclusively: it is ours
-        throw error;
-      }
+      const { writeWholeFile } = await import("../../../lib/os/mod.ts");
+      writeWholeFile(picture, bytes);
       context.out(`${picture}: images ${rows.join(", ")}, from ${range.low} to ${range.high}\n`);
     });
 }
 
 function convertCommand(context: DaqContext): CommandUnknownOpts {
   return new Command("convert")
-    .description("Show a file's images in a new, small file of another format, beside it.")
+    .description(
+      "Show a file's images in a new, small file of another format, beside it; or copy them (--copy).",
+    )
     .argument("<file>", "HDF5 file of images, or a master file; it stays as it is")
-    .argument("<new>", "new .h5 file in the same folder")
+    .argument("<new>", "new .h5 file in the same folder; with --copy anywhere")
     .addOption(
       new Option("--format <format>", "its format").choices(FILE_FORMATS).makeOptionMandatory(),
     )
@@ -79,15 +76,22 @@ function convertCommand(context: DaqContext): CommandUnknownOpts {
       parseNexus,
     )
     .option("--config <config>", "the detector's config (default: the one in the file)")
-    .action(async (from, to, { format, nexus, config: configPath }) => {
+    .option("--copy", "copy the images, so that the new file needs no other")
+    .action(async (from, to, { format, nexus, config: configPath, copy }) => {
       const { convertFile } = await import("../../../lib/files/mod.ts");
-      const { File } = await import("../../../lib/os/mod.ts");
+      const { NewFile } = await import("../../../lib/os/mod.ts");
       const loaded = configPath === undefined ? undefined : await loadConfig(configPath);
+      using made = NewFile.beneath(dirname(to), basename(to), 0o644);
       convertFile({
-        ...{ from, to, format, software: `std-daq ${VERSION}`, config: loaded?.config },
+        ...{ from, to, format, copy, software: `std-daq ${VERSION}`, config: loaded?.config },
         nexus: nexus === undefined ? undefined : JSON.stringify(nexus),
-        createFile: (path) => File.open(path, { write: true, create: "exclusive", mode: 0o644 }),
+        createFile: () => made.file,
       });
-      context.out(`${to}: the images of ${from}; keep both in one folder\n`);
+      made.place();
+      context.out(
+        copy
+          ? `${to}: a copy of the images of ${from}\n`
+          : `${to}: the images of ${from}; keep both in one folder\n`,
+      );
     });
 }
