@@ -339,8 +339,10 @@ export class RunFiles {
    * so that it does not grow with the square of their number. Files that never come harm nobody.
    */
   #showRound(round: number): void {
-    const { split } = this.#options.action;
-    const needed = Math.min(MAX_FILE_PARTS, (round + 1) * (split?.writers ?? 0));
+    const { split, nImages } = this.#options.action;
+    // All are shown from the start if it is known how many there will be.
+    if (split === undefined || nImages > 0) return;
+    const needed = Math.min(MAX_FILE_PARTS, (round + 1) * split.writers);
     if (needed <= this.#filesShown) return;
     const shown = Math.min(MAX_FILE_PARTS, Math.max(needed, 2 * this.#filesShown));
     this.#showFiles(this.#master?.writer, shown);

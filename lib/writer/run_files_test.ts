@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { imageShape, pixelType } from "../config/mod.ts";
 import { TestFolder } from "../hdf5/_testing.ts";
-import { readImageFile } from "../hdf5/mod.ts";
+import { readImageFile, readRunOfFile } from "../hdf5/mod.ts";
 import { NexusLayouts } from "../nexus/mod.ts";
 import { smallConfig } from "../nexus/_testing.ts";
 import { addressOf, File, NewFile } from "../os/mod.ts";
@@ -22,6 +22,8 @@ interface Making {
   folder: string;
   /** Images of a file; 0: no limit, and one file. */
   imagesPerFile?: number;
+  /** Writers that share the run, of which this is the first; default 1. */
+  writers?: number;
   nImages?: number;
   runId?: bigint;
   format?: "std-daq" | "nexus" | "both";
@@ -30,12 +32,12 @@ interface Making {
 
 function makeFiles(making: Making): RunFiles {
   const { folder, imagesPerFile = 0, nImages = 0, runId = 1n, overwrite = false } = making;
-  const { format = "std-daq" } = making;
+  const { format = "std-daq", writers = 1 } = making;
   const outputFile = `${folder}/run.h5`;
   const action: CreateFileAction = {
     ...{ action: "create_file", writerId: 0, nImages, acknowledgeImages: false, runId },
     ...{ request: "", path: imagesPerFile === 0 ? outputFile : `${folder}/run0.h5` },
-    ...(imagesPerFile > 0 && { split: { outputFile, writers: 1, imagesPerFile } }),
+    ...(imagesPerFile > 0 && { split: { outputFile, writers, imagesPerFile } }),
   };
   const layout = format === "std-daq"
     ? undefined
@@ -233,6 +235,17 @@ Deno.test("a run without a known end begins files as it needs them, all of them 
   files.close({ counters: COUNTERS });
   assert.deepEqual(look(folder.file("run.h5")).ids, ids);
   assert.equal(names(folder.path).length, 1 + count);
+});
+
+Deno.test("a master file shows no more files than the run has, where that is known", () => {
+  using folder = new TestFolder();
+  // 5 images of two writers, 2 a file: the first one has 3 in two files, the other one a file.
+  const making = { folder: folder.path, imagesPerFile: 2, writers: 2, nImages: 5 };
+  const files = makeFiles(making);
+  append(files, 1, 3);
+  files.close({ counters: COUNTERS });
+  const { parts } = readRunOfFile(folder.file("run.h5"))!;
+  assert.deepEqual(parts, ["run0.h5", "run1.h5", "run2.h5"]);
 });
 
 Deno.test("a run ends where a master file can show no more files, with what to do", () => {
