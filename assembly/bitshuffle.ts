@@ -17,7 +17,8 @@
  * that of byte j of element i at 16 · (E · i + j).
  *
  * Counts are mostly below 256: where all 128 elements are, they are packed to 128 bytes, which stay in
- * registers through both steps, and the rows of the upper bytes are zeros.
+ * registers through both steps, and the rows of the upper bytes are zeros. Below 16, the second step has
+ * half the work.
  *
  * Elements beyond a multiple of 128 go group by group, a transposition of 8 × 8 bits in 64 bits.
  * Layout of `work`: BITSHUFFLE in lib/kernels/layout.ts.
@@ -52,12 +53,10 @@ function shuffleSteps(to: usize, from: usize, n: usize, bytes: usize, work: usiz
   const row = n >> 3;
   for (const end = to + (n / STEP << 4); to < end; to += 16) {
     if (bytes == 1) {
-      shuffleBytes(
-        to, row,
-        v128.load(from), v128.load(from, 16), v128.load(from, 32), v128.load(from, 48),
-        v128.load(from, 64), v128.load(from, 80), v128.load(from, 96), v128.load(from, 112),
-        m4, m2, m1,
-      );
+      const a = v128.load(from), b = v128.load(from, 16), c = v128.load(from, 32), d = v128.load(from, 48);
+      const e = v128.load(from, 64), f = v128.load(from, 80), g = v128.load(from, 96), h = v128.load(from, 112);
+      const any = v128.or(v128.or(v128.or(a, b), v128.or(c, d)), v128.or(v128.or(e, f), v128.or(g, h)));
+      shuffleBytes(to, row, a, b, c, d, e, f, g, h, any, m4, m2, m1);
     } else if (!shuffleSmall(to, row, from, bytes, m4, m2, m1)) {
       for (let i: usize = 0; i < bytes >> 1; i++) transposeBytes(work + (i << 8), 16, from + (i << 4), bytes << 3);
       for (let j: usize = 0; j < bytes; j++) {
@@ -75,7 +74,7 @@ function shuffleSmall(to: usize, row: usize, from: usize, bytes: usize, m4: v128
   let a = words(from, 0, bytes), b = words(from, 1, bytes), any = v128.or(a, b);
   if (isLarge(any)) return false; // of bright pixels, the first are as large as the others
   const v0 = i8x16.narrow_i16x8_u(a, b);
-  a = words(from, 2, bytes), b = words(from, 3, bytes), any = v128.or(a, b);
+  a = words(from, 2, bytes), b = words(from, 3, bytes), any = v128.or(any, v128.or(a, b));
   const v1 = i8x16.narrow_i16x8_u(a, b);
   a = words(from, 4, bytes), b = words(from, 5, bytes), any = v128.or(any, v128.or(a, b));
   const v2 = i8x16.narrow_i16x8_u(a, b);
@@ -90,7 +89,7 @@ function shuffleSmall(to: usize, row: usize, from: usize, bytes: usize, m4: v128
   a = words(from, 14, bytes), b = words(from, 15, bytes), any = v128.or(any, v128.or(a, b));
   const v7 = i8x16.narrow_i16x8_u(a, b);
   if (isLarge(any)) return false;
-  shuffleBytes(to, row, v0, v1, v2, v3, v4, v5, v6, v7, m4, m2, m1);
+  shuffleBytes(to, row, v0, v1, v2, v3, v4, v5, v6, v7, any, m4, m2, m1);
   const zero = i32x4.splat(0);
   for (let j: usize = 1; j < bytes; j++) {
     to += row << 3;
@@ -121,13 +120,13 @@ function isLarge(words: v128): bool {
   return v128.any_true(v128.and(words, i16x8.splat(-256)));
 }
 
-/** The 8 bit rows of 128 bytes, 16 of each vector. */
+/** The 8 bit rows of 128 bytes, 16 in each of 8 vectors; `any` is what they have of bits. */
 // @ts-ignore: decorator of AssemblyScript
 @inline
 function shuffleBytes(
   to: usize, row: usize,
   v0: v128, v1: v128, v2: v128, v3: v128, v4: v128, v5: v128, v6: v128, v7: v128,
-  m4: v128, m2: v128, m1: v128,
+  any: v128, m4: v128, m2: v128, m1: v128,
 ): void {
   // As rotate does it, four times: byte gggghhh, of group g, goes to hhhgggg.
   const a0 = low(v0, v4), a1 = high(v0, v4), a2 = low(v1, v5), a3 = high(v1, v5);
@@ -136,11 +135,10 @@ function shuffleBytes(
   const b4 = low(a2, a6), b5 = high(a2, a6), b6 = low(a3, a7), b7 = high(a3, a7);
   const c0 = low(b0, b4), c1 = high(b0, b4), c2 = low(b1, b5), c3 = high(b1, b5);
   const c4 = low(b2, b6), c5 = high(b2, b6), c6 = low(b3, b7), c7 = high(b3, b7);
-  transposeBits(
-    to, row,
-    low(c0, c4), high(c0, c4), low(c1, c5), high(c1, c5), low(c2, c6), high(c2, c6), low(c3, c7), high(c3, c7),
-    m4, m2, m1,
-  );
+  const d0 = low(c0, c4), d1 = high(c0, c4), d2 = low(c1, c5), d3 = high(c1, c5);
+  const d4 = low(c2, c6), d5 = high(c2, c6), d6 = low(c3, c7), d7 = high(c3, c7);
+  if (v128.any_true(v128.andnot(any, m4))) transposeBits(to, row, d0, d1, d2, d3, d4, d5, d6, d7, m4, m2, m1);
+  else transposeLowBits(to, row, d0, d1, d2, d3, d4, d5, d6, d7, m2, m1);
 }
 
 // @ts-ignore: decorator of AssemblyScript
@@ -215,7 +213,7 @@ function rotate(
   );
 }
 
-/** Stores 8 vectors, `stride` bytes apart. */
+/** Stores 8 vectors, `stride` bytes apart: from one to the next, which takes an instruction less than multiples. */
 // @ts-ignore: decorator of AssemblyScript
 @inline
 function storeRows(
@@ -223,13 +221,20 @@ function storeRows(
   a: v128, b: v128, c: v128, d: v128, e: v128, f: v128, g: v128, h: v128,
 ): void {
   v128.store(to, a);
-  v128.store(to + stride, b);
-  v128.store(to + 2 * stride, c);
-  v128.store(to + 3 * stride, d);
-  v128.store(to + 4 * stride, e);
-  v128.store(to + 5 * stride, f);
-  v128.store(to + 6 * stride, g);
-  v128.store(to + 7 * stride, h);
+  to += stride;
+  v128.store(to, b);
+  to += stride;
+  v128.store(to, c);
+  to += stride;
+  v128.store(to, d);
+  to += stride;
+  v128.store(to, e);
+  to += stride;
+  v128.store(to, f);
+  to += stride;
+  v128.store(to, g);
+  to += stride;
+  v128.store(to, h);
 }
 
 /** transposeBits of 8 vectors in memory, `stride` bytes apart. */
@@ -288,6 +293,29 @@ function transposeBits(
   x = exchange(g, h, 1, m1);
   v128.store(to + 6 * stride, v128.xor(g, i8x16.add(x, x)));
   v128.store(to + 7 * stride, v128.xor(h, x));
+}
+
+/** transposeBits where all lanes are below 16: two vectors become one, and the upper four rows are zeros. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function transposeLowBits(
+  to: usize, stride: usize,
+  a: v128, b: v128, c: v128, d: v128, e: v128, f: v128, g: v128, h: v128, m2: v128, m1: v128,
+): void {
+  a = v128.or(a, i16x8.shl(e, 4)), b = v128.or(b, i16x8.shl(f, 4));
+  c = v128.or(c, i16x8.shl(g, 4)), d = v128.or(d, i16x8.shl(h, 4));
+  let x = exchange(a, c, 2, m2);
+  c = v128.xor(c, x), a = v128.xor(a, i16x8.shl(x, 2));
+  x = exchange(b, d, 2, m2);
+  d = v128.xor(d, x), b = v128.xor(b, i16x8.shl(x, 2));
+  x = exchange(a, b, 1, m1);
+  const y = exchange(c, d, 1, m1);
+  const zero = i32x4.splat(0);
+  storeRows(
+    to, stride,
+    v128.xor(a, i8x16.add(x, x)), v128.xor(b, x), v128.xor(c, i8x16.add(y, y)), v128.xor(d, y),
+    zero, zero, zero, zero,
+  );
 }
 
 /** Where the upper bits of `a` and the lower bits of `b`, `shift` apart, differ. */
