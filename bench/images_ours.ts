@@ -1,10 +1,11 @@
 /**
  * Our side of the images row: the image kernels by their wrappers.
  *
- *   images_ours.ts <shm file> <pixel> <case[,case…]> <ms>
+ *   images_ours.ts <shm file> <pixel>
  *
- * The same work as `native/images.c` and `native/bitshuffle.c`. Prints {"<case> hot", "<case> cold"}: GB of
- * images per second of CPU time, and {"share"}, what is left of them when compressed.
+ * The same work as `native/images.c` and `native/bitshuffle.c`. Prints `ready`, takes lines
+ * `<case> <hot|cold> <ms>`, and answers each with {"gb_per_s", "share"}: GB of images per second of CPU time,
+ * and what is left of them when compressed.
  *
  * @module
  */
@@ -39,12 +40,13 @@ import {
   PIXELS,
   WIDTH,
 } from "./_images.ts";
-import { printJson } from "./_print.ts";
+import { TextLineStream } from "./_lines.ts";
+import { print, printJson } from "./_print.ts";
 
 const BINS = 4096;
 const WARM_BYTES = 16384, WARM_US = 250_000;
 
-const [path, pixel, cases, milliseconds] = Deno.args as [string, Pixel, string, string];
+const [path, pixel] = Deno.args as [string, Pixel];
 const elementBytes = PIXELS[pixel];
 const BLOCK = defaultBlockElements(elementBytes);
 /** The largest value of a pixel; there are no image kernels for those of 64 bit, which are compressed only. */
@@ -127,37 +129,28 @@ function step(what: string, i: number, bytes: number): void {
 }
 
 const chunkBytes: number[] = [];
-const speeds: Record<string, number> = {};
-for (const what of cases.split(",")) {
-  // Small calls first: a long first call stays in the compiler's slow tier.
-  if (what === "decompress") compress(0, WARM_BYTES);
-  for (
-    const start = cpuTimeMicroseconds("thread");
-    cpuTimeMicroseconds("thread") - start < WARM_US;
-  ) {
-    step(what, 0, WARM_BYTES);
-  }
-  for (const mode of ["hot", "cold"] as const) speeds[`${what} ${mode}`] = measure(what, mode);
-}
-const share = chunkBytes.reduce((a, b) => a + b, 0) / chunkBytes.length / IMAGE_BYTES;
-printJson({ ...speeds, ...(chunkBytes.length > 0 ? { share } : {}) });
 
-/** GB of images per second of CPU time. */
-function measure(what: string, mode: "hot" | "cold"): number {
+/** GB of images per second of CPU time: all images one after the other, or the start of the first. */
+function measure(what: string, mode: string, milliseconds: number, warm: boolean): number {
   const [bytes, count] = mode === "hot" ? [HOT_BYTES, 1] : [IMAGE_BYTES, IMAGES];
-  for (let i = 0; i < count; i++) if (what === "decompress") compress(i, bytes);
-  let start = 0, now = 0, done = 0, i = 0;
-  const atOnce = mode === "hot" ? 16 : 1;
-  for (let round = 0; start === 0 || now - start < 1e3 * Number(milliseconds); round++) {
-    for (let n = 0; n < atOnce; n++) {
-      step(what, i, bytes);
-      if (++i === count) i = 0;
-      if (start !== 0) done += bytes;
-    }
+  if (!warm) {
+    warmUp(what);
+    for (let i = 0; i < count; i++) if (what === "decompress") compress(i, bytes);
+  }
+  let start = cpuTimeMicroseconds("thread"), now = start, done = 0;
+  for (let pass = warm ? 1 : 0; pass === 0 || now - start < 1e3 * milliseconds; pass++) {
+    for (let i = 0; i < Math.max(count, 16); i++, done += bytes) step(what, i % count, bytes);
     now = cpuTimeMicroseconds("thread");
-    if (start === 0 && round >= 4) start = now, done = 0;
+    if (pass === 0) start = now, done = 0; // the first pass of a case is not counted
   }
   return done / 1e3 / (now - start);
+}
+
+/** Small calls first: a long first call stays in the compiler's slow tier. */
+function warmUp(what: string): void {
+  const start = cpuTimeMicroseconds("thread");
+  if (what === "decompress") compress(0, WARM_BYTES);
+  while (cpuTimeMicroseconds("thread") - start < WARM_US) step(what, 0, WARM_BYTES);
 }
 
 function compress(i: number, bytes: number): void {
@@ -167,4 +160,18 @@ function compress(i: number, bytes: number): void {
     to: { at: chunks + i * room, bytes: room },
     scratch,
   });
+}
+
+print("ready");
+let before = "";
+const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream())
+  .pipeThrough(new TextLineStream());
+for await (const line of lines) {
+  const [what, mode, milliseconds] = line.split(" ") as [string, string, string];
+  const asked = `${what} ${mode}`;
+  const gb_per_s = measure(what, mode, Number(milliseconds), asked === before);
+  before = asked;
+  const units = mode === "hot" ? HOT_BYTES : IMAGES * IMAGE_BYTES;
+  const left = chunkBytes.slice(0, mode === "hot" ? 1 : IMAGES).reduce((a, b) => a + b, 0);
+  printJson({ gb_per_s, share: left / units });
 }

@@ -1,12 +1,13 @@
 /* Bitshuffle and LZ4 of images in blocks of 8 KiB: what the kernels are compared with.
  *
- *   bitshuffle <shm file> <element bytes> <image bytes> <images> <case[,case…]> <avx2|package> <ms>
+ *   bitshuffle <shm file> <element bytes> <image bytes> <images> <avx2|package>
  *
- * Cases: shuffle, compress, decompress. avx2: bit rows by movemask of 32 bytes, back by swapping bits of 4
- * groups at once, LZ4 by liblz4. package: the functions of Debian's bitshuffle, as the HDF5 plugin has them.
- * cold: image after image. hot: the first 64 KiB. Prints {"<case> hot", "<case> cold", "share",
- * "package_avx2"}: GB of images per second of CPU time, their share when compressed, and whether the package
- * was built for AVX2; {} where there is no such yardstick.
+ * Prints `ready`, takes lines `<case> <hot|cold> <ms>`, and answers each with {"gb_per_s", "share",
+ * "package_avx2"}: GB of images per second of CPU time, what is left of them when compressed, and whether the
+ * package was built for AVX2; or with {} where there is no such yardstick. Cases: shuffle, compress,
+ * decompress. avx2: bit rows by movemask of 32 bytes, back by swapping bits of 4 groups at once, LZ4 by
+ * liblz4. package: the functions of Debian's bitshuffle, as the HDF5 plugin has them. cold: all images, one
+ * after the other, at least once. hot: the first 64 KiB.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -232,37 +233,44 @@ static int find_lz4(void) {
 }
 
 int main(int argc, char **argv) {
-  if (argc < 8) return 2;
+  if (argc < 6) return 2;
   const size_t E = (size_t)atol(argv[2]), bytes = (size_t)atol(argv[3]), count = (size_t)atol(argv[4]);
-  const int package = strcmp(argv[6], "package") == 0;
-  const double wanted = atof(argv[7]) / 1e3;
+  const int package = strcmp(argv[5], "package") == 0;
   int package_avx2 = 0;
-  if (package ? !find_package(&package_avx2) : !find_lz4()) {
-    puts("{}");
-    return 0;
-  }
+  const int found = package ? find_package(&package_avx2) : find_lz4();
   const int fd = open(argv[1], O_RDONLY);
   if (fd < 0) { perror(argv[1]); return 1; }
   const uint8_t *in = mmap(NULL, bytes * count, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
   if (in == MAP_FAILED) { perror("mmap"); return 1; }
+  const size_t room = bytes + bytes / 16 + 4096;
+  uint8_t *const packed = malloc(room * count), *const unpacked = malloc(bytes * count);
+  memset(packed, 1, room * count);
+  memset(unpacked, 1, bytes * count);
 
-  double share = 0;
-  putchar('{');
-  for (const char *what = strtok(argv[5], ","); what != NULL; what = strtok(NULL, ",")) {
-    for (int cold = 0; cold < 2; cold++) {
-      const size_t unit = cold ? bytes : HOT, units = cold ? count : 1, room = unit + unit / 16 + 4096, n = unit / E;
-      uint8_t *const packed = malloc(room * units), *const unpacked = malloc(unit * units);
-      memset(packed, 1, room * units);
-      memset(unpacked, 1, unit * units);
-      size_t size = 0;
-      for (size_t i = 0; what[0] != 's' && i < units; i++) {
-        size += package ? (size_t)package_compress(in + i * unit, packed + i * room, n, E, 0)
-                        : compress(packed + i * room, in + i * unit, unit, E);
-      }
-      if (size != 0) share = (double)size / (double)(unit * units);
-      double start = 0, now = 0;
-      size_t done = 0, i = 0;
-      for (int round = 0; start == 0 || now - start < wanted; round++) {
+  puts("ready");
+  fflush(stdout);
+  double share = 0, ms;
+  char what[16], mode[8], before[32] = "", now_asked[32];
+  while (scanf("%15s %7s %lf", what, mode, &ms) == 3) {
+    if (!found) {
+      puts("{}");
+      fflush(stdout);
+      continue;
+    }
+    const size_t unit = mode[0] == 'c' ? bytes : HOT, units = mode[0] == 'c' ? count : 1, n = unit / E;
+    snprintf(now_asked, sizeof now_asked, "%s %s", what, mode);
+    const int warm = strcmp(now_asked, before) == 0;
+    strcpy(before, now_asked);
+    for (size_t i = 0, size = 0; !warm && what[0] != 's' && i < units; i++) {
+      size += package ? (size_t)package_compress(in + i * unit, packed + i * room, n, E, 0)
+                      : compress(packed + i * room, in + i * unit, unit, E);
+      share = (double)size / (double)(unit * (i + 1));
+    }
+    size_t done = 0;
+    double start = seconds(), now = start;
+    for (int pass = warm; pass == 0 || now - start < ms / 1e3; pass++) {
+      for (size_t k = 0; k < (units > 1 ? units : 16); k++) {
+        const size_t i = k % units;
         const uint8_t *const from = in + i * unit;
         uint8_t *const chunk = packed + i * room, *const to = unpacked + i * unit;
         if (what[0] == 's') {
@@ -273,17 +281,15 @@ int main(int argc, char **argv) {
           else compress(chunk, from, unit, E);
         } else if (package) package_decompress(chunk, to, n, E, 0);
         else decompress(to, chunk, unit, E);
-        if (++i == units) i = 0;
-        now = seconds();
-        if (round == 4) start = now; /* warm from here on */
-        else if (start != 0) done += unit;
+        done += unit;
       }
-      if (what[0] == 'd' && memcmp(unpacked, in, unit) != 0) { fputs("wrong pixels\n", stderr); return 1; }
-      printf("\"%s %s\":%.4f,", what, cold ? "cold" : "hot", (double)done / 1e9 / (now - start));
-      free(packed);
-      free(unpacked);
+      now = seconds();
+      if (pass == 0) start = now, done = 0; /* the first pass of a case is not counted */
     }
+    if (what[0] == 'd' && memcmp(unpacked, in, unit) != 0) { fputs("wrong pixels\n", stderr); return 1; }
+    printf("{\"gb_per_s\":%.4f,\"share\":%.5f,\"package_avx2\":%d}\n", (double)done / 1e9 / (now - start), share,
+           package_avx2);
+    fflush(stdout);
   }
-  printf("\"share\":%.5f,\"package_avx2\":%d}\n", share, package_avx2);
   return 0;
 }

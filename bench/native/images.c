@@ -1,10 +1,11 @@
 /* Plain loops over images: what the kernels are compared with.
  *
- *   images <shm file> <uint8|uint16|uint32|float32> <image bytes> <images> <width> <case[,case…]> <ms>
+ *   images <shm file> <uint8|uint16|uint32|float32> <image bytes> <images> <width>
  *
- * Cases: mask, bin2, bin8, statistics, histogram, crop, xxh3. The file holds the images and then one mask,
- * a byte per pixel. cold: image after image. hot: the first 64 KiB of the first. Prints {"<case> hot",
- * "<case> cold"}: GB of images per second of CPU time.
+ * Prints `ready`, takes lines `<case> <hot|cold> <ms>`, and answers each with {"gb_per_s"}: GB of images per
+ * second of CPU time. Cases: mask, bin2, bin8, statistics, histogram, crop, xxh3. The file holds the images
+ * and then one mask, a byte per pixel. cold: all images, one after the other, at least once. hot: the first
+ * 64 KiB of the first.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -139,12 +140,11 @@ static const struct {
 } TYPES[] = {{"uint8", 1, run_uint8}, {"uint16", 2, run_uint16}, {"uint32", 4, run_uint32}, {"float32", 4, run_float32}};
 
 int main(int argc, char **argv) {
-  if (argc < 8) return 2;
+  if (argc < 6) return 2;
   size_t t = 0;
   while (t < 4 && strcmp(argv[2], TYPES[t].name) != 0) t++;
   if (t == 4) return 2;
   const size_t bytes = (size_t)atol(argv[3]), count = (size_t)atol(argv[4]), width = (size_t)atol(argv[5]);
-  const double wanted = atof(argv[7]) / 1e3;
   const size_t pixel = TYPES[t].pixel, all = bytes * count;
   const int fd = open(argv[1], O_RDONLY);
   if (fd < 0) { perror(argv[1]); return 1; }
@@ -155,25 +155,28 @@ int main(int argc, char **argv) {
   memcpy(out, in, all);
   for (size_t i = 0; i < sizeof secret; i++) secret[i] = (uint8_t)(i * 37 + 11);
 
-  const char *comma = "{";
-  for (const char *what = strtok(argv[6], ","); what != NULL; what = strtok(NULL, ",")) {
-    for (int cold = 0; cold < 2; cold++) {
-      const size_t unit = cold ? bytes : HOT, units = cold ? count : 1;
-      size_t done = 0, i = 0;
-      double start = 0, now = 0;
-      for (int round = 0; start == 0 || now - start < wanted; round++) {
-        for (int step = 0; step < (cold ? 1 : 16); step++) {
-          TYPES[t].run(what, out + i * unit, in + i * unit, mask, width, unit / pixel);
-          if (++i == units) i = 0;
-          if (start != 0) done += unit;
-        }
-        now = seconds();
-        if (start == 0 && round >= 4) start = now, done = 0; /* warm from here on */
+  puts("ready");
+  fflush(stdout);
+  char what[16], mode[8], before[32] = "", now_asked[32];
+  double ms;
+  while (scanf("%15s %7s %lf", what, mode, &ms) == 3) {
+    const size_t unit = mode[0] == 'c' ? bytes : HOT, units = mode[0] == 'c' ? count : 1;
+    snprintf(now_asked, sizeof now_asked, "%s %s", what, mode);
+    const int warm = strcmp(now_asked, before) == 0;
+    strcpy(before, now_asked);
+    size_t done = 0;
+    double start = seconds(), now = start;
+    for (int pass = warm; pass == 0 || now - start < ms / 1e3; pass++) {
+      for (size_t i = 0; i < (units > 1 ? units : 16); i++) {
+        const size_t at = i % units * unit;
+        TYPES[t].run(what, out + at, in + at, mask, width, unit / pixel);
+        done += unit;
       }
-      printf("%s\"%s %s\":%.4f", comma, what, cold ? "cold" : "hot", (double)done / 1e9 / (now - start));
-      comma = ",";
+      now = seconds();
+      if (pass == 0) start = now, done = 0; /* the first pass of a case is not counted */
     }
+    printf("{\"gb_per_s\":%.4f}\n", (double)done / 1e9 / (now - start));
+    fflush(stdout);
   }
-  puts("}");
   return 0;
 }
