@@ -8,7 +8,7 @@
  *   from: [run][run] [run][run] …          to: [run] gap [run]   +stride
  *                                              [run] gap [run]   …
  */
-import { copyRow } from "./common";
+import { copyRow, opaque } from "./common";
 
 /** Copies a module of `rows` × `chips` runs of `run` bytes into the image. */
 export function assembleModule(
@@ -57,25 +57,42 @@ export function assembleMirrored(
   pixel: u32,
 ): void {
   // The first pixel goes right-most: the row is read from its end towards its start.
-  const reverse = pixel == 1
+  const reverse = opaque(pixel == 1
     ? i8x16(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
     : pixel == 2
     ? i8x16(14, 15, 12, 13, 10, 11, 8, 9, 6, 7, 4, 5, 2, 3, 0, 1)
-    : i8x16(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3);
-  const row = <usize>chips * run;
+    : i8x16(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3));
   do {
-    let at = to;
-    let end = from + row;
+    // Rows are read forwards, so that the machine sees what comes next, and written backwards.
+    let at = to + <usize>(chips * (run + gap));
     for (let c: u32 = 0; c < chips; c++) {
-      const stop = at + run;
-      while (at < stop) {
-        end -= 16;
-        v128.store(at, i8x16.swizzle(v128.load(end), reverse));
-        at += 16;
+      at -= gap;
+      const stop = at - run;
+      v128.store(at - 16, i8x16.relaxed_swizzle(v128.load(from), reverse));
+      const head = at & (16 - pixel); // whole pixels, from which on stores are aligned
+      at -= head;
+      from += head;
+      while (at >= stop + 64) {
+        at -= 64;
+        const a = i8x16.relaxed_swizzle(v128.load(from), reverse);
+        const b = i8x16.relaxed_swizzle(v128.load(from, 16), reverse);
+        const c = i8x16.relaxed_swizzle(v128.load(from, 32), reverse);
+        const d = i8x16.relaxed_swizzle(v128.load(from, 48), reverse);
+        v128.store(at, d);
+        v128.store(at, c, 16);
+        v128.store(at, b, 32);
+        v128.store(at, a, 48);
+        from += 64;
       }
-      at += gap;
+      while (at >= stop + 16) {
+        at -= 16;
+        v128.store(at, i8x16.relaxed_swizzle(v128.load(from), reverse));
+        from += 16;
+      }
+      from += at - stop;
+      at = stop;
+      v128.store(at, i8x16.relaxed_swizzle(v128.load(from - 16), reverse));
     }
-    from += row;
     to += <usize>stride;
   } while (--rows);
 }
@@ -102,10 +119,18 @@ export function fillModule(
   stride: i32,
   pattern: u32,
 ): void {
+  const patterns = i32x4.splat(pattern);
   do {
     let at = to;
     for (let c: u32 = 0; c < chips; c++) {
-      for (const end = at + run; at < end; at += 4) store<u32>(at, pattern);
+      const end = at + run;
+      for (; at + 64 <= end; at += 64) {
+        v128.store(at, patterns);
+        v128.store(at, patterns, 16);
+        v128.store(at, patterns, 32);
+        v128.store(at, patterns, 48);
+      }
+      for (; at < end; at += 4) store<u32>(at, pattern);
       at += gap;
     }
     to += <usize>stride;

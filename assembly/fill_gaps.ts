@@ -16,14 +16,21 @@
 
 /** Shares a line of border pixels of 1, 2 or 4 bytes, unsigned, with their gap pixels. */
 export function shareCounts(at: usize, count: u32, stride: i32, step: i32, pixel: u32, limit: u32): void {
-  if (pixel == 1) shareUnsigned<u8>(at, count, stride, step, <u8>limit);
-  else if (pixel == 2) shareUnsigned<u16>(at, count, stride, step, <u16>limit);
-  else shareUnsigned<u32>(at, count, stride, step, limit);
+  if (pixel == 1) share<u8>(at, count, stride, step, <u8>limit);
+  else if (pixel == 2) share<u16>(at, count, stride, step, <u16>limit);
+  else share<u32>(at, count, stride, step, limit);
 }
 
+/** Shares a line of border pixels of 2 or 4 bytes, signed; one that is `invalid` makes its gap pixel so. */
+export function shareSigned(at: usize, count: u32, stride: i32, step: i32, pixel: u32, invalid: i32): void {
+  if (pixel == 2) share<i16>(at, count, stride, step, <i16>invalid);
+  else share<i32>(at, count, stride, step, invalid);
+}
+
+/** Halves go towards the lower number; a pixel that is `limit` stays so, and makes its gap pixel so. */
 // @ts-ignore: decorator of AssemblyScript
 @inline
-function shareUnsigned<T>(at: usize, count: u32, stride: i32, step: i32, limit: T): void {
+function share<T>(at: usize, count: u32, stride: i32, step: i32, limit: T): void {
   if (stride == <i32>sizeof<T>()) {
     const lanes: u32 = 16 / <u32>sizeof<T>();
     const limits = v128.splat<T>(limit);
@@ -45,25 +52,16 @@ function shareUnsigned<T>(at: usize, count: u32, stride: i32, step: i32, limit: 
   }
 }
 
-/** Shares a line of border pixels of 2 or 4 bytes, signed; one that is `invalid` makes its gap pixel so. */
-export function shareSigned(at: usize, count: u32, stride: i32, step: i32, pixel: u32, invalid: i32): void {
-  for (; count != 0; count--) {
-    const border = pixel == 2 ? <i32>load<i16>(at) : load<i32>(at);
-    const half = border == invalid ? invalid : border >> 1; // towards the lower number
-    const rest = border == invalid ? invalid : border - half;
-    if (pixel == 2) {
-      store<i16>(at + <usize>step, <i16>half);
-      store<i16>(at, <i16>rest);
-    } else {
-      store<i32>(at + <usize>step, half);
-      store<i32>(at, rest);
-    }
-    at += <usize>stride;
-  }
-}
-
 /** Halves a line of border pixels of f32 and sets their gap pixels to the other half. */
 export function shareFloats(at: usize, count: u32, stride: i32, step: i32): void {
+  if (stride == 4) {
+    for (; count >= 4; count -= 4) {
+      const half = f32x4.mul(v128.load(at), f32x4.splat(0.5));
+      v128.store(at, half);
+      v128.store(at + <usize>step, half);
+      at += 16;
+    }
+  }
   for (; count != 0; count--) {
     const half = load<f32>(at) * 0.5;
     store<f32>(at, half);
@@ -74,10 +72,24 @@ export function shareFloats(at: usize, count: u32, stride: i32, step: i32): void
 
 /** Sets a line of pixels of 1, 2 or 4 bytes to the low bits of `value`. */
 export function setPixels(at: usize, count: u32, stride: i32, pixel: u32, value: u32): void {
+  if (pixel == 1) set<u8>(at, count, stride, <u8>value);
+  else if (pixel == 2) set<u16>(at, count, stride, <u16>value);
+  else set<u32>(at, count, stride, value);
+}
+
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function set<T>(at: usize, count: u32, stride: i32, value: T): void {
+  if (stride == <i32>sizeof<T>()) {
+    const lanes: u32 = 16 / <u32>sizeof<T>();
+    const values = v128.splat<T>(value);
+    for (; count >= lanes; count -= lanes) {
+      v128.store(at, values);
+      at += 16;
+    }
+  }
   for (; count != 0; count--) {
-    if (pixel == 1) store<u8>(at, value);
-    else if (pixel == 2) store<u16>(at, value);
-    else store<u32>(at, value);
+    store<T>(at, value);
     at += <usize>stride;
   }
 }

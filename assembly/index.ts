@@ -7,7 +7,7 @@ export {
   correctJungfrauInt32,
   correctJungfrauUint16,
 } from "./correct_jungfrau";
-export { fill, isZero } from "./fill";
+export { isZero } from "./is_zero";
 export { setPixels, shareCounts, shareFloats, shareSigned } from "./fill_gaps";
 export { packetiseFrame, packetiseSchedule } from "./packetise";
 export { accumulatePedestal, countGains, finishPedestal } from "./pedestal";

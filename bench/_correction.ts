@@ -7,7 +7,7 @@
 /** Columns of a module, px. */
 export const COLUMNS = 1024;
 /** Bytes of a corrected pixel. */
-export const PIXEL_BYTES = { float32: 4, int16: 2 } as const;
+export const PIXEL_BYTES = { float32: 4, int16: 2, uint16: 2, int32: 4 } as const;
 /** More than the caches hold. */
 const RING_BYTES = 128 * 2 ** 20;
 

@@ -38,6 +38,7 @@ export const ROWS = [
   "gigafrost",
   "correction",
   "pedestal",
+  "others",
   "images",
   "write",
   "latency",

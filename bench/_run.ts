@@ -18,6 +18,7 @@ export const NATIVE_PROGRAMS = [
   "gigafrost",
   "correct",
   "pedestal",
+  "others",
   "images",
   "bitshuffle",
   "write",
@@ -78,7 +79,8 @@ export async function compileNative(): Promise<void> {
   await Deno.mkdir(`${NATIVE}bin`, { recursive: true });
   for (const name of NATIVE_PROGRAMS) {
     const libraries = LIBRARIES[name] ?? [];
-    const args = ["-O3", "-march=native", "-Wall", "-o", `bin/${name}`, `${name}.c`, ...libraries];
+    const flags = ["-O3", "-march=native", "-Wall", "-o", `bin/${name}`];
+    const args = [...flags, `${name}.c`, ...libraries, "-lm"];
     const { success, stderr } = await new Deno.Command("gcc", { args, cwd: NATIVE }).output();
     if (success) available.add(name);
     else if (libraries.length === 0) {

@@ -1,5 +1,5 @@
 /**
- * Measurements of programs that say their speed as `gb_per_s`: in turns, on one core and on two at once.
+ * Measurements of programs that say their speeds, as `gb_per_s` or by name: in turns, on one core and on two at once.
  *
  * @module
  */
@@ -22,25 +22,37 @@ export async function takeTurns<Side extends string>(
   sides: Readonly<Record<Side, Pair>>,
   rounds: number,
 ): Promise<Record<Side, Speeds>> {
+  const runs = await takeTurnsInAll(sides, rounds);
+  const all = Object.entries<Map<string, Speeds>>(runs).map(([side, speeds]) => {
+    const sum = speeds.get("sum")?.one.at(-1);
+    return [side, { ...speeds.get("gb_per_s"), ...(sum === undefined ? {} : { sum }) }];
+  });
+  return Object.fromEntries(all) as Record<Side, Speeds>;
+}
+
+/** The same with programs that measure several things in a run: speeds by the names they give them. */
+export async function takeTurnsInAll<Side extends string>(
+  sides: Readonly<Record<Side, Pair>>,
+  rounds: number,
+): Promise<Record<Side, Map<string, Speeds>>> {
   const all = Object.entries<Pair>(sides).map(([side, pair]) => {
-    const speeds: Speeds = { one: [], two: [] };
+    const speeds = new Map<string, Speeds>();
     return { side, pair, speeds };
   });
   for (let i = 0; i < rounds; i++) {
     for (const { pair: [measured, other], speeds } of all) {
-      const { gb_per_s, sum } = await run(measured, MEASURED_CPU);
-      speeds.one.push(gb_per_s!);
-      if (sum !== undefined) speeds.sum = sum;
+      for (const [name, value] of Object.entries(await run(measured, MEASURED_CPU))) {
+        const { one } = speeds.get(name) ?? speeds.set(name, { one: [], two: [] }).get(name)!;
+        one.push(value);
+      }
       if (other === undefined) continue;
-      const both = [gigabytes(other, SENDER_CPU), gigabytes(measured, MEASURED_CPU)];
-      speeds.two.push((await Promise.all(both)).reduce((a, b) => a + b));
+      const both = [run(other, SENDER_CPU), run(measured, MEASURED_CPU)];
+      const [first, second] = await Promise.all(both);
+      for (const [name, { two }] of speeds) two.push(first![name]! + second![name]!);
     }
   }
-  return Object.fromEntries(all.map(({ side, speeds }) => [side, speeds])) as Record<Side, Speeds>;
-}
-
-async function gigabytes(program: Program, cpu: number): Promise<number> {
-  return (await run(program, cpu)).gb_per_s!;
+  const runs = all.map(({ side, speeds }) => [side, speeds]);
+  return Object.fromEntries(runs) as Record<Side, Map<string, Speeds>>;
 }
 
 /** What is asked of two cores: so much more than one of them does. */

@@ -1,7 +1,7 @@
 /**
  * Our side of the correction row: a module's correction as a converter does it.
  *
- *   correction_ours.ts <shm file> <float32|int16> <switched> <hot|cold> <ms>
+ *   correction_ours.ts <shm file> <float32|int16|uint16|int32> <switched> <hot|cold> <ms>
  *
  * The same work as `native/correct.c`. Prints {"gb_per_s", "sum"}: bytes of frames per second of CPU
  * time, and the sum of the first frame's results, which must be the yardstick's.
@@ -20,7 +20,7 @@ import { printJson } from "./_print.ts";
 
 const [path, type, switchedShare, mode, milliseconds] = Deno.args as [
   string,
-  "float32" | "int16",
+  keyof typeof PIXEL_BYTES,
   string,
   "hot" | "cold",
   string,
@@ -86,11 +86,13 @@ const module = {
 for (let i = 0; i < 20_000; i++) corrector.correct(type, { ...module, rows: 1 });
 corrector.correct(type, module);
 let sum = 0;
-for (
-  const value of type === "float32"
-    ? new Float32Array(buffer, imagesAt, pixels)
-    : new Int16Array(buffer, imagesAt, pixels)
-) sum += value;
+const Pixels = {
+  float32: Float32Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+}[type];
+for (const value of new Pixels(buffer, imagesAt, pixels)) sum += value;
 let frame = 0, image = 0, done = 0;
 const step = (): void => {
   for (let i = 0; i < (mode === "cold" ? 1 : 32); i++) {

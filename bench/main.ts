@@ -20,6 +20,7 @@ import { gigafrost } from "./gigafrost.ts";
 import { images } from "./images.ts";
 import { kernels } from "./kernels.ts";
 import { latency } from "./latency.ts";
+import { others } from "./others.ts";
 import { pedestal } from "./pedestal.ts";
 import { pipelines } from "./pipelines.ts";
 import { receive } from "./receive.ts";
@@ -54,6 +55,7 @@ const MEASURE: Record<RowName, () => Promise<Figure[]>> = {
   gigafrost: () => gigafrost(quick ? 3 : 5),
   correction: () => correction(quick ? 2 : 3),
   pedestal: () => pedestal(quick ? 3 : 5),
+  others: () => others(quick ? 2 : 5),
   images: () => images(quick ? 3 : 5),
   write: () => write(quick ? 3 : 7, quick),
   latency: () => latency(quick ? 300 : 1500),

@@ -38,10 +38,6 @@ export interface KernelExports extends WebAssembly.Exports {
   correctJungfrauInt32(to: number, stride: number, from: number, rows: number, columns: number, g0: number, switched: number, saturated: number, work: number): void;
   /** Copies `rows` rows of `run` bytes that lie `stride` bytes apart to where they follow each other. */
   crop(to: number, from: number, rows: number, run: number, stride: number): void;
-  /** Sets `n` bytes to zero. */
-  fill(to: number, n: number): void;
-  /** Whether `n` bytes are all zero; `n` is a multiple of 16. */
-  isZero(from: number, n: number): number;
   /** Shares a line of border pixels of 1, 2 or 4 bytes, unsigned, with their gap pixels. */
   shareCounts(at: number, count: number, stride: number, step: number, pixel: number, limit: number): void;
   /** Shares a line of border pixels of 2 or 4 bytes, signed; one that is `invalid` makes its gap pixel so. */
@@ -58,6 +54,8 @@ export interface KernelExports extends WebAssembly.Exports {
   histogramU32(from: number, mask: number, n: number, low: number, shift: number, bins: number, counts: number): void;
   /** Histogram of f32. */
   histogramF32(from: number, mask: number, n: number, low: number, scale: number, bins: number, counts: number): void;
+  /** Whether `n` bytes are all zero; `n` is a multiple of 16. */
+  isZero(from: number, n: number): number;
   /** Compresses `n` bytes into a block; returns its size, bytes. */
   lz4Compress(to: number, from: number, n: number, table: number): number;
   /** Decompresses a block of `n` bytes; returns the size of its content, −1 if that is not in it. */

@@ -1,6 +1,6 @@
 /* Correction of Jungfrau modules by loops over the pixels: what the kernels are compared with.
  *
- *   correct <shm file> <plain|vector> <float32|int16> <switched> <hot|cold> <ms>
+ *   correct <shm file> <plain|vector> <float32|int16|uint16|int32> <switched> <hot|cold> <ms>
  *
  * plain: as one writes it, pixel by pixel with a table of the stages' maps, an `if` for invalid ones.
  * vector: the same without branches and tables, shaped so that the compiler uses its vectors.
@@ -50,20 +50,26 @@ __attribute__((noinline)) static void plain_float32(float *restrict to, const ui
   }
 }
 
-__attribute__((noinline)) static void plain_int16(int16_t *restrict to, const uint16_t *restrict from, const Maps *maps, size_t n) {
-  static const int stage_of_code[4] = {0, 1, -1, 2};
-  for (size_t i = 0; i < n; i++) {
-    const uint16_t v = from[i];
-    const int stage = stage_of_code[v >> 14];
-    if (stage < 0 || v == SATURATED) {
-      to[i] = INT16_MIN;
-      invalid_pixels++;
-      continue;
-    }
-    const float x = rintf(((float)(v & 0x3FFF) - maps->pedestal[stage][i]) * maps->scale[stage][i]);
-    to[i] = x > 32767 ? 32767 : x < -32768 ? -32768 : (int16_t)x;
+/* Counts of photons. At and above MOST as a float, so that what is converted fits. */
+#define PLAIN(type, LEAST, MOST, INVALID)                                                                    \
+  __attribute__((noinline)) static void plain_##type(type##_t *restrict to, const uint16_t *restrict from,   \
+                                                     const Maps *maps, size_t n) {                           \
+    static const int stage_of_code[4] = {0, 1, -1, 2};                                                       \
+    for (size_t i = 0; i < n; i++) {                                                                         \
+      const uint16_t v = from[i];                                                                            \
+      const int stage = stage_of_code[v >> 14];                                                              \
+      if (stage < 0 || v == SATURATED) {                                                                     \
+        to[i] = INVALID;                                                                                     \
+        invalid_pixels++;                                                                                    \
+        continue;                                                                                            \
+      }                                                                                                      \
+      const float x = rintf(((float)(v & 0x3FFF) - maps->pedestal[stage][i]) * maps->scale[stage][i]);       \
+      to[i] = x >= (float)MOST ? MOST : x < LEAST ? LEAST : (type##_t)x;                                     \
+    }                                                                                                        \
   }
-}
+PLAIN(int16, INT16_MIN, INT16_MAX, INT16_MIN)
+PLAIN(uint16, 0, UINT16_MAX, UINT16_MAX)
+PLAIN(int32, INT32_MIN, INT32_MAX, INT32_MIN)
 
 #define PIXEL                                                                                               \
   const uint32_t v = from[i];                                                                               \
@@ -88,24 +94,53 @@ __attribute__((noinline)) static void vector_float32(float *restrict to, const u
   invalid_pixels += bad;
 }
 
-__attribute__((noinline)) static void vector_int16(int16_t *restrict to, const uint16_t *restrict from, const Maps *maps, size_t n) {
-  MAPS;
-  for (size_t i = 0; i < n; i++) {
-    PIXEL;
-    float x = rintf(((float)(int32_t)(v & 0x3FFF) - p) * s);
-    x = x > 32767 ? 32767 : x < -32768 ? -32768 : x;
-    to[i] = invalid ? -32768 : (int16_t)x;
+#define VECTOR(type, LEAST, MOST, INVALID)                                                                   \
+  __attribute__((noinline)) static void vector_##type(type##_t *restrict to, const uint16_t *restrict from,  \
+                                                      const Maps *maps, size_t n) {                          \
+    MAPS;                                                                                                    \
+    for (size_t i = 0; i < n; i++) {                                                                         \
+      PIXEL;                                                                                                 \
+      float x = rintf(((float)(int32_t)(v & 0x3FFF) - p) * s);                                               \
+      x = x > MOST ? MOST : x < LEAST ? LEAST : x;                                                           \
+      to[i] = invalid ? INVALID : (type##_t)(int32_t)x;                                                      \
+    }                                                                                                        \
+    invalid_pixels += bad;                                                                                   \
   }
-  invalid_pixels += bad;
-}
+VECTOR(int16, INT16_MIN, INT16_MAX, INT16_MIN)
+VECTOR(uint16, 0, UINT16_MAX, UINT16_MAX)
+VECTOR(int32, -2147483648.0f, 2147483520.0f, INT32_MIN) /* the largest float that fits */
+
+typedef void Correct(void *to, const uint16_t *from, const Maps *maps, size_t n);
+#define SUM(name, type)                                                                                      \
+  static double sum_##name(const void *pixels, size_t n) {                                                   \
+    double sum = 0;                                                                                          \
+    for (size_t i = 0; i < n; i++) sum += ((const type *)pixels)[i];                                         \
+    return sum;                                                                                              \
+  }
+SUM(float32, float)
+SUM(int16, int16_t)
+SUM(uint16, uint16_t)
+SUM(int32, int32_t)
+
+/* What a result can be. */
+#define TYPE(type, bytes) {#type, bytes, {(Correct *)plain_##type, (Correct *)vector_##type}, sum_##type}
+static const struct {
+  const char *name;
+  size_t bytes;
+  Correct *run[2]; /* plain, vector */
+  double (*sum)(const void *, size_t);
+} TYPES[] = {TYPE(float32, 4), TYPE(int16, 2), TYPE(uint16, 2), TYPE(int32, 4)};
 
 int main(int argc, char **argv) {
   if (argc < 7) return 2;
-  const int plain = strcmp(argv[2], "plain") == 0, float32 = strcmp(argv[3], "float32") == 0;
+  size_t t = 0;
+  while (t < 4 && strcmp(argv[3], TYPES[t].name) != 0) t++;
+  if (t == 4) return 2;
+  Correct *const correct = TYPES[t].run[strcmp(argv[2], "plain") != 0];
   const uint32_t switched = (uint32_t)atoi(argv[4]);
   const int cold = strcmp(argv[5], "cold") == 0;
   const double wanted = atof(argv[6]) / 1e3;
-  const size_t n = (size_t)COLUMNS * (cold ? 512 : 16), pixel = float32 ? 4 : 2;
+  const size_t n = (size_t)COLUMNS * (cold ? 512 : 16), pixel = TYPES[t].bytes;
   const size_t frames = cold ? RING / (2 * n) : 1, images = cold ? RING / (pixel * n) : 1;
   const int fd = open(argv[1], O_RDWR);
   if (fd < 0) { perror(argv[1]); return 1; }
@@ -131,17 +166,13 @@ int main(int argc, char **argv) {
   double start = 0, now = 0;
   for (int round = 0; start == 0 || now - start < wanted; round++) {
     for (int i = 0; i < (cold ? 1 : 32); i++) {
-      void *to = out + k * pixel * n;
-      const uint16_t *from = raw + f * n;
-      if (float32) (plain ? plain_float32 : vector_float32)(to, from, &maps, n);
-      else (plain ? plain_int16 : vector_int16)(to, from, &maps, n);
+      correct(out + k * pixel * n, raw + f * n, &maps, n);
       if (++f == frames) f = 0;
       if (++k == images) k = 0;
       done++;
     }
     now = seconds();
-    if (round == 0) /* of frame 0 in image 0 */
-      for (size_t i = 0; i < n; i++) sum += float32 ? ((float *)out)[i] : ((int16_t *)out)[i];
+    if (round == 0) sum = TYPES[t].sum(out, n); /* of frame 0 in image 0 */
     if (round == 20) start = now, done = 0; /* warm from here on */
   }
   if (invalid_pixels > 0) return 1; /* there are none */

@@ -269,10 +269,6 @@ const CASES: Readonly<Record<string, Case>> = {
     const to = d.output(rows * run), from = d.input(rows * stride);
     return () => kernels.crop(to, from, rows, run, stride);
   },
-  fill: (d) => {
-    const n = d.int(0, 300), to = d.output(n);
-    return () => kernels.fill(to, n);
-  },
   isZero: (d) => {
     const n = 16 * d.int(0, 30), from = d.input(n);
     if (d.int(0, 1) === 1) u8.fill(0, from, from + n);

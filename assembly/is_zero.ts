@@ -1,8 +1,3 @@
-/** Sets `n` bytes to zero. */
-export function fill(to: usize, n: usize): void {
-  memory.fill(to, 0, n);
-}
-
 /** Whether `n` bytes are all zero; `n` is a multiple of 16. */
 export function isZero(from: usize, n: usize): bool {
   for (const end = from + n; from < end; from += 16) {
