@@ -86,9 +86,8 @@ export class ModuleSource implements Disposable {
 
   /** Frames that were overwritten before they could be read, since the last call. */
   takeOverruns(): bigint {
-    const news = this.#overruns + (this.#follower?.overruns ?? 0n);
+    const news = this.#overruns + (this.#follower?.takeOverruns() ?? 0n);
     this.#overruns = 0n;
-    if (this.#follower !== undefined) this.#follower.overruns = 0n;
     return news;
   }
 
@@ -211,7 +210,7 @@ export class ModuleSource implements Disposable {
   #attachUnindexed(): boolean {
     if (this.#unindexed) return true;
     const { name, slotBytes, slots, onAttach } = this.#options;
-    if (isThere(indexPath(name))) return false; // one with an index, being made or removed
+    if (File.isThere(indexPath(name))) return false; // one with an index, being made or removed
     try {
       using file = File.open(dataPath(name));
       if (file.size() < dataBytes({ slotBytes, slots })) return false;
@@ -229,15 +228,5 @@ export class ModuleSource implements Disposable {
     this.#reader?.close();
     this.#reader = undefined;
     this.#follower = undefined;
-  }
-}
-
-function isThere(path: string): boolean {
-  try {
-    File.open(path).close();
-    return true;
-  } catch (error) {
-    if (error instanceof OsError && error.errno === Errno.ENOENT) return false;
-    throw error;
   }
 }

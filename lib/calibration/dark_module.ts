@@ -4,7 +4,7 @@
  * @module
  */
 import type { GainCode } from "../kernels/mod.ts";
-import { Errno, File, OsError } from "../os/mod.ts";
+import { File } from "../os/mod.ts";
 import {
   indexMemoryBytes,
   indexPath,
@@ -131,7 +131,7 @@ export class DarkModule implements Disposable {
     if (this.attached) return true;
     this.#follower?.reader.close();
     this.#follower = undefined;
-    if (!exists(indexPath(this.#options.ring))) return false;
+    if (!File.isThere(indexPath(this.#options.ring))) return false;
     this.#memory ??= new SharedMemory(indexMemoryBytes(MOST_SLOTS));
     try {
       const slotBytes = 2 * this.#options.pixels;
@@ -173,15 +173,5 @@ export class DarkModule implements Disposable {
       this.#imageIds[this.frames] = record.imageId;
       this.#accumulator.accept();
     }
-  }
-}
-
-function exists(path: string): boolean {
-  try {
-    File.open(path).close();
-    return true;
-  } catch (error) {
-    if (error instanceof OsError && error.errno === Errno.ENOENT) return false;
-    throw error;
   }
 }

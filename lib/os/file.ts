@@ -160,6 +160,21 @@ export class File implements Disposable {
   }
 
   /**
+   * Whether there is a file that can be read: a single system call where there is none.
+   *
+   * @throws {OsError} EACCES, … For all reasons but its absence.
+   */
+  static isThere(path: string): boolean {
+    try {
+      File.open(path).close();
+      return true;
+    } catch (error) {
+      if (error instanceof OsError && error.errno === Errno.ENOENT) return false;
+      throw error;
+    }
+  }
+
+  /**
    * Whether there is a file below `root`, as {@link File.openBeneath} finds it.
    *
    * @throws {OsError} EISDIR, ELOOP if it is a folder or a link; EXDEV, EACCES, …

@@ -34,6 +34,14 @@ Deno.test("File.open() creates exclusively, once", () =>
     strictEqual(modeOf(path), 0o600);
   }));
 
+Deno.test("File.isThere() tells a missing file from one that cannot be looked for", () =>
+  inFolder((folder) => {
+    Deno.writeTextFileSync(`${folder}/a`, "");
+    strictEqual(File.isThere(`${folder}/a`), true);
+    strictEqual(File.isThere(`${folder}/b`), false);
+    failsWith("ENOTDIR", () => File.isThere(`${folder}/a/b`));
+  }));
+
 Deno.test("File creates with the exact mode whatever the umask", () =>
   inFolder(async (folder) => {
     // The umask belongs to the whole process, so a process of its own changes it.

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { Errno, File, OsError, unlink } from "../os/mod.ts";
+import { File, unlink } from "../os/mod.ts";
 import {
   dataPath,
   indexMemoryBytes,
@@ -21,23 +21,12 @@ export class TestName implements Disposable {
 
   /** Whether the data file and the index file are there. */
   get present(): { data: boolean; index: boolean } {
-    return { data: isThere(dataPath(this.name)), index: isThere(indexPath(this.name)) };
+    return { data: File.isThere(dataPath(this.name)), index: File.isThere(indexPath(this.name)) };
   }
 
   [Symbol.dispose](): void {
     unlink(dataPath(this.name));
     unlink(indexPath(this.name));
-  }
-}
-
-/** Whether a file is there. */
-function isThere(path: string): boolean {
-  try {
-    File.open(path).close();
-    return true;
-  } catch (error) {
-    if (error instanceof OsError && error.errno === Errno.ENOENT) return false;
-    throw error;
   }
 }
 

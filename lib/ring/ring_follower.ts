@@ -40,6 +40,13 @@ export class RingFollower {
     return this.reader.head - this.#next;
   }
 
+  /** The {@link RingFollower.overruns} since the last call: they are 0 again. */
+  takeOverruns(): bigint {
+    const news = this.overruns;
+    this.overruns = 0n;
+    return news;
+  }
+
   /** Steps to the next entry; undefined when none is published yet. */
   next(): RingRecord | undefined {
     // Followers are asked far more often than there is something: that answer must be cheap.

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { jungfrau } from "../config/_test_configs.ts";
 import { detectorConfigSchema, parseConfig } from "../config/mod.ts";
 import { CONFIG_OWNERS, servicesAffectedBy, START_ORDER } from "./config_owners.ts";
 
@@ -10,22 +11,14 @@ Deno.test("every field of the config's schema has an owner, and no other field h
 });
 
 Deno.test("a field without owner is one that the config warns of", () => {
-  const { warnings } = parseConfig({
-    detector_name: "JF",
-    detector_type: "jungfrau-raw",
-    image_pixel_height: 512,
-    image_pixel_width: 1024,
-    bit_depth: 16,
-    n_modules: 1,
-    start_udp_port: 50_000,
-    module_positions: { "0": [0, 0, 1023, 511] },
+  const { warnings } = parseConfig(jungfrau({
     max_number_of_forwarders_spawned: 3,
     use_all_forwarders: true,
     sender_sends_full_images: true,
     gpfs_block_size: 4096,
     live_stream_configs: { "tcp://127.0.0.1:9000": { type: "forward" } },
     delay_filter_timeout: 1,
-  });
+  }));
   const nobody = Object.entries(CONFIG_OWNERS).filter(([, owners]) => owners.length === 0);
   assert.ok(nobody.length > 0);
   for (const [field] of nobody) {

@@ -1,18 +1,10 @@
 import assert from "node:assert/strict";
+import { jungfrau } from "../config/_test_configs.ts";
 import { parseConfig } from "../config/mod.ts";
 import { libzmqCandidates } from "../zmq/library.ts";
 import { libzmqPaths, permissionsFor, type ServiceName } from "./permissions.ts";
 
-const { config } = parseConfig({
-  detector_name: "JF",
-  detector_type: "jungfrau-raw",
-  image_pixel_height: 512,
-  image_pixel_width: 1024,
-  bit_depth: 16,
-  n_modules: 1,
-  start_udp_port: 50_000,
-  module_positions: { "0": [0, 0, 1023, 511] },
-});
+const { config } = parseConfig(jungfrau());
 const SERVICES = [
   "std_udp_recv",
   "std_assembler",

@@ -83,9 +83,8 @@ export class ImageSource implements Disposable {
 
   /** Images that were overwritten before they could be looked at, since the last call. */
   takeOverruns(): bigint {
-    const news = this.#overruns + (this.#follower?.overruns ?? 0n);
+    const news = this.#overruns + (this.#follower?.takeOverruns() ?? 0n);
     this.#overruns = 0n;
-    if (this.#follower !== undefined) this.#follower.overruns = 0n;
     return news;
   }
 

@@ -1,19 +1,11 @@
 import assert from "node:assert/strict";
+import { jungfrau } from "../../lib/config/_test_configs.ts";
 import { type ConfigText, StoreError } from "../../lib/store/mod.ts";
 import { testDeployer } from "./_testing.ts";
 import { configFile } from "./config_file.ts";
 import { CommandRestarter, type Restarter, RestartError } from "./restarter.ts";
 
-const CONFIG = {
-  detector_name: "JF",
-  detector_type: "jungfrau-raw",
-  image_pixel_height: 512,
-  image_pixel_width: 1024,
-  bit_depth: 16,
-  n_modules: 1,
-  start_udp_port: 50_000,
-  module_positions: { "0": [0, 0, 1023, 511] },
-};
+const CONFIG = jungfrau();
 const { signal } = new AbortController();
 const entry = (config: unknown): ConfigText => ({
   id: "1-0",

@@ -5,7 +5,7 @@
  * @module
  */
 import type { RingImage } from "../../lib/acquisition/mod.ts";
-import { Errno, File, OsError } from "../../lib/os/mod.ts";
+import { File } from "../../lib/os/mod.ts";
 import {
   COMPRESSED_SUFFIX,
   decodeImageMetadata,
@@ -152,7 +152,7 @@ export class RingImageSource implements ImageSource, Disposable {
     if (this.#reader !== undefined && !this.#reader.ended) return true;
     this.#reader?.close();
     this.#reader = undefined;
-    if (!exists(indexPath(this.#ringName))) return false;
+    if (!File.isThere(indexPath(this.#ringName))) return false;
     this.#memory ??= new SharedMemory(indexMemoryBytes(MOST_SLOTS));
     try {
       this.#reader = RingReader.open(this.#memory, this.#ringName);
@@ -177,17 +177,6 @@ export class RingImageSource implements ImageSource, Disposable {
 
 /** Where unread messages go. */
 const SCRATCH = new Uint8Array(1);
-
-/** Asked for often: costs one system call where a ring's absence is normal. */
-function exists(path: string): boolean {
-  try {
-    File.open(path).close();
-    return true;
-  } catch (error) {
-    if (error instanceof OsError && error.errno === Errno.ENOENT) return false;
-    throw error;
-  }
-}
 
 /** A ring's entries from some place on, and what was lost on the way into the ring. */
 class Entries {
