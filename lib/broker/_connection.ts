@@ -19,7 +19,7 @@ import {
   textOf,
   untilAborted,
 } from "./_retry.ts";
-import { type QueueSpec, type Settlement, Subscription } from "./_subscription.ts";
+import { type Handled, type QueueSpec, Subscription } from "./_subscription.ts";
 
 const HEARTBEAT_S = 10;
 const CLOSE_MS = 4_000;
@@ -160,7 +160,7 @@ export class BrokerConnection {
    */
   async consume(
     queue: QueueSpec,
-    handle: (delivery: Delivery) => Promise<Settlement>,
+    handle: (delivery: Delivery) => Promise<Handled>,
   ): Promise<Subscription> {
     const subscription = new Subscription(queue, {
       connection: this.#connection,

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Settlement } from "./_subscription.ts";
+import type { Handled, Settlement, Telling } from "./_subscription.ts";
 import { decodeJson, type Delivery, toMessage } from "./_messages.ts";
 import { Recent } from "./_recent.ts";
 import type { BrokerServiceOptions, RequestCounts, RequestTools } from "./service_options.ts";
@@ -66,14 +66,14 @@ export class RequestRunner<Request, Tools extends RequestTools> {
   }
 
   /**
-   * Carries out a request.
+   * Carries out a request; resolves when the next one may begin.
    *
    * @param complete Makes the handler's tools of the common ones.
    */
   async take(
     delivery: Delivery,
     complete: (common: RequestTools) => Tools,
-  ): Promise<Settlement> {
+  ): Promise<Handled> {
     const { requestId } = delivery;
     if (requestId !== undefined && this.#seen.has(requestId)) {
       this.#note(`request ${requestId} came again: it is not run twice`);
@@ -158,10 +158,12 @@ export class RequestRunner<Request, Tools extends RequestTools> {
     delivery: Delivery,
     request: Request,
     complete: (common: RequestTools) => Tools,
-  ): Promise<Settlement> {
+  ): Promise<Telling> {
     this.#seen.add(requestId);
-    if (this.#killed.delete(requestId)) return await this.#end(delivery, this.#killedOutcome(null));
-    if (this.#stopping) return await this.#end(delivery, { ok: false, reason: NOT_BEGUN });
+    if (this.#killed.delete(requestId)) {
+      return { told: this.#end(delivery, this.#killedOutcome(null)) };
+    }
+    if (this.#stopping) return { told: this.#end(delivery, { ok: false, reason: NOT_BEGUN }) };
     const running: Running = { controller: new AbortController() };
     this.#running.set(requestId, running);
     try {
@@ -171,8 +173,8 @@ export class RequestRunner<Request, Tools extends RequestTools> {
         this.#abort(running, `That it began could not be told: ${reasonOf(error)}`, "AbortError")
       );
       const outcome = await this.#run(requestId, delivery, request, running, complete);
-      const [settlement] = await Promise.all([this.#end(delivery, outcome), begun]);
-      return settlement;
+      const told = Promise.all([this.#end(delivery, outcome), begun]);
+      return { told: told.then(([settlement]) => settlement) };
     } finally {
       this.#running.delete(requestId);
     }

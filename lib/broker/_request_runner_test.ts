@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { z } from "zod";
 import { resolveBroker } from "./broker_options.ts";
 import { BrokerError } from "./broker_error.ts";
+import { settlementOf } from "./_subscription.ts";
 import { RequestRunner } from "./_request_runner.ts";
 
 const DELIVERY = {
@@ -26,7 +27,7 @@ Deno.test("a result that the broker refuses is told as a failure, in short", asy
     told.push([action, message]);
     return Promise.resolve();
   });
-  assert.equal(await runner.take(DELIVERY, (tools) => tools), "reject");
+  assert.equal(await settlementOf(await runner.take(DELIVERY, (tools) => tools)), "reject");
   const message = "The request succeeded, but that could not be told: frame size exceeds maximum";
   assert.deepEqual(told, [["request_start", null], ["request_fail", message]]);
   assert.deepEqual(notes, [`request 1: ${message}`]);
@@ -39,5 +40,6 @@ Deno.test("a status that nobody takes any more rejects, as before the end", asyn
     schema: z.unknown(),
     handler: { onRequest: () => 1 },
   }, () => Promise.reject(new BrokerError("closed")));
-  await assert.rejects(runner.take(DELIVERY, (tools) => tools), /closed/);
+  const handled = await runner.take(DELIVERY, (tools) => tools);
+  await assert.rejects(settlementOf(handled), /closed/);
 });

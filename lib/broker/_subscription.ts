@@ -18,12 +18,31 @@ export interface QueueSpec {
   tag: string;
   /** A quorum queue that instances share; else one of our own, which goes with the connection. */
   name?: string | undefined;
-  /** Messages are gone once delivered; else they are settled one at a time, by what the handler returns. */
+  /** Messages are gone once delivered; else each is settled by what the handler returns. */
   noAck?: boolean;
 }
 
 /** What becomes of a message that was handled. */
 export type Settlement = "ack" | "reject";
+
+/** A message that was handled, and that is to be settled when all is told: the next one need not wait for that. */
+export interface Telling {
+  readonly told: Promise<Settlement>;
+}
+
+/** What a handler gives back when the next message may have its turn. */
+export type Handled = Settlement | Telling;
+
+/** What becomes of a message in the end. */
+export async function settlementOf(handled: Handled): Promise<Settlement> {
+  return typeof handled === "string" ? handled : await handled.told;
+}
+
+/**
+ * Messages of a queue of our own that wait here, instead of at the broker: with the connection they are gone in
+ * either place. From a shared queue one at a time comes: those that wait are for others.
+ */
+const OWN_PREFETCH = 8;
 
 /** What a subscription is told besides its queue. */
 export interface SubscriptionContext {
@@ -31,7 +50,7 @@ export interface SubscriptionContext {
   /** The broker, for messages. */
   where: string;
   onNote: (message: string) => void;
-  handle: (delivery: Delivery) => Promise<Settlement>;
+  handle: (delivery: Delivery) => Promise<Handled>;
 }
 
 /** A message that came by itself, or was asked for. */
@@ -55,6 +74,8 @@ export class Subscription {
   #refused: Promise<void> | undefined;
   /** Ends when the messages that have come so far are done with. */
   #turn: Promise<void> = Promise.resolve();
+  /** Messages that were handled and are not settled. */
+  readonly #settling = new Set<Promise<void>>();
 
   constructor(spec: QueueSpec, context: SubscriptionContext) {
     this.#spec = spec;
@@ -100,6 +121,7 @@ export class Subscription {
   async close(): Promise<void> {
     await this.refuse();
     await this.#turn;
+    await Promise.all(this.#settling);
     await this.#channel?.close();
     await this.#over;
   }
@@ -185,7 +207,7 @@ export class Subscription {
       );
       for (const declared of EXCHANGES) await channel.exchangeDeclare(declared);
       await channel.queueBind({ queue, exchange, routingKey: tag });
-      if (!noAck) await channel.basicQos({ prefetchCount: 1 });
+      if (!noAck) await channel.basicQos({ prefetchCount: this.#isShared ? 1 : OWN_PREFETCH });
       this.#closed.signal.throwIfAborted();
       const { consumerTag } = await channel.basicConsume(
         { queue, noAck },
@@ -207,14 +229,21 @@ export class Subscription {
   }
 
   async #handle(channel: Channel, message: AsyncMessage): Promise<void> {
-    const { handle, onNote } = this.#context;
+    const handled = this.#context.handle(toDelivery(message));
+    const settled = this.#settle(channel, message, handled);
+    this.#settling.add(settled);
+    settled.finally(() => this.#settling.delete(settled));
+    await handled.catch(() => {}); // told there
+  }
+
+  async #settle(channel: Channel, message: AsyncMessage, handled: Promise<Handled>): Promise<void> {
     const { deliveryTag } = message;
     let settlement: Settlement;
     try {
-      settlement = await handle(toDelivery(message));
+      settlement = await settlementOf(await handled);
     } catch (error) {
       if (this.#closed.signal.aborted) return; // it could not be told what became of it
-      onNote(this.#tell(error));
+      this.#context.onNote(this.#tell(error));
       settlement = "reject";
     }
     // A channel that is gone has given its messages back.
@@ -225,7 +254,7 @@ export class Subscription {
 
   async #refuseOne(message: Message): Promise<void> {
     try {
-      await this.#context.handle(toDelivery(message));
+      await settlementOf(await this.#context.handle(toDelivery(message)));
     } catch (error) {
       this.#context.onNote(this.#tell(error));
     }

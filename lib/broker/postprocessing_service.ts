@@ -1,4 +1,4 @@
-import type { Settlement } from "./_subscription.ts";
+import type { Handled } from "./_subscription.ts";
 import { type Delivery, readStatus } from "./_messages.ts";
 import { BrokerService } from "./broker_service.ts";
 import { ServiceCore } from "./_service.ts";
@@ -58,7 +58,7 @@ async function follow<Request>(
   core: Core<Request>,
   delivery: Delivery,
   { action, source, message }: Status,
-): Promise<Settlement> {
+): Promise<Handled> {
   if (action === "request_fail") {
     await core.tell(delivery, "request_fail", `Primary service ${source} failure. ${message}`);
     return "ack";
