@@ -2,6 +2,9 @@ import type { BrokerConnection } from "./_connection.ts";
 import type { Outgoing } from "./_messages.ts";
 import { isPermanent } from "./_retry.ts";
 
+/** What messages go by. */
+type Way = Pick<BrokerConnection, "publish" | "publishOnce">;
+
 /** A message on its way. */
 interface Item extends PromiseWithResolvers<void> {
   readonly message: Outgoing;
@@ -13,13 +16,13 @@ interface Item extends PromiseWithResolvers<void> {
  * breaks, those without a receipt are sent again, one after the other, before any that come later.
  */
 export class StatusLane {
-  readonly #connection: BrokerConnection;
+  readonly #connection: Way;
   /** Those without a receipt, in order. */
   readonly #open: Item[] = [];
   #repairing = false;
 
   /** A lane of its own on a connection. */
-  constructor(connection: BrokerConnection) {
+  constructor(connection: Way) {
     this.#connection = connection;
   }
 
