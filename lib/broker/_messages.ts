@@ -131,20 +131,17 @@ export function toMessage(value: unknown): unknown {
 }
 
 /**
- * A value as AMQP field value that every version of pika reads as it was meant. rabbitmq-client sends small
- * integers in the 16-bit form, which pika before 1.2 stumbles over: as bigint they go in the 64-bit form.
- * What no form of a number holds becomes text.
+ * A value as AMQP field value that every version of pika reads as it was meant. What no form of a number
+ * holds becomes text, and so do negative integers that pika would take for positive ones.
  */
 function headerValue(value: unknown, depth: number): unknown {
   if (value === undefined || value === null) return null;
   if (typeof value === "bigint") {
-    return value >= -MAX_INT64 && value < MAX_INT64 ? value : String(value);
+    const number = Number(value);
+    if (Number.isSafeInteger(number)) return number;
+    return value >= 0 && value < MAX_INT64 ? value : String(value);
   }
-  if (typeof value === "number") {
-    // The library takes what is below -2^50 for 64-bit integers.
-    if (!Number.isFinite(value) || value < -MAX_INT64) return String(value);
-    return Number.isSafeInteger(value) && value >= 0 ? BigInt(value) : value;
-  }
+  if (typeof value === "number") return Number.isFinite(value) ? value : String(value);
   if (typeof value === "function" || typeof value === "symbol") return null;
   if (typeof value !== "object") return value;
   if (depth === MAX_DEPTH) throw new TypeError(`it is nested deeper than ${MAX_DEPTH} levels`);

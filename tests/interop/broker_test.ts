@@ -10,6 +10,8 @@ import {
 import { PythonPeer, RabbitMq } from "../harness/mod.ts";
 
 const END = { timeoutMs: 60_000 };
+/** A request with this number waits to be killed. */
+const HELD = 666;
 
 let rabbit: RabbitMq;
 Deno.test.beforeAll(async () => {
@@ -29,7 +31,7 @@ Deno.test("a pika client drives our service", async () => {
     handler: {
       onRequest: (_id, { n }, { signal, progress }) => {
         if (n === 0) throw new Error("nothing to do");
-        if (n > 0) return { n, list: [n, "a"], file: "/run.h5", nothing: null, yes: true };
+        if (n !== HELD) return { n, list: [n, "a"], file: "/run.h5", nothing: null, yes: true };
         progress("held");
         return new Promise((_, reject) =>
           signal.addEventListener("abort", () => reject(signal.reason))
@@ -46,7 +48,7 @@ Deno.test("a pika client drives our service", async () => {
     return sent;
   };
 
-  for (const n of [1, 127, 128, 1000, 40_000, 3_000_000_000]) {
+  for (const n of [1, 127, 128, 1000, 40_000, 3_000_000_000, 2 ** 53 - 1].flatMap((n) => [n, -n])) {
     const id = await send({ n });
     const common = { id, source: "ours", request: { n } };
     deepStrictEqual(await peer.statuses(id), [
@@ -67,7 +69,7 @@ Deno.test("a pika client drives our service", async () => {
   const [refusal] = await peer.statuses(refused);
   strictEqual(refusal?.action, "request_fail");
 
-  const held = await send({ n: -1 });
+  const held = await send({ n: HELD });
   deepStrictEqual((await peer.next()).action, "request_start");
   deepStrictEqual((await peer.next()).message, "held");
   await peer.tell({ kill: held });
