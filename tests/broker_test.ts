@@ -642,6 +642,14 @@ Deno.test("TLS with certificates of both sides, by URL, environment and file", a
     const broker = resolveBroker({ env: (name) => variables[name] });
     await using asker = await BrokerClient.connect({ broker });
     await rejects(asker.send("nobody.is.here", {}), UnroutableError);
+    const byAddress = { ...broker, hostname: "127.0.0.1" };
+    await using _other = await BrokerClient.connect({ broker: byAddress });
+    // The certificate has this machine's name and one of its addresses, not this one.
+    await using proxy = new TcpProxy(broker.port, "127.0.0.2");
+    await rejects(
+      BrokerClient.connect({ broker: { ...broker, hostname: "127.0.0.2", port: proxy.port } }),
+      /amqps:\/\/127\.0\.0\.2:\d+ shows a certificate that is not trusted/,
+    );
     const anonymous = resolveBroker({
       env: (name) => /_(CERT|KEY)_/.test(name) ? undefined : variables[name],
     });

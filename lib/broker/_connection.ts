@@ -4,11 +4,12 @@
  *
  * @module
  */
+import { isIP } from "node:net";
 import { setImmediate } from "node:timers";
 import { Connection, type Envelope, type Publisher } from "rabbitmq-client";
 import "./_codec.ts";
 import { BrokerError, UnroutableError } from "./broker_error.ts";
-import { type BrokerOptions, describeBroker } from "./broker_options.ts";
+import { type BrokerOptions, type BrokerTls, describeBroker } from "./broker_options.ts";
 import { bufferOf, type Delivery, EXCHANGES, FRAME_MAX, type Outgoing } from "./_messages.ts";
 import {
   isPermanent,
@@ -72,7 +73,7 @@ export class BrokerConnection {
       username: options.username,
       password: options.password,
       vhost: options.vhost,
-      ...(options.tls !== undefined && { tls: { ...options.tls, servername: options.hostname } }),
+      ...(options.tls !== undefined && { tls: tlsOptions(options.hostname, options.tls) }),
       connectionName: context.name,
       connectionTimeout: context.connectTimeoutMs,
       frameMax: FRAME_MAX,
@@ -215,6 +216,11 @@ export class BrokerConnection {
     this.#lost = false;
     this.#onNote(`connected to ${this.#where} again`);
   }
+}
+
+/** An address is no name to ask for, and is held against the certificate all the same. */
+function tlsOptions(hostname: string, tls: BrokerTls): BrokerTls & { servername?: string } {
+  return { ...tls, ...(isIP(hostname) === 0 && { servername: hostname }) };
 }
 
 /** A message as the library takes it. */

@@ -13,10 +13,10 @@ export class TcpProxy implements AsyncDisposable {
   #delayMs = 0;
   #halving = false;
 
-  /** A proxy to a port of this machine. */
-  constructor(target: number) {
+  /** A proxy to a port of this machine, which listens on an address of it. */
+  constructor(target: number, hostname = "127.0.0.1") {
     this.#target = target;
-    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    this.#listener = Deno.listen({ hostname, port: 0 });
     this.port = this.#listener.addr.port;
     this.#over = this.#accept();
   }
