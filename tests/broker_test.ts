@@ -417,6 +417,24 @@ Deno.test("instances with the same named queue share the requests", async () => 
   await connection.close();
 });
 
+Deno.test("a named queue whose service has another tag now: requests to the former are not carried out", async () => {
+  const tag = newTag();
+  const queue = `${tag}.queue`;
+  const ran: number[] = [];
+  const handler = { onRequest: (_id: string, { n }: Request): void => void ran.push(n) };
+  const before = await service(`${tag}.one`, handler, { queue });
+  await before.stop();
+  await using _now = await service(`${tag}.two`, handler, { queue });
+  await using asker = await client();
+  match(
+    said(await asker.request(`${tag}.one`, { n: 1 }, END)).join(),
+    /^request_fail The service is for requests to \S+\.two: its queue was still bound for "\S+\.one"/,
+  );
+  await rejects(asker.send(`${tag}.one`, { n: 2 }), UnroutableError);
+  strictEqual((await asker.request(`${tag}.two`, { n: 3 }, END)).status, "request_success");
+  deepStrictEqual(ran, [3]);
+});
+
 Deno.test("an instance that is stopped in mid-request leaves what waits to the others", async () => {
   const tag = newTag();
   const [left, right] = [new Held(), new Held()];

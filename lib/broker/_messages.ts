@@ -29,6 +29,8 @@ export interface Delivery {
   readonly headers: Readonly<Record<string, unknown>>;
   readonly requestId: string | undefined;
   readonly routingKey: string;
+  /** A binding of an earlier tag has brought it, which a named queue keeps. */
+  readonly isStray: boolean;
   readonly redelivered: boolean;
 }
 

@@ -121,7 +121,7 @@ export class RequestRunner<Request, Tools extends RequestTools> {
   }
 
   /** @throws {Refusal} With the reason why this is no request for us. */
-  #check({ requestId, redelivered, body }: Delivery): Request {
+  #check({ requestId, routingKey, isStray, redelivered, body }: Delivery): Request {
     const { schema, maxRequestBytes = 2 ** 20 } = this.#options;
     if (requestId === undefined) {
       throw new Refusal("The request has no correlation_id: nobody could follow it.");
@@ -130,6 +130,12 @@ export class RequestRunner<Request, Tools extends RequestTools> {
       throw new Refusal(
         "Another instance began this request and lost its connection; it is not run twice. " +
           "Send it again under another id if it did not end well.",
+      );
+    }
+    if (isStray) {
+      throw new Refusal(
+        `The service is for requests to ${this.#options.tag}: its queue was still bound for ` +
+          `${JSON.stringify(routingKey)}, a tag that it had earlier.`,
       );
     }
     if (body.length > maxRequestBytes) {

@@ -10,6 +10,7 @@ const DELIVERY = {
   body: new TextEncoder().encode("{}"),
   headers: {},
   routingKey: "a.b",
+  isStray: false,
   redelivered: false,
 };
 

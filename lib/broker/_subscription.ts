@@ -10,6 +10,7 @@ import type { AsyncMessage, Channel, Connection, SyncMessage } from "rabbitmq-cl
 import { BrokerError } from "./broker_error.ts";
 import { bytesOf, type Delivery, EXCHANGES } from "./_messages.ts";
 import { isPermanent, pause, textOf, untilAborted } from "./_retry.ts";
+import { topicMatches } from "./topic.ts";
 
 /** A queue to take messages from. */
 export interface QueueSpec {
@@ -229,11 +230,17 @@ export class Subscription {
   }
 
   async #handle(channel: Channel, message: AsyncMessage): Promise<void> {
-    const handled = this.#context.handle(toDelivery(message));
+    const handled = this.#pass(channel, message);
     const settled = this.#settle(channel, message, handled);
     this.#settling.add(settled);
     settled.finally(() => this.#settling.delete(settled));
     await handled.catch(() => {}); // told there
+  }
+
+  async #pass(channel: Channel, message: AsyncMessage): Promise<Handled> {
+    const delivery = this.#read(message);
+    if (delivery.isStray) await this.#unbind(channel, delivery);
+    return await this.#context.handle(delivery);
   }
 
   async #settle(channel: Channel, message: AsyncMessage, handled: Promise<Handled>): Promise<void> {
@@ -254,10 +261,33 @@ export class Subscription {
 
   async #refuseOne(message: Message): Promise<void> {
     try {
-      await settlementOf(await this.#context.handle(toDelivery(message)));
+      await settlementOf(await this.#context.handle(this.#read(message)));
     } catch (error) {
       this.#context.onNote(this.#tell(error));
     }
+  }
+
+  #read(message: Message): Delivery {
+    const { correlationId, headers, redelivered, routingKey, body } = message;
+    const requestId = typeof correlationId === "string" && correlationId !== ""
+      ? correlationId
+      : undefined;
+    // What was sent to the queue by its name has another exchange.
+    const isStray = message.exchange === "request" && !topicMatches(this.#spec.tag, routingKey);
+    return {
+      body: bytesOf(body),
+      headers: headers ?? {},
+      requestId,
+      routingKey,
+      isStray,
+      redelivered,
+    };
+  }
+
+  /** Undoes the binding that brought this, unless it had wildcards: AMQP tells nobody what is bound. */
+  async #unbind(channel: Channel, { routingKey }: Delivery): Promise<void> {
+    const { exchange, name: queue = "" } = this.#spec;
+    await channel.queueUnbind({ queue, exchange, routingKey });
   }
 
   #failed(error: unknown): void {
@@ -279,12 +309,4 @@ export class Subscription {
 /** What came before the broker's answer is given to us by setImmediate. */
 async function nextTurn(): Promise<void> {
   await new Promise<void>((resolve) => setImmediate(resolve));
-}
-
-function toDelivery(message: Message): Delivery {
-  const { correlationId, headers, redelivered, routingKey, body } = message;
-  const requestId = typeof correlationId === "string" && correlationId !== ""
-    ? correlationId
-    : undefined;
-  return { body: bytesOf(body), headers: headers ?? {}, requestId, routingKey, redelivered };
 }
