@@ -31,6 +31,9 @@ type Request = z.infer<typeof schema>;
 /** An end that waits for as long as a loaded machine may take. */
 const END = { timeoutMs: 60_000 };
 
+/** What waits in a named queue at most. */
+const LIMITS = { "x-max-length": 100_000, "x-max-length-bytes": 2 ** 30 };
+
 let tags = 0;
 /** A tag that no other test uses; services are named after it. */
 const newTag = (): string => `test.broker.t${++tags}`;
@@ -412,8 +415,9 @@ Deno.test("instances with the same named queue share the requests", async () => 
 
   // RabbitMQ carries quorum queues from node to node; it tells when one is of another type.
   const connection = new Connection(rabbit.url);
-  const classic = { queue, durable: true, arguments: { "x-queue-type": "classic" as const } };
-  await rejects(connection.queueDeclare(classic), /inequivalent arg 'x-queue-type'.*'quorum'/);
+  const other = { "x-queue-type": "classic", "x-overflow": "reject-publish", ...LIMITS } as const;
+  const classic = connection.queueDeclare({ queue, durable: true, arguments: other });
+  await rejects(classic, /inequivalent arg 'x-queue-type'.*'quorum'/);
   await connection.close();
 });
 
@@ -433,6 +437,36 @@ Deno.test("a named queue whose service has another tag now: requests to the form
   await rejects(asker.send(`${tag}.one`, { n: 2 }), UnroutableError);
   strictEqual((await asker.request(`${tag}.two`, { n: 3 }, END)).status, "request_success");
   deepStrictEqual(ran, [3]);
+});
+
+Deno.test("a named queue has limits: requests are refused, of statuses the oldest go", async () => {
+  const tag = newTag();
+  const handler = { onRequest: (): null => null };
+  const [requests, statuses] = [`${tag}.requests`, `${tag}.statuses`];
+  const primary = await service(tag, handler, { queue: requests });
+  const follower = await PostprocessingService.start({
+    broker: resolveBroker({ url: rabbit.url }),
+    serviceName: `${tag}.validator`,
+    primary: `${tag}.service`,
+    queue: statuses,
+    schema,
+    handler,
+  });
+  await Promise.all([primary.stop(), follower.stop()]);
+  const connection = new Connection(rabbit.url);
+  try {
+    // RabbitMQ refuses to declare a queue that is there with other limits.
+    for (const queue of [requests, statuses]) {
+      const limits = {
+        ...LIMITS,
+        "x-queue-type": "quorum",
+        "x-overflow": queue === requests ? "reject-publish" : "drop-head",
+      } as const;
+      await connection.queueDeclare({ queue, durable: true, arguments: limits });
+    }
+  } finally {
+    await connection.close();
+  }
 });
 
 Deno.test("an instance that is stopped in mid-request leaves what waits to the others", async () => {

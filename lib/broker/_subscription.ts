@@ -12,6 +12,11 @@ import { bytesOf, type Delivery, EXCHANGES } from "./_messages.ts";
 import { isPermanent, pause, textOf, untilAborted } from "./_retry.ts";
 import { topicMatches } from "./topic.ts";
 
+/** So many messages wait in a named queue at most. */
+const MAX_WAITING = 100_000;
+/** So long are they together at most, bytes. */
+const MAX_WAITING_BYTES = 2 ** 30;
+
 /** A queue to take messages from. */
 export interface QueueSpec {
   exchange: "request" | "status" | "kill";
@@ -204,7 +209,7 @@ export class Subscription {
       const { queue } = await channel.queueDeclare(
         name === undefined
           ? { queue: "", exclusive: true, autoDelete: true }
-          : { queue: name, durable: true, arguments: { "x-queue-type": "quorum" } },
+          : { queue: name, durable: true, arguments: sharedQueue(exchange) },
       );
       for (const declared of EXCHANGES) await channel.exchangeDeclare(declared);
       await channel.queueBind({ queue, exchange, routingKey: tag });
@@ -304,6 +309,19 @@ export class Subscription {
     const what = name === undefined ? `the queue for ${exchange}` : `queue ${name}`;
     return `${what} at ${this.#context.where}: ${textOf(error)}`;
   }
+}
+
+/**
+ * What a named queue is: limited, since nobody may take from it for long. A full one takes no more requests,
+ * and who sends them hears of it; of statuses the oldest go, since those who send them must not wait for a service that is not there.
+ */
+function sharedQueue(exchange: QueueSpec["exchange"]): Record<string, unknown> {
+  return {
+    "x-queue-type": "quorum",
+    "x-max-length": MAX_WAITING,
+    "x-max-length-bytes": MAX_WAITING_BYTES,
+    "x-overflow": exchange === "request" ? "reject-publish" : "drop-head",
+  };
 }
 
 /** What came before the broker's answer is given to us by setImmediate. */
