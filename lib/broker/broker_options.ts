@@ -55,7 +55,7 @@ export interface BrokerSources {
  * guest. What the URL leaves open comes from BROKER_USER, BROKER_PASSWORD or BROKER_PASSWORD_FILE; for
  * `amqps:` BROKER_CA_FILE, BROKER_CERT_FILE and BROKER_KEY_FILE name PEM files.
  *
- * @throws {BrokerError} If the URL is none, or a file cannot be read.
+ * @throws {BrokerError} If the URL is none or has a stray %, or a file cannot be read.
  */
 export function resolveBroker(sources: BrokerSources = {}): BrokerOptions {
   const { env = () => undefined, readFile = Deno.readTextFileSync } = sources;
@@ -77,7 +77,7 @@ export function resolveBroker(sources: BrokerSources = {}): BrokerOptions {
     );
   }
   const secure = url.protocol === "amqps:";
-  const password = decodeURIComponent(url.password) || env("BROKER_PASSWORD") ||
+  const password = decoded(url.password, "password") || env("BROKER_PASSWORD") ||
     file("BROKER_PASSWORD_FILE")?.replace(/\r?\n[^]*$/, "");
   const [ca, cert, key] = secure
     ? [file("BROKER_CA_FILE"), file("BROKER_CERT_FILE"), file("BROKER_KEY_FILE")]
@@ -85,9 +85,9 @@ export function resolveBroker(sources: BrokerSources = {}): BrokerOptions {
   return {
     hostname: url.hostname.replace(/^\[|\]$/g, ""),
     port: url.port === "" ? (secure ? 5671 : 5672) : Number(url.port),
-    username: decodeURIComponent(url.username) || env("BROKER_USER") || "guest",
+    username: decoded(url.username, "user") || env("BROKER_USER") || "guest",
     password: password || "guest",
-    vhost: decodeURIComponent(url.pathname.slice(1)) || "/",
+    vhost: decoded(url.pathname.slice(1), "vhost") || "/",
     ...heartbeat(url),
     ...(secure && {
       tls: {
@@ -97,6 +97,16 @@ export function resolveBroker(sources: BrokerSources = {}): BrokerOptions {
       },
     }),
   };
+}
+
+/** @throws {BrokerError} If there is a % in it that stands for itself. */
+function decoded(text: string, what: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch (cause) {
+    const message = `broker address: a % in its ${what} stands for itself; write it as %25`;
+    throw new BrokerError(message, { cause });
+  }
 }
 
 /** The broker's address for messages: without the password. */

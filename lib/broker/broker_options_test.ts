@@ -80,3 +80,13 @@ Deno.test("resolveBroker() takes the heartbeat from the URL, as other AMQP clien
     );
   }
 });
+
+Deno.test("resolveBroker() says how to write a %, without telling the password", () => {
+  assert.equal(resolveBroker({ url: "amqp://me:50%25@daq-1" }).password, "50%");
+  for (const url of ["amqp://me:50%@daq-1", "amqp://5%0:x@daq-1", "amqp://daq-1/50%"]) {
+    assert.throws(
+      () => resolveBroker({ url }),
+      /^BrokerError: broker address: a % in its (password|user|vhost) stands for itself; write it as %25$/,
+    );
+  }
+});

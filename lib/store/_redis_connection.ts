@@ -7,6 +7,7 @@ import type { Buffer } from "node:buffer";
 import type { Redis as RedisClient } from "ioredis";
 import { Redis } from "./_redis_client.ts";
 import { describeStore, type ResolvedStore } from "./store_address.ts";
+import { StoreError } from "./store_error.ts";
 
 /** Longest answer time of Redis, ms. */
 export const ANSWER_MS = 5_000;
@@ -77,12 +78,12 @@ export function isAway(error: unknown): boolean {
 
 function connect({ address, password, ca }: ResolvedStore, commandTimeout: number): RedisClient {
   const url = new URL(address);
-  const secret = decodeURIComponent(url.password) || password;
+  const secret = decoded(url.password, "password") || password;
   return new Redis({
     host: url.hostname.replace(/^\[|\]$/g, ""),
     port: url.port === "" ? 6379 : Number(url.port),
     db: Number(url.pathname.slice(1) || 0),
-    ...(url.username !== "" && { username: decodeURIComponent(url.username) }),
+    ...(url.username !== "" && { username: decoded(url.username, "user") }),
     ...(secret !== undefined && { password: secret }),
     ...(url.protocol === "rediss:" && { tls: ca === undefined ? {} : { ca } }),
     connectTimeout: 5_000,
@@ -94,4 +95,14 @@ function connect({ address, password, ca }: ResolvedStore, commandTimeout: numbe
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
   });
+}
+
+/** @throws {StoreError} If there is a % in it that stands for itself. */
+function decoded(text: string, what: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch (cause) {
+    const message = `store address: a % in its ${what} stands for itself; write it as %25`;
+    throw new StoreError(message, { cause });
+  }
 }

@@ -1,4 +1,5 @@
 import { deepStrictEqual, strictEqual, throws } from "node:assert/strict";
+import { RedisConnection } from "./_redis_connection.ts";
 import {
   describeStore,
   parseStoreAddress,
@@ -76,4 +77,13 @@ Deno.test("resolveRedis() finds Redis, whatever the store is, with its password"
 Deno.test("redisHost() is what a permission names", () => {
   strictEqual(redisHost("redis://:secret@daq-1"), "daq-1:6379");
   strictEqual(redisHost("rediss://daq-1:7/3"), "daq-1:7");
+});
+
+Deno.test("a % of its own in Redis's user or password is told, without the password", () => {
+  for (const address of ["redis://:50%@h", "redis://5%0:x@h"]) {
+    throws(
+      () => new RedisConnection({ address }),
+      /^StoreError: store address: a % in its (password|user) stands for itself; write it as %25$/,
+    );
+  }
 });
