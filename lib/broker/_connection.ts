@@ -7,6 +7,7 @@
 import { isIP } from "node:net";
 import { setImmediate } from "node:timers";
 import { Connection, type Envelope, type Publisher } from "rabbitmq-client";
+import { isNetRefused, netHint } from "../host/net_permission.ts";
 import "./_codec.ts";
 import { BrokerError, UnroutableError } from "./broker_error.ts";
 import { type BrokerOptions, type BrokerTls, describeBroker } from "./broker_options.ts";
@@ -242,7 +243,7 @@ async function connected(connection: Connection, limitMs: number): Promise<void>
   let last: unknown;
   const onError = (error: unknown): void => {
     last = error;
-    if (isPermanent(error) || isUntrusted(error)) refused.reject(error);
+    if (isPermanent(error) || isUntrusted(error) || isNetRefused(error)) refused.reject(error);
   };
   connection.on("error", onError);
   try {
@@ -269,8 +270,12 @@ async function declareExchanges(connection: Connection): Promise<void> {
   }
 }
 
-function openError(cause: unknown, where: string, { username }: BrokerOptions): BrokerError {
+function openError(cause: unknown, where: string, options: BrokerOptions): BrokerError {
+  const { hostname, port, username } = options;
   if (cause instanceof BrokerError) return new BrokerError(`${where}: ${cause.message}`, { cause });
+  if (isNetRefused(cause)) {
+    return new BrokerError(`${where}: ${netHint(hostname, port)}`, { cause });
+  }
   if (isPermanent(cause)) {
     return new BrokerError(
       `${where} does not let ${username} in: ${textOf(cause)}. Check user, password and vhost`,

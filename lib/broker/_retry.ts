@@ -27,9 +27,10 @@ export function isUntrusted(error: unknown): boolean {
   return /certificate/i.test(textOf(error));
 }
 
-/** What was thrown, in words. */
+/** What was thrown, in words, without what the library puts before those of the broker. */
 export function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const text = error instanceof Error ? error.message : String(error);
+  return text.replace(/^undefined: /, "").replace(/\.$/, "");
 }
 
 /** The promise's value; rejects with the signal's reason when that comes first. */

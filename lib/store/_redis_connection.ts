@@ -5,6 +5,7 @@
  */
 import type { Buffer } from "node:buffer";
 import type { Redis as RedisClient } from "ioredis";
+import { isNetRefused, netHint } from "../host/net_permission.ts";
 import { Redis } from "./_redis_client.ts";
 import { describeStore, type ResolvedStore } from "./store_address.ts";
 import { StoreError } from "./store_error.ts";
@@ -32,7 +33,10 @@ export class RedisConnection implements Disposable {
   constructor(store: ResolvedStore, answerMs = ANSWER_MS) {
     this.where = describeStore(store.address);
     this.#redis = connect(store, answerMs);
-    this.#redis.on("error", (error: Error) => this.#problem = error.message);
+    const { host = "", port = 6379 } = this.#redis.options;
+    this.#redis.on("error", (error: Error) => {
+      this.#problem = isNetRefused(error) ? netHint(host, port) : error.message;
+    });
   }
 
   /** Why the last attempt to connect failed. */
