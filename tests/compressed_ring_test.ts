@@ -165,6 +165,11 @@ Deno.test("images that a stalled std_data_compress loses are lost images of the 
   const file = await readWithH5py(path);
   assert.equal(file.data.shape[0], stats.n_write_completed);
   assert.equal(imageIds(file).at(-1), images);
+  const account = await pipeline.account();
+  assert.equal(account["compress_images_in"], BigInt(images));
+  assert.equal(account["compress_images_overwritten"], BigInt(stats.n_lost));
+  assert.ok(account["compress_bytes_out"]! > 0n);
+  assert.equal(account["decompress_images_in"], undefined);
   await pipeline.stop("std_data_compress");
   const { images_in, images_out, images_overwritten } = pipeline.stats("std_data_compress")!;
   assert.deepEqual([Number(images_in), Number(images_overwritten)], [images, stats.n_lost]);

@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { IMAGE_RING_COUNTERS, type ImageRingCounter } from "../assemble/mod.ts";
 import { FRAME_RING_COUNTERS, type FrameRingCounter } from "../receive/mod.ts";
 import { RingWriter } from "../ring/mod.ts";
+import { TRANSFORM_COUNTERS, transformCounterIndex } from "../transform/counters.ts";
 import { indexMemory, publishRange, TestName, tinyRing } from "../ring/_test_ring.ts";
 import { accountingDifference, AccountingReader } from "./accounting.ts";
 import { RingCounters } from "./ring_counters.ts";
+import { TransformCountsReader } from "./transform_counts.ts";
 
 function makeRing(
   name: string,
@@ -111,6 +113,21 @@ Deno.test("RingCounters go on over the restart of a ring's writer", () => {
   assert.equal(accepted(), 17n);
   writer.index.addCounter(0, 1n);
   assert.equal(accepted(), 18n);
+});
+
+Deno.test("an image ring that std_data_decompress makes is not taken for an assembler's", () => {
+  using ring = new TestName();
+  using writer = RingWriter.create(indexMemory(), tinyRing(ring.name));
+  TRANSFORM_COUNTERS.forEach((name, i) =>
+    writer.index.setCounter(transformCounterIndex(name), BigInt(i + 1))
+  );
+  using counts = new TransformCountsReader(ring.name);
+  assert.deepEqual(
+    Object.entries(counts.read()),
+    TRANSFORM_COUNTERS.map((n, i) => [n, BigInt(i + 1)]),
+  );
+  using reader = new AccountingReader({ frames: [], image: ring.name, packetsPerFrame: 8 });
+  assert.ok(Object.values(reader.read()).every((value) => value === 0n));
 });
 
 Deno.test("accountingDifference() is what happened in between, never negative", () => {

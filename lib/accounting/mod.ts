@@ -5,3 +5,4 @@
  */
 export * from "./accounting.ts";
 export * from "./ring_counters.ts";
+export * from "./transform_counts.ts";

@@ -6,7 +6,7 @@
 import { encodeImageMetadata, type ImageMetadata } from "../protocol/mod.ts";
 import { indexMemoryBytes, RingReader, RingRecord, RingWriter, SharedMemory } from "../ring/mod.ts";
 import { TestName } from "../ring/_test_ring.ts";
-import { TRANSFORM_COUNTERS, type TransformCounter } from "./counters.ts";
+import { TRANSFORM_COUNTERS, type TransformCounter, transformCounterIndex } from "./counters.ts";
 import { ImageSource } from "./image_source.ts";
 import { ImageTransformer } from "./image_transformer.ts";
 import {
@@ -155,7 +155,7 @@ export class TestTransform implements Disposable {
   }
 
   count(name: TransformCounter): number {
-    return Number(this.ring.index.counter(TRANSFORM_COUNTERS.indexOf(name)));
+    return Number(this.ring.index.counter(transformCounterIndex(name)));
   }
 
   /** All counters that are not 0. */

@@ -36,7 +36,10 @@ export const TRANSFORM_LOSSES = [
   "images_damaged",
 ] as const satisfies TransformCounter[];
 
+/** Behind those of an assembler: a ring of images may have been made by either. */
+const FIRST_COUNTER = 32;
+
 /** Place of a counter in the ring's header. */
 export function transformCounterIndex(name: TransformCounter): number {
-  return TRANSFORM_COUNTERS.indexOf(name);
+  return FIRST_COUNTER + TRANSFORM_COUNTERS.indexOf(name);
 }

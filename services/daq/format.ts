@@ -1,4 +1,5 @@
 import type { Accounting } from "../../lib/accounting/accounting.ts";
+import type { TRANSFORM_LOSSES } from "../../lib/transform/counters.ts";
 import type { StatsAnswer, Writer } from "../../lib/http/mod.ts";
 
 const DECIMAL_UNITS = ["", "k", "M", "G", "T"];
@@ -25,6 +26,8 @@ export function rateText(rate: { bytes_per_second: number; images_per_second: nu
   return `${images.trimEnd()} images/s, ${withPrefix(rate.bytes_per_second)}B/s`;
 }
 
+type TransformLoss = `${"compress" | "decompress"}_${typeof TRANSFORM_LOSSES[number]}`;
+
 /** Kinds of loss, in the order of the packets' way, with the words to show. */
 const LOSSES = [
   ["kernel_drops", "dropped by the kernel"],
@@ -35,7 +38,11 @@ const LOSSES = [
   ["packets_dropped", "of dropped frames"],
   ["images_incomplete", "incomplete images"],
   ["images_skipped", "skipped images"],
-] as const satisfies [keyof Accounting, string][];
+  ["compress_images_overwritten", "images lost before compression"],
+  ["compress_images_damaged", "images damaged before compression"],
+  ["decompress_images_overwritten", "images lost before decompression"],
+  ["decompress_images_damaged", "images damaged before decompression"],
+] as const satisfies [keyof Accounting | TransformLoss, string][];
 
 /** What went wrong so far, in words; `no losses` if nothing did. */
 export function lossText(accounting: StatsAnswer["accounting"]): string {

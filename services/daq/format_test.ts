@@ -47,6 +47,10 @@ Deno.test("statusLine() says rates, losses, and the acquisition while it runs", 
     "detector 1.57 k images/s, 1.65 GB/s | written 0 images/s, 0 B/s | 10 lost packets",
   );
   assert.match(
+    statusLine({ ...stats, accounting: { compress_images_overwritten: 2n } }, writer()),
+    / 2 images lost before compression$/,
+  );
+  assert.match(
     statusLine(stats, writer({ state: "ACQUIRING_IMAGES", done: 1, message: "" })),
     /\| WRITING ACQUIRING_IMAGES 1\/3 images$/,
   );

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { RingCounters } from "../../lib/accounting/mod.ts";
+import { TransformCountsReader } from "../../lib/accounting/mod.ts";
 import { imageShape, imageSlots, pixelType } from "../../lib/config/mod.ts";
 import {
   COMPRESSED_SUFFIX,
@@ -20,7 +20,6 @@ import {
 } from "../../lib/service/mod.ts";
 import {
   makeTransformQueues,
-  TRANSFORM_COUNTERS,
   type TransformInit,
   transformSetup,
   type TransformWorkerInit,
@@ -94,16 +93,13 @@ await runService({
       counters: [],
     });
     await Promise.all([worker, ...hands].map((each) => each.ready));
-    const counters = new RingCounters(imageRingName(detector, to), TRANSFORM_COUNTERS.length);
-    onStop(() => counters[Symbol.dispose](), "counters");
-    onStats(() => {
-      const values = counters.read();
-      return Object.fromEntries(TRANSFORM_COUNTERS.map((name, i) => [name, values[i]!]));
-    });
+    const counts = new TransformCountsReader(imageRingName(detector, to));
+    onStop(() => counts[Symbol.dispose](), "counters");
+    onStats(() => ({ ...counts.read() }));
     logger.info("compressing", { from, to, slots: init.slots, threads: queues.length });
     ready({ from, to, slots: init.slots, threads: queues.length });
     await stopped;
-    counters.read(); // holds on to the ring, whose last values are told after it has ended
+    counts.read(); // holds on to the ring, whose last values are told after it has ended
     await worker.stop(); // before the hands, which it may be waiting for
   },
 });
