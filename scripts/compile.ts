@@ -34,6 +34,7 @@ interface PermissionSet {
   write?: boolean | string[];
   env?: boolean | string[];
   run?: boolean | string[];
+  sys?: boolean | string[];
   net?: boolean | string[];
   ffi?: boolean | string[];
 }
@@ -85,14 +86,16 @@ function binaryPermissions(
 ): string[] {
   const ffi = Array.isArray(set.ffi) ? set.ffi.filter((path) => path.startsWith("/")) : [];
   const usesZmq = Array.isArray(set.ffi) && set.ffi.some((path) => path.endsWith("/addon.node"));
+  const net = Array.isArray(set.net) || set.net === undefined
+    ? [...set.net ?? [], ...hosts]
+    : set.net;
   const lists: [string, boolean | readonly string[] | undefined][] = [
     ["read", true],
     ["write", set.write],
     ["env", set.env],
-    [
-      "net",
-      Array.isArray(set.net) || set.net === undefined ? [...set.net ?? [], ...hosts] : set.net,
-    ],
+    ["net", net],
+    // Its status in Redis, which it may be told of at any start, says on which machine it is.
+    ["sys", net === true || Array.isArray(net) && net.length > 0 ? ["hostname"] : []],
     ["run", set.run],
     ["ffi", [...ffi, ...(usesZmq ? [`${installDir}/libzmq.node`] : [])]],
   ];

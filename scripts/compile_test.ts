@@ -28,6 +28,26 @@ Deno.test("compileArguments() lets a binary reach the hosts that are named, and 
   equal(net("writer_agent"), "--allow-net=127.0.0.1");
 });
 
+Deno.test("compileArguments() lets a binary that can reach a Redis tell it its machine's name", () => {
+  const sys = (name: string, ...hosts: string[]): string | undefined =>
+    compileArguments(name, "/opt/daq", hosts).find((arg) => arg.startsWith("--allow-sys"));
+  for (const name of BINARY_NAMES) {
+    equal(sys(name, "redis:6379"), "--allow-sys=hostname", name);
+    const reaches = compileArguments(name, "/opt/daq").some((arg) => arg.startsWith("--allow-net"));
+    equal(sys(name), reaches ? "--allow-sys=hostname" : undefined, name);
+  }
+});
+
+Deno.test("compileArguments() gives every kind of permission that a service's set in deno.json has", () => {
+  for (const name of BINARY_NAMES) {
+    const args = compileArguments(name, "/opt/daq");
+    const set: object = Object.entries(settings.permissions).find(([key]) => key === name)![1];
+    for (const kind of Object.keys(set)) {
+      ok(args.some((arg) => arg.startsWith(`--allow-${kind}`)), `${name} has no ${kind}`);
+    }
+  }
+});
+
 Deno.test("compileArguments() includes every Worker and the kernels", () => {
   for (const name of BINARY_NAMES) {
     const args = compileArguments(name, "/opt/daq");
