@@ -7,7 +7,8 @@ const END_MS = 30_000;
 /**
  * Runs `"$@"` in a process group of its own, and ends that group when asked by SIGTERM or when stdin ends,
  * because the test's process is gone, however it went. SIGKILL after 15 s for what does not heed SIGTERM.
- * Then removes the folder `$FOLDER`, and when the process that started it has gone, `$ORPHANED`.
+ * Then removes the container `$CONTAINER`, which `docker` may have left behind, the folder `$FOLDER`, and when
+ * the process that started it has gone, `$ORPHANED`.
  */
 const GUARD = `
 exec 3<&0
@@ -27,6 +28,7 @@ wait $server; status=$?
 while kill -0 $server; do wait $server; status=$?; done # SIGTERM interrupts a wait
 kill -s KILL -- -$server
 kill -s KILL $guard
+[ -z "$CONTAINER" ] || docker rm --force "$CONTAINER"
 [ -z "$FOLDER" ] || rm -rf "$FOLDER"
 read -r _ _ _ parent _ </proc/$$/stat
 [ -z "$ORPHANED" ] || [ "$parent" -eq "$PPID" ] || rm -rf "$ORPHANED"
@@ -38,6 +40,8 @@ export interface GuardedServerOptions {
   /** The program and its arguments. */
   command: readonly string[];
   env?: Record<string, string>;
+  /** Name of the container that it runs in, if it does: to be removed when it has ended. */
+  container?: string;
   /** Folder to remove when it has ended, whatever ended it. */
   folder?: string;
   /** Folder to remove when it has ended since the test's process was gone; it is the test's otherwise. */
@@ -55,11 +59,11 @@ export class GuardedServer implements AsyncDisposable {
   readonly #over: Promise<void>;
 
   private constructor(name: string, options: GuardedServerOptions) {
-    const { command, env, folder = "", orphaned = "", ready } = options;
+    const { command, env, container = "", folder = "", orphaned = "", ready } = options;
     this.#name = name;
     this.#child = new Deno.Command("sh", {
       args: ["-c", GUARD, name, ...command],
-      env: { ...env, FOLDER: folder, ORPHANED: orphaned },
+      env: { ...env, CONTAINER: container, FOLDER: folder, ORPHANED: orphaned },
       stdin: "piped", // its end tells the guard that we are gone
       stdout: "piped",
       stderr: "piped",

@@ -23,6 +23,7 @@ export * from "./rabbitmq.ts";
 export * from "./recorded.ts";
 export * from "./redis.ts";
 export * from "./ring_entries.ts";
+export * from "./server_source.ts";
 export * from "./service_process.ts";
 export * from "./simulate.ts";
 export * from "./small_disk.ts";

@@ -1,15 +1,16 @@
 import { type Certificates, makeCertificates } from "./certificates.ts";
 import { freeTcpPort } from "./free_ports.ts";
 import { GuardedServer } from "./guarded_server.ts";
+import { serverCall, type ServerSource, sourceOf } from "./server_source.ts";
 
-/** Debian's start script itself: the wrapper in the PATH insists on the user `rabbitmq`. */
-const SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 const USER = "daq-test";
 
 /** What a broker is to have. */
 export interface RabbitMqOptions {
   /** Also listen by TLS, with a throw-away certificate, and ask clients for one of the same authority. */
   tls?: boolean;
+  /** Where it comes from. Default: what is here. */
+  source?: ServerSource;
 }
 
 /**
@@ -25,12 +26,18 @@ export class RabbitMq implements AsyncDisposable {
   /** Files for TLS, if asked for. */
   readonly certificates: Certificates | undefined;
   readonly #folder: string;
+  readonly #source: ServerSource;
   readonly #ports: { amqp: number; tls: number; distribution: number; epmd: number };
   #epmd: GuardedServer | undefined;
   #server: GuardedServer | undefined;
 
-  private constructor(folder: string, certificates: Certificates | undefined) {
+  private constructor(
+    folder: string,
+    certificates: Certificates | undefined,
+    source: ServerSource,
+  ) {
     this.#folder = folder;
+    this.#source = source;
     this.certificates = certificates;
     const [amqp, tls, distribution, epmd] = [
       freeTcpPort(),
@@ -42,10 +49,13 @@ export class RabbitMq implements AsyncDisposable {
   }
 
   /** Starts one, empty. */
-  static async start({ tls = false }: RabbitMqOptions = {}): Promise<RabbitMq> {
+  static async start(
+    { tls = false, source = sourceOf("rabbitmq") }: RabbitMqOptions = {},
+  ): Promise<RabbitMq> {
     const folder = await Deno.makeTempDir({ prefix: "std-daq-rabbitmq-" });
     try {
-      const rabbit = new RabbitMq(folder, tls ? await makeCertificates(folder) : undefined);
+      const certificates = tls ? await makeCertificates(folder) : undefined;
+      const rabbit = new RabbitMq(folder, certificates, source);
       await rabbit.#configure();
       await rabbit.resume();
       return rabbit;
@@ -88,13 +98,21 @@ export class RabbitMq implements AsyncDisposable {
     const epmdPort = String(this.#ports.epmd);
     // Started by us, it is our child; the broker would start it as a daemon that outlives it.
     this.#epmd = await GuardedServer.start("epmd", {
-      command: ["epmd", "-d", "-d", "-address", "127.0.0.1", "-port", epmdPort],
+      ...serverCall("rabbitmq", this.#source, {
+        program: "epmd",
+        args: ["-d", "-d", "-address", "127.0.0.1", "-port", epmdPort],
+        folder: this.#folder,
+      }),
       ready: /entering the main select\(\) loop/,
     });
     try {
+      const env = this.#environment(epmdPort);
       this.#server = await GuardedServer.start("rabbitmq-server", {
-        command: [SERVER],
-        env: this.#environment(epmdPort),
+        ...serverCall("rabbitmq", this.#source, {
+          environment: Object.keys(env),
+          folder: this.#folder,
+        }),
+        env,
         orphaned: this.#folder,
         ready: /completed with \d+ plugins/,
       });

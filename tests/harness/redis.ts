@@ -1,11 +1,14 @@
 import { type Certificates, makeCertificates } from "./certificates.ts";
 import { freeTcpPort } from "./free_ports.ts";
 import { GuardedServer } from "./guarded_server.ts";
+import { serverCall, type ServerSource, sourceOf } from "./server_source.ts";
 
 /** What a Redis is to have. */
 export interface RedisOptions {
   /** Also listen by TLS, with a throw-away certificate. */
   tls?: boolean;
+  /** Where it comes from. Default: what is here. */
+  source?: ServerSource;
 }
 
 /**
@@ -16,19 +19,22 @@ export class Redis implements AsyncDisposable {
   readonly #port: number;
   readonly #tlsPort: number | undefined;
   readonly #password: string;
+  readonly #source: ServerSource;
   #certificates: Certificates | undefined;
   #server: GuardedServer | undefined;
 
-  private constructor(port: number, tlsPort: number | undefined, password: string) {
+  private constructor(port: number, tlsPort: number | undefined, source: ServerSource) {
     this.#port = port;
     this.#tlsPort = tlsPort;
-    this.#password = password;
+    this.#password = crypto.randomUUID();
+    this.#source = source;
   }
 
   /** Starts one, empty. */
-  static async start({ tls = false }: RedisOptions = {}): Promise<Redis> {
-    const tlsPort = tls ? freeTcpPort() : undefined;
-    const redis = new Redis(freeTcpPort(), tlsPort, crypto.randomUUID());
+  static async start(
+    { tls = false, source = sourceOf("redis") }: RedisOptions = {},
+  ): Promise<Redis> {
+    const redis = new Redis(freeTcpPort(), tls ? freeTcpPort() : undefined, source);
     await redis.resume();
     return redis;
   }
@@ -59,13 +65,15 @@ export class Redis implements AsyncDisposable {
     const folder = await Deno.makeTempDir({ prefix: "std-daq-redis-" });
     if (this.#tlsPort !== undefined) this.#certificates = await makeCertificates(folder);
     this.#server = await GuardedServer.start("redis-server", {
-      command: [
-        "redis-server",
-        ...["--bind", "127.0.0.1", "--port", String(this.#port)],
-        ...["--requirepass", this.#password, "--dir", folder],
-        ...["--save", "", "--appendonly", "no"],
-        ...this.#tlsArguments(),
-      ],
+      ...serverCall("redis", this.#source, {
+        args: [
+          ...["--bind", "127.0.0.1", "--port", String(this.#port)],
+          ...["--requirepass", this.#password, "--dir", folder],
+          ...["--save", "", "--appendonly", "no"],
+          ...this.#tlsArguments(),
+        ],
+        folder,
+      }),
       folder,
       ready: /Ready to accept connections/,
     });
