@@ -133,8 +133,9 @@ Deno.test("compose.yaml names only services, volumes and health checks that ther
         match(dockerfile, new RegExp(`--chown=1000:1000 \\S+ ${target}$`, "m"));
       }
     }
-    const store = service.environment?.["STD_DAQ_STORE"];
-    ok(store === undefined || store === "redis://redis:6379" && "redis" in services);
+    if (service.build === undefined) continue;
+    const redis = service.environment?.["REDIS_HOST"]; // statuses of all services, and the store
+    ok(redis === "redis" && redis in services, `${name}: REDIS_HOST ${redis}`);
   }
 });
 

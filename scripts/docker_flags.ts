@@ -92,6 +92,7 @@ export async function dockerFlags(
   }
   if (known === undefined) {
     const hosts = new Set([
+      ...netOf(service), // a flag takes the place of the set's list
       ...[store, redis].flatMap((at) => at === undefined ? [] : redisHosts(at.address)),
       ...(broker === undefined ? [] : [brokerHost(broker.address)]),
     ]);
@@ -122,6 +123,12 @@ function servicesWithoutDetector(): string[] {
   return Object.keys(settings.permissions).filter((name) =>
     !SERVICES.some((known) => known === name) && isFile(`${ROOT}/services/${name}/main.ts`)
   );
+}
+
+/** The hosts in a service's permission set. */
+function netOf(service: string): string[] {
+  const sets: Record<string, { read: unknown; net?: string[] }> = settings.permissions;
+  return sets[service]?.net ?? [];
 }
 
 function text(value: unknown): string | undefined {

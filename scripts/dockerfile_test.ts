@@ -440,8 +440,18 @@ Deno.test("dockerFlags() gives a service what its config and arguments need", as
   const deploying = await dockerFlags("config_deployer", ["daq-1", "--file", config], env);
   ok(deploying.includes("--allow-net=redis:6379"), deploying.join(" "));
   ok(deploying.includes(`--allow-read=${config}`), deploying.join(" "));
-  deepStrictEqual(await dockerFlags("file_validator", ["--help"]), ["-P=file_validator"]);
+  deepStrictEqual(await dockerFlags("file_validator", ["--help"]), [
+    "-P=file_validator",
+    "--allow-net=127.0.0.1",
+  ]);
   deepStrictEqual(await dockerFlags("std_udp_recv", ["--help"]), ["-P=std_udp_recv"]);
-  deepStrictEqual(await dockerFlags("daq", ["status"]), ["-P=daq"]);
-  deepStrictEqual(await dockerFlags("daq", ["logs"], env), ["-P=daq", "--allow-net=redis:6379"]);
+  // A flag would take the place of the set's list: both the agent beside it and the store are in it.
+  deepStrictEqual(await dockerFlags("daq", ["status"]), [
+    "-P=daq",
+    "--allow-net=127.0.0.1,localhost",
+  ]);
+  deepStrictEqual(await dockerFlags("daq", ["write"], env), [
+    "-P=daq",
+    "--allow-net=127.0.0.1,localhost,redis:6379",
+  ]);
 });
