@@ -14,6 +14,7 @@ const PERMISSIONS = {
   read: [".", "/etc/std-daq"],
   env: ["BROKER_*", "REDIS_*", "SERVICE_NAME"],
   net: ["127.0.0.1"],
+  sys: ["hostname"], // for its status in Redis
 };
 
 const MOST_SUMMARY = 80;

@@ -161,6 +161,16 @@ const CONFIG: Record<ServiceKind, string> = {
   background: "`period_s`, time from round to round, s (default 1)",
 };
 
+/** What is to be said of a kind's arguments, besides where those that all have are described. */
+const ARGUMENTS: Record<ServiceKind, string> = {
+  primary: "",
+  postprocessing:
+    "`--primary` is the name of the service to follow as RabbitMQ knows it, its `SERVICE_NAME`: the " +
+    "agent of `daq run JF.json --broker …` is `<detector_name>.writer_agent`, one that is started " +
+    "without a name is `writer_agent`.",
+  background: "",
+};
+
 type Row = readonly [string, string];
 
 const FAILURES: Record<ServiceKind, readonly Row[]> = {
@@ -179,7 +189,7 @@ const FAILURES: Record<ServiceKind, readonly Row[]> = {
 
 function readme({ name, kind, summary }: Service): string {
   const broker = kind === "background" ? "" : " --broker amqp://127.0.0.1";
-  const primary = kind === "postprocessing" ? " --primary writer_agent" : "";
+  const primary = kind === "postprocessing" ? " --primary JF.writer_agent" : "";
   const servers = kind === "background" ? "Redis" : "RabbitMQ and Redis";
   return `# ${name}
 
@@ -197,14 +207,20 @@ Config: ${CONFIG[kind]}.
 
 ## Arguments
 
-Those that all services have: [lib/service](../../lib/service/README.md).
+${
+    wrapped(
+      `Those that all services have: [lib/service](../../lib/service/README.md). ${
+        ARGUMENTS[kind]
+      }`,
+    )
+  }
 
 ## Permissions
 
 ${
     wrapped(
-      `\`read\` of its config, \`net\` of this machine, for ${servers}, and the variables that say ` +
-        "where these are.",
+      `\`read\` of its config, \`net\` of this machine, for ${servers}, the variables that say where ` +
+        "these are, and this machine's name, for its status.",
     )
   }
 
@@ -225,7 +241,7 @@ const LINE = 100;
 /** A paragraph in lines as \`deno fmt\` makes them. */
 function wrapped(text: string): string {
   const lines: string[] = [];
-  for (const word of text.split(/\s+/)) {
+  for (const word of text.match(/(?:`[^`]*`|[^\s`])+/g) ?? []) { // code stays on one line
     const last = lines.at(-1);
     if (last !== undefined && last.length + 1 + word.length <= LINE) {
       lines[lines.length - 1] = `${last} ${word}`;

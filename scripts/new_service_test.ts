@@ -1,10 +1,17 @@
 import assert from "node:assert/strict";
 import settings from "../deno.json" with { type: "json" };
-import { ProjectCopy } from "./_project_copy.ts";
-import { KINDS } from "./new_service_files.ts";
+import { ProjectCopy, ROOT } from "./_project_copy.ts";
+import { KINDS, type ServiceKind } from "./new_service_files.ts";
 
 /** The command of the task, in a copy. */
 const [, ...TASK] = settings.tasks["new-service"].split(" ");
+
+/** What a service of each kind is started with, as its README has it. */
+const ARGUMENTS: Record<ServiceKind, string> = {
+  primary: " --broker amqp://127.0.0.1",
+  postprocessing: " --broker amqp://127.0.0.1 --primary JF.writer_agent",
+  background: "",
+};
 
 Deno.test("new-service writes services of each kind that pass the gate and their own tests as they are", async () => {
   await using copy = await ProjectCopy.make();
@@ -22,6 +29,10 @@ Deno.test("new-service writes services of each kind that pass the gate and their
     assert.match(printed, new RegExp(`^services/${names[i]}/main\\.ts\n`));
     const lines = (await copy.read(`services/${names[i]}/main.ts`)).trimEnd().split("\n");
     assert.ok(lines.length <= 20, `${lines.length} lines`);
+    const readme = await copy.read(`services/${names[i]}/README.md`);
+    const command = new RegExp(`^deno task ${names[i]}(.*)$`, "m").exec(readme)?.[1];
+    assert.equal(command, ARGUMENTS[kind]);
+    assert.equal(readme.includes("`--primary` is the name of"), kind === "postprocessing");
   }
   const after = JSON.parse(await copy.read("deno.json"));
   for (const name of names) {
@@ -30,10 +41,16 @@ Deno.test("new-service writes services of each kind that pass the gate and their
   }
   assert.deepEqual(after, JSON.parse(before), "nothing else has changed");
 
+  // The gate's steps. The type check is that of what the new files and deno.json are part of, and documentation
+  // that of `lib/` alone: for the rest they say of the copy what they say of the project.
+  const { ok } = settings.tasks;
+  const gate = ["deno fmt --check", "deno lint", "deno task lint:layers", "deno task check"];
+  assert.equal(ok.command, [...gate, "deno task docs", "deno task test"].join(" && "));
   const folders = names.map((name) => `services/${name}`);
-  await copy.deno("fmt", "--check", "deno.json", ...folders);
-  await copy.deno("lint", ...folders);
-  await copy.deno("run", "--allow-read=.", "scripts/layers.ts");
+  await copy.deno("fmt", "--check");
+  await copy.deno("lint");
+  await copy.deno("task", "lint:layers");
+  await copy.deno("check", ...folders, ...readersOfSettings());
   const general = ["scripts/links_test.ts", "scripts/tasks_test.ts"];
   const printed = await copy.deno("test", "-A", "--parallel", ...folders, ...general);
   assert.match(printed, /passed \| 0 failed/);
@@ -51,6 +68,15 @@ Deno.test("new-service writes services of each kind that pass the gate and their
   );
   assert.match(said, /ok \| 4 passed \| 0 failed/);
 });
+
+/** Modules whose types follow from deno.json, of what `deno task check` looks at. */
+function readersOfSettings(): string[] {
+  const { stdout } = new Deno.Command("grep", {
+    args: ["-rl", "--include=*.ts", 'from ".*/deno.json"', "lib", "services", "scripts", "tests"],
+    cwd: ROOT,
+  }).outputSync();
+  return new TextDecoder().decode(stdout).trim().split("\n");
+}
 
 Deno.test("new-service refuses a name that is taken or none, and leaves everything as it was", async () => {
   const root = await Deno.makeTempDir({ prefix: "std-daq-new-service-" });
