@@ -4,7 +4,7 @@
  * @module
  */
 import { type ConverterSetup, ModuleConverter, runConverter } from "../../lib/assemble/mod.ts";
-import { runDataWorker } from "../../lib/service/mod.ts";
+import { runDataWorker } from "../../lib/service/run_data_worker.ts";
 
 /** What the service tells a converter Worker. */
 export interface ConverterWorkerInit {

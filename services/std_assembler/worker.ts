@@ -31,7 +31,7 @@ import {
   RingWriter,
   SharedMemory,
 } from "../../lib/ring/mod.ts";
-import { runDataWorker } from "../../lib/service/mod.ts";
+import { runDataWorker } from "../../lib/service/run_data_worker.ts";
 import { Socket, waitForAny } from "../../lib/zmq/mod.ts";
 import { ImageMetadataDtype } from "../../proto/gen/std_buffer/image_metadata_pb.ts";
 

@@ -14,7 +14,7 @@ import {
   type ReceiveLane,
   runReceiveLoop,
 } from "../../lib/receive/mod.ts";
-import { runDataWorker } from "../../lib/service/mod.ts";
+import { runDataWorker } from "../../lib/service/run_data_worker.ts";
 import { Socket } from "../../lib/zmq/mod.ts";
 import { ImageMetadataDtype } from "../../proto/gen/std_buffer/image_metadata_pb.ts";
 
