@@ -8,14 +8,14 @@
  */
 import type { ElementBytes } from "../kernels/mod.ts";
 import { File, mapAnywhere, unmap } from "../os/mod.ts";
+// Not by mod.ts: it brings ZeroMQ, which what merely reads or converts files may not load.
 import {
   type RingFiles,
   SlotTransformer,
-  type TransformQueue,
   type TransformResult,
   type TransformSetup,
-  WorkerHands,
-} from "../transform/mod.ts";
+} from "../transform/slot_transformer.ts";
+import { type TransformQueue, WorkerHands } from "../transform/transform_queue.ts";
 
 /** What images look like. */
 export interface ImageFormat {
