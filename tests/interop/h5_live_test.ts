@@ -103,13 +103,13 @@ const NEXUS: Partial<ImageFileOptions> = {
   })("0.h5"),
 };
 
-const KILLED: [what: string, options: Partial<ImageFileOptions>][] = [
-  ["compression none", { compression: "none" }],
-  ["compression bitshuffle-lz4", { compression: "bitshuffle-lz4" }],
-  ["NeXus", { compression: "none", ...NEXUS }],
+const KILLED: [what: string, rounds: number, options: Partial<ImageFileOptions>][] = [
+  ["compression none", ROUNDS, { compression: "none" }],
+  ["compression bitshuffle-lz4", ROUNDS, { compression: "bitshuffle-lz4" }],
+  ["NeXus", 2, { compression: "none", ...NEXUS }],
 ];
-for (const [what, changes] of KILLED) {
-  const kills = ROUNDS * KILLS_PER_ROUND;
+for (const [what, rounds, changes] of KILLED) {
+  const kills = rounds * KILLS_PER_ROUND;
   Deno.test(`a file (${what}) whose writer is killed ${kills} times at random opens in h5py each time, or is not there`, () => {
     const folder = Deno.makeTempDirSync({ prefix: `std_daq_kill_${Deno.pid}_` });
     try {
@@ -131,7 +131,7 @@ for (const [what, changes] of KILLED) {
       }
       const seen = new Set<number>();
       let killed = 0;
-      for (let round = 0; round < ROUNDS; round++) {
+      for (let round = 0; round < rounds; round++) {
         const own = `${folder}/${round}`;
         Deno.mkdirSync(own);
         const [tape, number] = [`${folder}/tape`, `${KILLS_PER_ROUND}`];
