@@ -30,6 +30,12 @@ export function makeRing(name: string, height: number, slots: number): RingWrite
   });
 }
 
+/** Puts something into every slot of a ring. */
+export function fillRing({ data, spec: { slotBytes, slots } }: RingWriter): void {
+  const pixels = new Uint8Array(slotBytes).map((_, i) => i * 31 >> 3);
+  for (let slot = 0; slot < slots; slot++) data.writeAt(pixels, slot * slotBytes);
+}
+
 /** Publishes the next image of a ring, whatever is in its slot; returns its entry. */
 export function publishNext(ring: RingWriter): bigint {
   const imageId = ring.head + 1n;

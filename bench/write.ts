@@ -9,6 +9,7 @@ import { dataPath, indexPath, removeRings } from "../lib/ring/mod.ts";
 import { compare, type Figure, type Floor, median } from "./_figure.ts";
 import { IMAGE_BYTES, IMAGES, WIDTH, writeImages } from "./_images.ts";
 import { benchFolder, benchName } from "./_names.ts";
+import { fillRing, makeRing } from "./_write_ring.ts";
 import { Pipeline } from "./_pipeline.ts";
 import {
   freePort,
@@ -48,9 +49,9 @@ export async function write(rounds: number, quick: boolean): Promise<Figure[]> {
   const figures: Figure[] = [];
   const disk = await benchFolder();
   try {
-    for (const folder of [SHM, disk]) {
-      for (const mib of [1, 8]) figures.push(...await plain(2 * rounds + 1, folder, mib));
-    }
+    for (const mib of [1, 8]) figures.push(...await plain(6 * rounds, SHM, mib));
+    for (const mib of [1, 8]) figures.push(...await plain(2 * rounds + 1, disk, mib));
+    for (const mib of [1, 8]) figures.push(...await waysToDisk(rounds, disk, mib));
     const images = `${disk}/images`;
     writeImages(images, "uint16");
     figures.push(...await compressed(rounds, images));
@@ -77,7 +78,6 @@ async function plain(rounds: number, folder: string, mib: number): Promise<Figur
     const program = script("write_ours.ts", name, rows, slots, images, folder, ...sync);
     await using writer = start(program, { cpu: MEASURED_CPU });
     await readyLine(writer);
-    // Two rounds more than counted: the first ones pay for compiling.
     const sides = [
       async () => {
         const { gb_per_s, create_ms } = await ask(writer, "go");
@@ -89,10 +89,12 @@ async function plain(rounds: number, folder: string, mib: number): Promise<Figur
         return () => theirs[yardstick].push(gb_per_s!);
       }),
     ];
+    // Each takes each turn, and comes after each of the others, as often: what the one before left behind
+    // in the kernel tells. Two rounds more than counted: the first ones pay for what is cold.
+    const orders = permutations(sides);
     for (let i = -2; i < rounds; i++) {
-      // Each takes each turn as often: what the one before left behind in the kernel tells.
-      for (let turn = 0; turn < sides.length; turn++) {
-        const keep = await sides[(turn + i + 2) % sides.length]!();
+      for (const side of orders[(i + 2) % orders.length]!) {
+        const keep = await side();
         if (i >= 0) keep();
       }
     }
@@ -111,6 +113,55 @@ async function plain(rounds: number, folder: string, mib: number): Promise<Figur
     ...compare(ours, theirs[yardstick]),
     floor: atLeast(yardstick === "write" ? 0.95 : 1),
     ...(yardstick === "write" && { note: `creating the file ${median(create).toFixed(1)} ms` }),
+  }));
+}
+
+/** All orders of some things. */
+function permutations<T>(things: readonly T[]): T[][] {
+  if (things.length === 0) return [[]];
+  return things.flatMap((first, i) =>
+    permutations(things.toSpliced(i, 1)).map((rest) => [first, ...rest])
+  );
+}
+
+/** Ways to write to a disk, of which decision 0028 has taken one: the yardstick with these flags. */
+const WAYS = {
+  "pwrite": [],
+  "blocks reserved": ["reserve"],
+  "O_DIRECT": ["direct"],
+  "O_DIRECT, blocks reserved": ["direct", "reserve"],
+} as const;
+
+/** What reserving blocks and O_DIRECT are worth on this disk, without anything of ours. */
+async function waysToDisk(rounds: number, folder: string, mib: number): Promise<Figure[]> {
+  const name = benchName("write");
+  const slots = 64 / mib, bytes = mib * MIB, images = FILE_BYTES / bytes;
+  const output = `${folder}/${name}.bin`;
+  const ways = Object.entries(WAYS);
+  const speed = ways.map((): number[] => []), cpu = ways.map((): number[] => []);
+  try {
+    using ring = makeRing(name, bytes / 2 / WIDTH, slots);
+    fillRing(ring);
+    for (let i = 0; i < rounds; i++) {
+      for (let turn = 0; turn < ways.length; turn++) {
+        const way = (turn + i) % ways.length;
+        const args = [dataPath(name), bytes, slots, images, output, "sync", ...ways[way]![1]];
+        const { gb_per_s, cpu_s_per_gb } = await run(native("write", ...args), MEASURED_CPU);
+        speed[way]!.push(gb_per_s!);
+        cpu[way]!.push(cpu_s_per_gb!);
+      }
+    }
+  } finally {
+    unlink(output);
+    removeRings([name]);
+  }
+  const cpuOf = (way: number): string => median(cpu[way]!).toFixed(2);
+  return ways.slice(1).map(([way], i) => ({
+    row: "write",
+    name: `${mib} MiB images to disk in C, ${way}, against pwrite`,
+    unit: "GB/s",
+    ...compare(speed[i + 1]!, speed[0]!),
+    note: `CPU time ${cpuOf(i + 1)} s/GB, pwrite ${cpuOf(0)}`,
   }));
 }
 

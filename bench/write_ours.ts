@@ -15,6 +15,7 @@ import { print, printJson } from "./_print.ts";
 import {
   check,
   createFile,
+  fillRing,
   makeRing,
   makeWriter,
   publishNext,
@@ -33,8 +34,7 @@ const [name, rows, slotCount, imageCount, folder, sync] = Deno.args as [
 const height = Number(rows), slots = Number(slotCount), images = Number(imageCount);
 using ring = makeRing(name, height, slots);
 const { slotBytes } = ring.spec;
-const pixels = new Uint8Array(slotBytes).map((_, i) => i * 31 >> 3);
-for (let slot = 0; slot < slots; slot++) ring.data.writeAt(pixels, slot * slotBytes);
+fillRing(ring);
 using locator = new ImageLocator({ name, slotBytes, slots });
 let output: File | undefined;
 using writer = makeWriter({

@@ -32,6 +32,9 @@ interface WorkerScope {
  * `body` may be synchronous and block its thread for good, in steps of at most 50 ms, if it looks at
  * `control.stopping` between them. Returning ends the worker; throwing is reported to the main thread.
  *
+ * A worker's module takes it from this file: `mod.ts` brings all that a service needs and its threads do
+ * not (command line, Redis, broker, supervision), which each Worker would load once more.
+ *
  * @param body The work. `Init` is what the starter gave: both sides share its type.
  */
 export function runDataWorker<Init>(

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { runDataWorker } from "../../lib/service/mod.ts";
+import { runDataWorker } from "../../lib/service/run_data_worker.ts";
 import { runTransform, type TransformInit } from "../../lib/transform/mod.ts";
 
 runDataWorker<TransformInit>(runTransform);

@@ -4,7 +4,7 @@
  * @module
  */
 import { imageBytes, imageSlots, pixelType } from "../../lib/config/mod.ts";
-import { PIXEL_BYTES } from "../../lib/hdf5/mod.ts";
+import { PIXEL_BYTES } from "../../lib/hdf5/pixel_type.ts"; // not the HDF5 library: only the writing thread loads it
 import { writtenSuffix } from "../../lib/protocol/mod.ts";
 import {
   ipcFolder,
@@ -15,7 +15,7 @@ import {
   VERSION,
 } from "../../lib/service/mod.ts";
 import { makeTransformQueues, type TransformWorkerInit } from "../../lib/transform/mod.ts";
-import { compressorSetup } from "../../lib/writer/mod.ts";
+import { compressorSetup } from "../../lib/writer/compressors.ts";
 import { fileOwnership } from "./ownership.ts";
 import type { WriterWorkerInit } from "./worker.ts";
 

@@ -20,7 +20,7 @@ import {
   type WriterResponse,
 } from "../../lib/protocol/mod.ts";
 import { RingMissingError } from "../../lib/ring/mod.ts";
-import { runDataWorker } from "../../lib/service/mod.ts";
+import { runDataWorker } from "../../lib/service/run_data_worker.ts";
 import type { TransformQueue } from "../../lib/transform/mod.ts";
 import {
   DataRoots,
