@@ -33,6 +33,8 @@ export interface DeployerOptions {
 export class Deployer {
   readonly #options: DeployerOptions;
   #state = "waits for a config";
+  /** Whether services may run with another config than the file's: all are started again then. */
+  #unsettled = false;
 
   constructor(options: DeployerOptions) {
     this.#options = options;
@@ -61,12 +63,16 @@ export class Deployer {
       const config = parseJson(text.replace(/^\uFEFF/, ""));
       await restarter.settle(signal);
       const former = file.read();
-      const fields = changedFields(withDefaults(former), next);
+      const fields = this.#unsettled
+        ? Object.keys(next)
+        : changedFields(withDefaults(former), next);
       file.write(config);
+      this.#unsettled = true;
       const restarted = await restarter.restart(fields, signal).catch(async (error) => {
         signal.throwIfAborted();
         throw await this.#goBack(former, fields, reasonOf(error), signal);
       });
+      this.#unsettled = false;
       this.#report(id, "Done", describe(restarted, performance.now() - start));
     } catch (error) {
       if (signal.aborted) return; // whoever comes after us takes it up
@@ -93,6 +99,7 @@ export class Deployer {
     try {
       file.write(former);
       await restarter.restart(fields, signal);
+      this.#unsettled = false;
       return new Error(`${reason}; the former config is back and its services run`);
     } catch (error) {
       signal.throwIfAborted();
@@ -112,6 +119,8 @@ export class Deployer {
       return false;
     }
     const last = said.find(({ value }) => value.server_name === server)?.value.message;
+    // Whoever said this last was ended before it could say more: perhaps between the file and its services.
+    if (last === "Deploying") this.#unsettled = true;
     if (last !== "Done") return false;
     const same = changedFields(file.read(), parseJson(text.replace(/^\uFEFF/, ""))).length === 0;
     if (same) this.#state = `config ${id}: Done`;

@@ -132,6 +132,24 @@ Deno.test("Deployer leaves alone what it has taken up before, unless the file is
   assert.equal(elsewhere.said[0], "Deploying");
 });
 
+Deno.test("Deployer has all services started again when its predecessor was killed amid a config", async () => {
+  const deploying = { id: "1-0", time: 0, value: { server_name: "daq-1", message: "Deploying" } };
+  const test = testDeployer(CONFIG, undefined, { configs: [entry(CONFIG)], said: [deploying] });
+  await test.deployer.run(signal);
+  assert.equal(test.restarts.length, 1);
+  for (const field of ["bit_depth", "start_udp_port"]) assert.ok(test.restarts[0]!.includes(field));
+  assert.match(test.said.at(-1)!, /^Done/);
+});
+
+Deno.test("Deployer has all services started again after they ran with no config at all", async () => {
+  const answers = [refuses(5), () => Promise.resolve({ services: ["std_udp_recv"] })];
+  const test = testDeployer(undefined, (...args) => answers.shift()!(...args));
+  await test.deployer.deploy(entry(CONFIG), signal);
+  await test.deployer.deploy(entry(CONFIG), signal); // no field differs from the file's
+  assert.ok(test.restarts[1]!.includes("bit_depth"));
+  assert.match(test.said.at(-1)!, /^Done: std_udp_recv/);
+});
+
 Deno.test("Deployer takes a config up again when the store cannot tell whether it was", async () => {
   const failure = new StoreError("redis://x could not be read");
   const test = testDeployer(CONFIG, undefined, { configs: [entry(CONFIG)], failure });
@@ -187,6 +205,14 @@ Deno.test("CommandRestarter runs its program for each affected service, without 
       ),
       /^RestartError: sh -c .* ended with status 5: no such unit$/,
     );
+    await assert.rejects(
+      new CommandRestarter(["sleep", "60"], 50).restart(["bit_depth"], signal),
+      /^RestartError: sleep 60 has not ended within 0\.05 s$/,
+    );
+    const ending = new AbortController();
+    const hanging = new CommandRestarter(["sleep", "60"]).restart(["bit_depth"], ending.signal);
+    ending.abort();
+    await assert.rejects(hanging, /AbortError/);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

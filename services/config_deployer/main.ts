@@ -86,7 +86,12 @@ function restarterFor(
     return new RunRestarter(run, onNote);
   }
   if (run === undefined && restartCommand !== undefined) {
-    return new CommandRestarter(restartCommand);
+    return new CommandRestarter(wordsOf(restartCommand));
   }
   throw new UsageError("give either --run, for services of daq run, or --restart-command");
+}
+
+/** One quoted text is taken apart at its spaces: options in it are the program's, not ours. */
+function wordsOf(command: readonly string[]): readonly string[] {
+  return command.length === 1 ? command[0]!.trim().split(/\s+/) : command;
 }

@@ -40,7 +40,7 @@ export class RestartError extends Error {
 }
 
 const POLL_MS = 200;
-/** Longest stop and start of all services. */
+/** Longest stop and start of all services, or of one by a command. */
 const APPLY_MS = 120_000;
 const ANSWER_MS = 10_000;
 
@@ -88,10 +88,15 @@ export class RunRestarter implements Restarter {
 /** By a program for each affected service, such as `systemctl try-restart {service}@JF.service`. */
 export class CommandRestarter implements Restarter {
   readonly #command: readonly string[];
+  readonly #limitMs: number;
 
-  /** @param command Program and arguments; `{service}` in them is replaced. No shell sees them. */
-  constructor(command: readonly string[]) {
+  /**
+   * @param command Program and arguments; `{service}` in them is replaced. No shell sees them.
+   * @param limitMs Longest time for one service.
+   */
+  constructor(command: readonly string[], limitMs = APPLY_MS) {
     this.#command = command;
+    this.#limitMs = limitMs;
   }
 
   /** Whatever runs the services decides. */
@@ -103,23 +108,30 @@ export class CommandRestarter implements Restarter {
     const services = servicesAffectedBy(fields);
     for (const service of services) {
       signal.throwIfAborted();
-      const [program = "", ...args] = this.#command.map((word) =>
-        word.replaceAll("{service}", service)
-      );
-      const { success, code, stderr } = await new Deno.Command(program, {
-        args,
-        stdin: "null",
-        stdout: "null",
-        stderr: "piped",
-      }).output();
-      if (!success) {
-        const said = new TextDecoder().decode(stderr).trim();
-        throw new RestartError(
-          `${[program, ...args].join(" ")} ended with status ${code}: ${said || "it said nothing"}`,
-        );
-      }
+      await this.#run(this.#command.map((word) => word.replaceAll("{service}", service)), signal);
     }
     return { services };
+  }
+
+  async #run(words: readonly string[], signal: AbortSignal): Promise<void> {
+    const [program = "", ...args] = words;
+    const limit = AbortSignal.timeout(this.#limitMs);
+    const { success, code, stderr } = await new Deno.Command(program, {
+      args,
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+      signal: AbortSignal.any([signal, limit]), // SIGTERM
+    }).output();
+    if (success) return;
+    signal.throwIfAborted();
+    const said = new TextDecoder().decode(stderr).trim();
+    throw new RestartError(
+      `${words.join(" ")} ` +
+        (limit.aborted
+          ? `has not ended within ${this.#limitMs / 1000} s`
+          : `ended with status ${code}: ${said || "it said nothing"}`),
+    );
   }
 }
 
