@@ -248,6 +248,57 @@ Deno.test("Redis: what is added while it is away gets there afterwards, and that
   match(notes[1]!, /the store is back: 3 entries were written late, 3 dropped$/);
 });
 
+Deno.test("Redis: what it refuses for a while waits, too", async () => {
+  const notes: string[] = [];
+  const away = Promise.withResolvers<void>();
+  const onNote = (note: string): void => {
+    notes.push(note);
+    away.resolve();
+  };
+  await using store = await openStore(redis.url, { namespace: newName(), onNote });
+  const client = new RedisClient(redis.url);
+  try {
+    await client.config("SET", "min-replicas-to-write", "1");
+    const logged = store.addLog({ output_file: "/a.h5" });
+    await away.promise;
+    match(notes[0]!, /the store is away, entries wait: NOREPLICAS/);
+    await client.config("SET", "min-replicas-to-write", "0");
+    const id = await logged;
+    deepStrictEqual((await store.log(id))?.value, { output_file: "/a.h5" });
+  } finally {
+    await client.config("SET", "min-replicas-to-write", "0");
+    client.disconnect();
+  }
+});
+
+Deno.test("Redis: an entry that is not JSON keeps nobody from the others", async () => {
+  const namespace = newName();
+  await using store = await openStore(redis.url, { namespace });
+  const good = await store.addConfig({ bit_depth: 16 });
+  const client = new RedisClient(redis.url);
+  try {
+    const wrong = await client.xadd(`${namespace}:config`, "*", "foo", "bar");
+    deepStrictEqual((await store.configs(9)).map(({ id, value }) => [id, value]), [
+      [wrong, undefined],
+      [good, { bit_depth: 16 }],
+    ]);
+    strictEqual((await store.config())?.id, wrong);
+  } finally {
+    client.disconnect();
+  }
+});
+
+Deno.test("Redis: a database that is not there is refused, nothing gets into another", async () => {
+  const namespace = newName();
+  const store = await openStore(`${redis.url}/99`, { namespace });
+  const lost = rejects(store.addConfig({}), StoreError);
+  await rejects(store.configs(1), /\/99 could not be read: .*DB index/);
+  await store[Symbol.asyncDispose]();
+  await lost;
+  await using first = await openStore(redis.url, { namespace });
+  strictEqual(await first.config(), undefined);
+});
+
 Deno.test("Redis: who watches waits out an outage, and then gets the config that came with it", async () => {
   await using store = await openStore(redis.url, { namespace: newName() });
   const ended = new AbortController();
@@ -304,6 +355,7 @@ Deno.test("openStore() refuses what is no store, with what to do and without the
         !error.message.includes("secret"),
     );
   }
+  await rejects(openStore("redis://127.0.0.1/foo"), /ends in \/foo; expected the number/);
   await rejects(openStore("sqlite:/nowhere/store"), /\/nowhere\/store cannot be opened: .*folder/);
   Deno.writeTextFileSync(`${folder}/text`, "no database ".repeat(100));
   await rejects(openStore(`sqlite:${folder}/text`), /cannot be opened: .*not a database/);

@@ -15,8 +15,9 @@ export const ANSWER_MS = 5_000;
 /** First and longest pause between attempts, ms. */
 export const RETRY_FIRST_MS = 100;
 const RETRY_MOST_MS = 5_000;
-/** What Redis says when it will be able to, later. */
-const LATER = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|OOM|BUSY)\b/;
+/** What Redis says when it will be able to, later, or when somebody mends its settings. */
+const LATER =
+  /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|OOM|BUSY|MISCONF|NOREPLICAS|NOPERM|NOAUTH)\b/;
 
 /** A Redis that may be away. */
 export class RedisConnection implements Disposable {
@@ -24,6 +25,8 @@ export class RedisConnection implements Disposable {
   readonly where: string;
   readonly #redis: RedisClient;
   #problem = "no answer";
+  /** Whether Redis has not the database that is asked for. */
+  #refused = false;
 
   /**
    * Begins to connect; nothing waits for it.
@@ -35,7 +38,11 @@ export class RedisConnection implements Disposable {
     this.#redis = connect(store, answerMs);
     const { host = "", port = 6379 } = this.#redis.options;
     this.#redis.on("error", (error: Error) => {
+      if (this.#refused) return;
       this.#problem = isNetRefused(error) ? netHint(host, port) : error.message;
+      this.#refused = /DB index/.test(error.message);
+      // ioredis would go on with database 0, which is somebody else's.
+      if (this.#refused) this.#redis.disconnect();
     });
   }
 

@@ -8,7 +8,7 @@ export interface Entry<Value> {
   id: string;
   /** When it was stored, ms since 1970. */
   time: number;
-  /** What was stored. */
+  /** What was stored. Of what should be JSON and is not, since something else has written it: undefined. */
   value: Value;
 }
 
@@ -277,11 +277,13 @@ function toEntry<Value>({ id }: StoredEntry, value: Value): Entry<Value> {
   return { id, time: timeOf(id), value };
 }
 
+/** Value undefined: not JSON. That must not keep others from the entries before and after it. */
 function toJsonEntry(entry: StoredEntry): Entry<unknown> {
   try {
     return toEntry(entry, parseJson(text(entry, "json")));
-  } catch (cause) {
-    throw new StoreError(`entry ${entry.id} is not JSON: something else has written it`, { cause });
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return toEntry(entry, undefined);
   }
 }
 

@@ -20,6 +20,12 @@ export function parseStoreAddress(address: string): StoreAddress {
         "give redis://host:6379, rediss://… for TLS, or sqlite:/path/to/file",
     );
   }
+  if (!/^\/?\d*$/.test(url.pathname)) {
+    throw new StoreError(
+      `store address ${withoutPassword(address)} ends in ${url.pathname}; ` +
+        "expected the number of a database of Redis, such as /0, or nothing",
+    );
+  }
   return { engine: "redis", url };
 }
 

@@ -4,6 +4,9 @@ import { parseInteger, type StorePermission, UsageError } from "../../lib/servic
 import { openStore, type ResolvedStore, resolveStore, type Store } from "../../lib/store/mod.ts";
 import type { DaqContext } from "./context.ts";
 
+/** What an entry is that nobody of ours has stored. */
+export const NOT_JSON = "not JSON, something else has written it";
+
 /** The option that every command of the store has. */
 // The typings infer the option's name and value; naming the type would repeat them.
 // deno-lint-ignore explicit-function-return-type

@@ -6,7 +6,7 @@ import type { Entry, Store } from "../../../lib/store/mod.ts";
 import { oneLine } from "../broker.ts";
 import type { DaqContext } from "../context.ts";
 import { deploymentText, waitForDeployment } from "../deployment.ts";
-import { countOption, openStoreFor, storeOption, timeText } from "../store.ts";
+import { countOption, NOT_JSON, openStoreFor, storeOption, timeText } from "../store.ts";
 
 /** `daq config`: the detector config in the store, its history, and the way back. */
 export function configCommand(context: DaqContext): CommandUnknownOpts {
@@ -75,11 +75,13 @@ function historyCommand(context: DaqContext): CommandUnknownOpts {
       const entries = await store.configs(number + 1);
       entries.slice(0, number).forEach(({ id, time, value }, i) => {
         const before = entries[i + 1];
-        const changed = before === undefined ? undefined : changedFields(before.value, value);
+        const changed = before === undefined || value === undefined
+          ? undefined
+          : changedFields(before.value, value);
         context.out(
           json
             ? `${stringifyJson({ config_id: id, time, changed, config: value })}\n`
-            : `${id}  ${timeText(time)}  ${changeText(changed)}\n`,
+            : `${id}  ${timeText(time)}  ${value === undefined ? NOT_JSON : changeText(changed)}\n`,
         );
       });
     });
@@ -141,8 +143,11 @@ function merged(current: Entry<unknown> | undefined, text: string): string {
       `the fields are not JSON: ${error.message}. Give some like {"bit_depth": 16}`,
     );
   }
-  if (current === undefined) {
-    throw new UsageError("there is no config to merge with: give a whole one, without --merge");
+  if (current?.value === undefined) {
+    const why = current === undefined
+      ? "there is no config"
+      : `${current.id} is ${NOT_JSON}: nothing`;
+    throw new UsageError(`${why} to merge with: give a whole one, without --merge`);
   }
   if (typeof fields !== "object" || fields === null || Array.isArray(fields)) {
     throw new UsageError('--merge takes an object of fields, such as {"bit_depth": 16}');
@@ -153,6 +158,11 @@ function merged(current: Entry<unknown> | undefined, text: string): string {
 /** @throws {UsageError} If there is no such config. */
 async function existing(store: Store, id: string | undefined): Promise<Entry<unknown>> {
   const entry = await store.config(id);
+  if (entry !== undefined && entry.value === undefined) {
+    throw new UsageError(
+      `${entry.id} is ${NOT_JSON}: daq config history lists those that can be rolled back to`,
+    );
+  }
   if (entry !== undefined) return entry;
   throw new UsageError(
     id === undefined

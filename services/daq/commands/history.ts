@@ -8,7 +8,7 @@ import { oneLine } from "../broker.ts";
 import type { DaqContext } from "../context.ts";
 import { deploymentText, readDeployment, waitForDeployment } from "../deployment.ts";
 import { rateText } from "../format.ts";
-import { countOption, openStoreFor, storeOption, timeText } from "../store.ts";
+import { countOption, NOT_JSON, openStoreFor, storeOption, timeText } from "../store.ts";
 
 /** `daq logs`: finished acquisitions, and what validators said of them. */
 export function logsCommand(context: DaqContext): CommandUnknownOpts {
@@ -82,7 +82,7 @@ export function deploymentCommand(context: DaqContext): CommandUnknownOpts {
 function logText({ id, time, value }: Entry<unknown>): string {
   const known = acquisitionSchema.safeParse(value);
   const start = `${id}  ${timeText(time)}  `;
-  if (!known.success) return `${start}${oneLine(value)}\n`;
+  if (!known.success) return `${start}${value === undefined ? NOT_JSON : oneLine(value)}\n`;
   const { state, message, info, stats } = known.data;
   const lost = stats.n_lost > 0 ? `, ${stats.n_lost} lost` : "";
   const done = `${state} ${stats.n_write_completed}/${info.n_images} images${lost}`;
@@ -102,7 +102,7 @@ const statsSchema = z.object({
 
 function statsText(value: unknown): string {
   const known = statsSchema.safeParse(value);
-  if (!known.success) return oneLine(value);
+  if (!known.success) return value === undefined ? NOT_JSON : oneLine(value);
   const { detector, writer } = known.data;
   const images_per_second = writer.images_per_second ?? writer.writes_per_second ?? 0;
   return `detector ${rateText(detector)} | written ${rateText({ ...writer, images_per_second })}`;
