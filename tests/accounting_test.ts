@@ -216,6 +216,9 @@ function assertAttributes(
     images_written_incomplete: BigInt(imagesIncomplete),
     images_overwritten: 0n,
     images_missing: 0n,
+    images_lost: 0n,
+    images_failed: 0n,
+    images_not_taken: 0n,
     packets_missing: BigInt(missing),
   });
 }

@@ -26,6 +26,13 @@ Deno.test("three writers share a run, in files of four images, and one master fi
       const { buffer } = simulateImage(config, { pattern: "ramp", images: 17 }, BigInt(ids[i]!));
       assert.equal(hash, sha256(new Uint8Array(buffer)), `image ${ids[i]}`);
     });
+    const { attributes } = master;
+    const counts = ["written", "written_incomplete", "overwritten", "lost", "failed", "missing"];
+    assert.deepEqual(
+      counts.map((name) => attributes[`images_${name}`]),
+      ["17", "0", "0", "0", "0", "0"],
+    );
+    assert.equal(attributes["packets_missing"], "0");
     const files = [...Deno.readDirSync(daq.dataRoot)].map(({ name }) => name).sort();
     assert.deepEqual(files, ["run.h5", ...[0, 1, 2, 3, 4, 5].map((n) => `run${n}.h5`)]);
     const first = ids[0]!;

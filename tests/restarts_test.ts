@@ -71,6 +71,7 @@ Deno.test("a writer that is too slow loses images, which the status and the file
   assertImages(file, detector, imageIds(file));
   assert.deepEqual(imageIds(file), imageIds(file).toSorted((a, b) => a - b));
   assert.deepEqual(imageIds(file).slice(0, 4), range(0, 3));
+  assertAccounted(file, images);
 });
 
 Deno.test("a detector that starts to count anew in mid-run loses nothing", async () => {
@@ -201,6 +202,14 @@ Deno.test("an agent that is killed in mid-run loses no file: the next one closes
   );
   await pipeline.kill("writer_agent");
   await pipeline.start("writer_agent");
+  const { acquisition } = await pipeline.status(
+    "the run that was left",
+    ({ acquisition }) => acquisition.state === "FAILED",
+  );
+  assert.match(acquisition.message, /^ERROR: the writer agent ended .* 10 images are in .*orphan/);
+  const left = await readWithH5py(path);
+  assert.match(String(left.attributes["outcome"]), /^ERROR: the writer agent ended/);
+  assert.ok(left.attributes["end_time"] !== undefined);
   const next = await pipeline.write("next.h5", 5);
   detector.send(10, 14);
   await pipeline.finished();
@@ -225,6 +234,21 @@ async function restart(
 function assertImages(file: H5File, detector: TestDetector, ids: number[]): void {
   assert.deepEqual(file.metadata.records, ids.map((id) => [id, 1]));
   assert.deepEqual(file.data.sha256, ids.map((id) => detector.sha256(id)));
+}
+
+/** The file's account names each image that is not in it. */
+function assertAccounted({ attributes, ...file }: H5File, images: number): void {
+  const count = (name: string): number => Number(attributes[`images_${name}`]);
+  const kinds = ["written", "lost", "failed", "missing", "not_taken"];
+  const sum = kinds.map(count).reduce((total, n) => total + n, 0);
+  assert.equal(sum, images, Deno.inspect(attributes));
+  const there = file.metadata.records.map(([id]) => id);
+  const named = String(attributes["lost_image_ids"]).split(", ").flatMap((text) => {
+    const [from = NaN, to = from] = text.split("-").map(Number);
+    return range(from, to);
+  });
+  assert.deepEqual([...there, ...named].toSorted((a, b) => a - b), range(0, images - 1));
+  assert.equal(count("lost"), named.length);
 }
 
 /** Every packet that was sent is counted once. */

@@ -89,15 +89,15 @@ Deno.test("a range that is in the ring already, and one that has been overwritte
   const part = await write("part.h5", oldest - 3, 20);
   assert.match(
     part.acquisition.message,
-    new RegExp(`^ERROR: 3 images were lost: .*missing ids: ${oldest - 3}-${oldest - 1}\\)`),
+    new RegExp(`^ERROR: 3 images were lost: .*ids: ${oldest - 3}-${oldest - 1}\\)`),
   );
   assert.deepEqual([part.acquisition.stats.n_lost, part.acquisition.stats.n_missing], [3, 0]);
   const file = await readWithH5py(pipeline.path("part.h5"));
   assertImages(file, detector, ids);
-  assert.equal(file.attributes["missing_image_ids"], `${oldest - 3}-${oldest - 1}`);
+  assert.equal(file.attributes["lost_image_ids"], `${oldest - 3}-${oldest - 1}`);
 
   const gone = await write("gone.h5", 0, 3);
-  assert.match(gone.acquisition.message, /^ERROR: 4 images were lost: .*missing ids: 0-3\)/);
+  assert.match(gone.acquisition.message, /^ERROR: 4 images were lost: .*ids: 0-3\)/);
 });
 
 Deno.test("a run without a number goes on until it is stopped", async () => {

@@ -18,13 +18,13 @@ import type {
   Run,
   StartRequest,
   WriterAnswer,
+  WriterCommand,
 } from "./types.ts";
 import { NOTHING_SEEN, see } from "./missing_images.ts";
-import { missingIds, missingImages, outcomeOf } from "./status.ts";
+import { NO_IDS } from "./id_ranges.ts";
+import { accountOf, settled, withOverwritten, withSkipped, withWritten } from "./run_account.ts";
+import { outcomeOf } from "./status.ts";
 import { REASON_FILE_OPEN, REASON_NO_FILE, REASON_OVERWRITTEN } from "./writer_reasons.ts";
-
-/** So many ids of overwritten images are remembered. */
-const MOST_OVERWRITTEN_IDS = 100;
 
 /** What an event did. */
 export interface Transition {
@@ -33,6 +33,10 @@ export interface Transition {
   /** To be carried out in order. */
   readonly effects: readonly AcquisitionEffect[];
 }
+
+/** What happened to a run whose driver is gone. */
+const ORPHANED =
+  "the writer agent ended during the acquisition; what it knew of it is gone with it";
 
 /** The machine before its first event. */
 export const INITIAL_STATE: AcquisitionState = { phase: "idle" };
@@ -50,6 +54,8 @@ export function transition(
   limits: AcquisitionLimits,
 ): Transition {
   switch (event.kind) {
+    case "driver_started":
+      return onDriverStarted(state);
     case "start":
       return onStart(state, event.request, now);
     case "stop":
@@ -61,7 +67,9 @@ export function transition(
     case "tick":
       return onTick(state, now, limits);
     case "send_failed":
-      return isWaiting(state) ? loseWriter(state, now, event.reason) : unchanged(state);
+      return isWaiting(state)
+        ? loseWriter(state, now, event.reason)
+        : unchanged(withoutOrphan(state));
     case "source_failed":
       return onSourceFailed(state, now, event.reason);
   }
@@ -103,13 +111,24 @@ function imageDeadline(state: AcquisitionState, limits: AcquisitionLimits): numb
 
 // --- events ---
 
+/** A file that the writer holds is of a run whose driver is gone. */
+function onDriverStarted(state: AcquisitionState): Transition {
+  if (state.phase !== "idle") return unchanged(state);
+  return {
+    state: { ...state, orphanAsked: true },
+    effects: [{ kind: "send", command: closeOrphan() }],
+  };
+}
+
 function onStart(state: AcquisitionState, request: StartRequest, now: Instant): Transition {
   const run = newRun(request, now);
   switch (state.phase) {
-    case "idle":
-      return create(run, now);
+    case "idle": {
+      const { state: creating, effects } = create(run, now);
+      return { state: { ...creating, ...(state.orphanAsked && { orphanAsked: true }) }, effects };
+    }
     case "lost":
-      return recover(run, now);
+      return recover(run, state.left, now);
     case "recovering":
       // The answer that is awaited already decides about this start too.
       if (!isRunning(state.run)) return { state: { ...state, run }, effects: [] };
@@ -129,7 +148,7 @@ function onStop(state: AcquisitionState, now: Instant): Transition {
   const { phase, run } = state;
   switch (phase) {
     case "lost":
-      return recover(run, now);
+      return recover(run, state.left, now);
     case "creating":
     case "recovering":
       // Carried out when the writer answers.
@@ -158,7 +177,7 @@ function onImage(state: AcquisitionState, image: RingImage, now: Instant): Trans
   // a detector that sends exactly n_images must not leave the run waiting for ever.
   const missing = nImages === 0 ? Infinity : nImages - run.requested - run.skipped;
   const skipped = Math.min(skippedInRange(run, image), missing);
-  const base: Run = { ...run, skipped: run.skipped + skipped };
+  const base = skipped === 0 ? run : withSkipped(run, skipped, image);
   if (skipped === missing) return flush(base, now);
   if (stopImageId !== undefined && imageId > stopImageId) return flush(endOfRange(base), now);
   const next: Run = { ...base, requested: run.requested + 1, seen: see(run.seen, imageId) };
@@ -188,6 +207,9 @@ function endOfRange(run: Run): Run {
 }
 
 function onAnswer(state: AcquisitionState, answer: WriterAnswer, now: Instant): Transition {
+  if (state.orphanAsked && (answer.action ?? "close_file") === "close_file") {
+    return onOrphanClosed(withoutOrphan(state), answer, now);
+  }
   const action = answer.action ?? EXPECTED_ANSWER[state.phase];
   switch (state.phase) {
     case "idle":
@@ -196,7 +218,7 @@ function onAnswer(state: AcquisitionState, answer: WriterAnswer, now: Instant): 
       // It lives. Only the answer to a close_file proves that it holds no file.
       return action === "close_file"
         ? unchanged({ phase: "idle", ...lastRun(state) })
-        : recover(state.run, now);
+        : recover(state.run, state.left, now);
     case "recovering":
       return action === "close_file" ? onRecovered(state, now) : unexpected(state, answer);
     case "creating":
@@ -223,7 +245,7 @@ function onAnswer(state: AcquisitionState, answer: WriterAnswer, now: Instant): 
 function onTick(state: AcquisitionState, now: Instant, limits: AcquisitionLimits): Transition {
   const deadline = nextDeadline(state, limits);
   if (deadline === undefined || now.monotonicMs < deadline) return unchanged(state);
-  if (state.phase === "lost") return recover(state.run, now);
+  if (state.phase === "lost") return recover(state.run, state.left, now);
   if (now.monotonicMs < (writerDeadline(state, limits) ?? Infinity)) return starve(state, now);
   return loseWriter(
     state,
@@ -258,6 +280,25 @@ const EXPECTED_ANSWER: Record<Phase, WriterActionName | undefined> = {
   closing: "close_file",
 };
 
+/** The writer closed what a driver before this one left open, if anything. */
+function onOrphanClosed(state: AcquisitionState, answer: WriterAnswer, now: Instant): Transition {
+  const { closed, nWritten = 0, nOverwritten = 0 } = answer;
+  if (closed === undefined) return unchanged(state);
+  if (state.phase !== "idle") {
+    const message = `${closed.path} was closed: the agent that wrote it is gone`;
+    return { state, effects: [{ kind: "note", message }] };
+  }
+  const { path: outputFile, runId, nImages, startTime } = closed;
+  const handled = nWritten + nOverwritten;
+  const run: Run = {
+    ...newRun({ outputFile, runId, nImages, json: "" }, { ...now, epochS: startTime }),
+    ...{ requested: handled, answered: handled, completed: nWritten, overwritten: nOverwritten },
+    created: true,
+    failure: ORPHANED,
+  };
+  return end(run, now);
+}
+
 function onRecovered(state: AcquisitionState, now: Instant): Transition {
   const { run } = state;
   // Success or not: the writer answers and has no file open.
@@ -277,11 +318,11 @@ function onCreated(run: Run, answer: WriterAnswer, now: Instant): Transition {
       `${run.request.outputFile} is not written. Leave user_id out, or run ours`;
     return prepend(
       { kind: "start_failed", why: "create_failed", message: sentence(message) },
-      close({ phase: "creating" }, { ...run, failure: message }, now),
+      close({ ...run, failure: message }, now),
     );
   }
   if (answer.ok) {
-    const created = { ...run, acknowledges: answer.action !== undefined };
+    const created = { ...run, created: true, acknowledges: answer.action !== undefined };
     if (run.interrupted) return prepend({ kind: "started" }, flush(created, now, false));
     return {
       state: recordingState(created, undefined, now.monotonicMs),
@@ -289,7 +330,7 @@ function onCreated(run: Run, answer: WriterAnswer, now: Instant): Transition {
     };
   }
   if (answer.reason.startsWith(REASON_FILE_OPEN) && !run.recovered) {
-    return recover({ ...run, recovered: true }, now);
+    return recover({ ...run, recovered: true }, undefined, now);
   }
   const message = `the file writer could not create ${run.request.outputFile}: ${reasonOf(answer)}`;
   return prepend(
@@ -306,19 +347,11 @@ function onRecorded(
 ): Transition {
   // More answers than images: not of this run, or given twice.
   if (run.answered === run.requested) return unexpected(state, answer);
-  const counted = withVisible({ ...run, acknowledges: true, answered: run.answered + 1 }, answer);
-  if (!answer.ok && answer.reason.startsWith(REASON_NO_FILE)) {
-    return restarted(state, counted, now);
-  }
-  const overwritten = !answer.ok && answer.reason.startsWith(REASON_OVERWRITTEN);
-  const next: Run = answer.ok
-    ? { ...counted, completed: counted.completed + 1 }
-    : overwritten
-    ? withOverwritten(counted, answer)
-    : { ...counted, failure: run.failure ?? writeFailure(answer) };
-  if (!answer.ok && !overwritten && state.phase !== "closing") return close(state, next, now);
+  const next = withAnswer(run, answer);
+  if (next.failed > run.failed && state.phase === "recording") return flush(next, now);
   if (state.phase !== "recording") {
-    return unchanged({ phase: state.phase, run: next, waitingSince: now.monotonicMs });
+    const counted = state.phase === "closing" ? settled(next) : next;
+    return unchanged({ phase: state.phase, run: counted, waitingSince: now.monotonicMs });
   }
   const waiting = next.answered < next.requested;
   return unchanged(
@@ -326,28 +359,40 @@ function onRecorded(
   );
 }
 
+/** The run with the answer to one of its images. */
+function withAnswer(run: Run, answer: WriterAnswer): Run {
+  const counted = withVisible({ ...run, acknowledges: true, answered: run.answered + 1 }, answer);
+  if (answer.ok) return withWritten(counted, answer.imageId);
+  if (answer.reason.startsWith(REASON_OVERWRITTEN)) return withOverwritten(counted, answer.imageId);
+  const failed = { ...counted, failed: counted.failed + 1 };
+  return answer.reason.startsWith(REASON_NO_FILE)
+    ? restarted(failed)
+    : { ...failed, failure: run.failure ?? writeFailure(answer) };
+}
+
 function onConfirmed(run: Run, answer: WriterAnswer, now: Instant): Transition {
-  const state: AcquisitionState = { phase: "flushing", run };
+  const seen = withCounts(withVisible(run, answer), answer);
   if (!answer.ok) {
-    return answer.reason.startsWith(REASON_NO_FILE)
-      ? restarted(state, run, now)
-      : close(state, { ...run, failure: run.failure ?? writeFailure(answer) }, now);
+    const isGone = answer.reason.startsWith(REASON_NO_FILE);
+    const failed = { ...seen, failure: run.failure ?? writeFailure(answer) };
+    return close(isGone ? restarted(seen) : failed, now);
   }
   const { requested } = run;
-  const confirmed = withVisible(
-    run.acknowledges ? run : { ...run, completed: requested, answered: requested },
-    answer,
-  );
-  const failure = run.failure ?? miscount(confirmed, answer);
-  return close(state, failure === undefined ? confirmed : { ...confirmed, failure }, now);
+  const confirmed = run.acknowledges
+    ? seen
+    : { ...seen, completed: requested, answered: requested };
+  const failure = miscount(confirmed, answer);
+  if (failure === undefined) return close(confirmed, now);
+  const completed = Math.min(confirmed.completed, answer.nWritten ?? Infinity);
+  return close({ ...confirmed, completed, failure: run.failure ?? failure }, now);
 }
 
 function onClosed(run: Run, answer: WriterAnswer, now: Instant): Transition {
-  if (answer.ok || run.failure !== undefined) return end(run, now);
-  const failure = answer.reason.startsWith(REASON_NO_FILE)
-    ? restartMessage(run)
-    : `the file writer could not close ${run.request.outputFile}: ${reasonOf(answer)}`;
-  return end({ ...run, failure }, now);
+  if (answer.ok) return end(run, now);
+  const { outputFile } = run.request;
+  if (answer.reason.startsWith(REASON_NO_FILE)) return end(restarted(run), now);
+  const failure = `the file writer could not close ${outputFile}: ${reasonOf(answer)}`;
+  return end(settled({ ...run, failure: run.failure ?? failure }, false), now);
 }
 
 /** What the writer's own count contradicts, if anything. */
@@ -369,11 +414,20 @@ function create(run: Run, now: Instant): Transition {
   };
 }
 
-/** Asks a writer of unknown state to close what it may have open: its answer proves that it lives. */
-function recover(run: Run | undefined, now: Instant): Transition {
+/**
+ * Asks a writer of unknown state to close what it may have open: its answer proves that it lives.
+ *
+ * @param left The run whose file that would be; undefined: one of another driver.
+ */
+function recover(run: Run | undefined, left: Run | undefined, now: Instant): Transition {
   return {
-    state: { phase: "recovering", ...(run && { run }), waitingSince: now.monotonicMs },
-    effects: [{ kind: "send", command: { action: "close_file" } }],
+    state: {
+      phase: "recovering",
+      ...(run && { run }),
+      ...(left && { left }),
+      waitingSince: now.monotonicMs,
+    },
+    effects: [{ kind: "send", command: left === undefined ? closeOrphan() : closeOf(left) }],
   };
 }
 
@@ -388,59 +442,69 @@ function flush(run: Run, now: Instant, imagesStarted = true): Transition {
   };
 }
 
-function close(from: AcquisitionState, run: Run, now: Instant): Transition {
+function close(run: Run, now: Instant): Transition {
+  const counted = settled(run);
   return {
-    state: { phase: "closing", run, waitingSince: now.monotonicMs },
-    effects: [
-      ...(from.phase === "recording" ? [{ kind: "stop_images" } as const] : []),
-      { kind: "send", command: { action: "close_file", end: endFor(run) } },
-    ],
+    state: { phase: "closing", run: counted, waitingSince: now.monotonicMs },
+    effects: [{ kind: "send", command: closeOf(counted) }],
   };
 }
 
-/** What the file tells of the end of its run; what goes wrong from here on is not in it. */
-function endFor(run: Run): RunEnd {
-  return {
+/** Closes the file of a run; what goes wrong from here on is not in it. */
+function closeOf(run: Run): WriterCommand {
+  const end: RunEnd = {
     outcome: outcomeOf(run).message,
-    imagesMissing: missingImages(run),
-    missingIds: missingIds(run),
+    account: { ...accountOf(run), overwritten: run.overwritten, ...run.onFile },
   };
+  return { action: "close_file", ...(!run.created && { discardEmpty: true }), end };
+}
+
+/** Closes the file of another driver's run, if there is one. */
+function closeOrphan(): WriterCommand {
+  return { action: "close_file", end: { outcome: `ERROR: ${ORPHANED}.` } };
 }
 
 /** The run is over and the writer holds no file. */
 function end(run: Run, now: Instant): Transition {
   return {
-    state: { phase: "idle", run: { ...run, stopTime: now.epochS } },
+    state: { phase: "idle", run: { ...settled(run), stopTime: now.epochS } },
     effects: [{ kind: "ended" }],
   };
 }
 
 /** The writer said that it holds no file: it lost the one of this run, but is ready for the next. */
-function restarted(from: AcquisitionState, run: Run, now: Instant): Transition {
-  const ended = end({ ...run, failure: run.failure ?? restartMessage(run) }, now);
-  return from.phase === "recording" ? prepend({ kind: "stop_images" }, ended) : ended;
+function restarted(run: Run): Run {
+  const failure = run.failure ?? "the file writer restarted during the acquisition";
+  return { ...run, failure, writerGone: run.writerGone ?? "restarted" };
 }
 
 function loseWriter(state: AcquisitionState, now: Instant, reason: string): Transition {
   const { phase, run } = state;
   const lost = { phase: "lost", waitingSince: now.monotonicMs } as const;
+  const stillLeft = state.left && { left: state.left };
   if (run === undefined || !isRunning(run)) {
-    return { state: { ...lost, ...lastRun(state) }, effects: [{ kind: "drop_unsent" }] };
+    return {
+      state: { ...lost, ...lastRun(state), ...stillLeft },
+      effects: [{ kind: "drop_unsent" }],
+    };
   }
-  const started = phase === "recording" || phase === "flushing" || phase === "closing";
-  const failure = `${reason}; ` +
-    (started
-      ? `${safeImages(run)}. The file stays readable with them`
-      : "the acquisition was not started") +
-    ". Check that std_h5_writer runs; the next start tries again";
+  const failure = run.created ? reason : `${reason}; the acquisition was not started. ` +
+    "Check that std_h5_writer runs; the next start tries again";
   const effects: AcquisitionEffect[] = [{ kind: "drop_unsent" }];
   if (phase === "recording") effects.push({ kind: "stop_images" });
-  if (!started) {
+  if (!run.created) {
     effects.push({ kind: "start_failed", why: "writer_gone", message: sentence(failure) });
   }
   effects.push({ kind: "ended" });
-  const failed = { ...run, failure: run.failure ?? failure, stopTime: now.epochS };
-  return { state: { ...lost, run: failed }, effects };
+  const failed: Run = {
+    ...settled(run, false),
+    failure: run.failure ?? failure,
+    writerGone: "silent",
+    stopTime: now.epochS,
+  };
+  // While recovering it is still that of before: this run has not asked for one.
+  const left = phase === "recovering" ? stillLeft : { left: failed };
+  return { state: { ...lost, run: failed, ...left }, effects };
 }
 
 // --- helpers ---
@@ -453,8 +517,12 @@ function newRun(request: StartRequest, now: Instant): Run {
     completed: 0,
     skipped: 0,
     overwritten: 0,
-    overwrittenIds: [],
+    failed: 0,
+    unconfirmed: 0,
+    lost: NO_IDS,
+    written: NO_IDS,
     answered: 0,
+    created: false,
     acknowledges: false,
     interrupted: false,
     recovered: false,
@@ -465,6 +533,10 @@ function newRun(request: StartRequest, now: Instant): Run {
 
 function isRunning(run: Run | undefined): boolean {
   return run !== undefined && run.stopTime === undefined;
+}
+
+function withoutOrphan({ orphanAsked: _, ...state }: AcquisitionState): AcquisitionState {
+  return state;
 }
 
 /** Whether commands may be under way, so that a failed delivery matters. */
@@ -518,30 +590,15 @@ function writeFailure(answer: WriterAnswer): string {
   return `the file writer failed to write${image}: ${reasonOf(answer)}`;
 }
 
-function restartMessage(run: Run): string {
-  return `the file writer restarted during the acquisition; ${safeImages(run)}`;
-}
-
-/** Of images that are lost one by one, the first are remembered. */
-function withOverwritten(run: Run, { imageId }: WriterAnswer): Run {
-  const { overwritten, overwrittenIds: ids } = run;
-  const isNew = imageId !== undefined && ids.length < MOST_OVERWRITTEN_IDS;
-  return {
-    ...run,
-    overwritten: overwritten + 1,
-    overwrittenIds: isNew ? [...ids, imageId] : ids,
-  };
-}
-
 /** What readers of the file see only grows. */
 function withVisible(run: Run, { nVisible }: WriterAnswer): Run {
   return nVisible === undefined ? run : { ...run, visible: Math.max(run.visible ?? 0, nVisible) };
 }
 
-/** What is on disk of a run whose writer is gone. */
-function safeImages({ completed, visible, request: { outputFile } }: Run): string {
-  if (visible === undefined) return `${completed} images were written to ${outputFile}`;
-  return `at least ${visible} images are safe in ${outputFile}, of ${completed} that were written`;
+/** What the writer says of the images that it has written. */
+function withCounts(run: Run, { nIncomplete, packetsMissing }: WriterAnswer): Run {
+  if (nIncomplete === undefined || packetsMissing === undefined) return run;
+  return { ...run, onFile: { incomplete: nIncomplete, packetsMissing } };
 }
 
 function sentence(text: string): string {

@@ -17,6 +17,7 @@ import {
   statusOf,
   type Transition,
   transition,
+  type WriterCommand,
 } from "./mod.ts";
 
 const LIMITS: AcquisitionLimits = { writerTimeoutMs: 5000, retryMs: 1000, maxOutstanding: 3 };
@@ -113,6 +114,7 @@ const SITUATIONS: Record<string, readonly AcquisitionEvent[]> = {
     image(),
     image(),
     no("record_image", "ENOSPC"),
+    no("confirm_last_image", "ENOSPC"),
   ],
 };
 
@@ -124,6 +126,7 @@ const EVENTS: Record<string, AcquisitionEvent> = {
   tick,
   send_failed: { kind: "send_failed", reason: "no writer" },
   source_failed: { kind: "source_failed", reason: "ring is gone" },
+  driver_started: { kind: "driver_started" },
   created: yes("create_file"),
   "not created": no("create_file", "EACCES"),
   "file open": no("create_file", REASON_FILE_OPEN),
@@ -171,7 +174,11 @@ const ALL_RECOVER = Object.fromEntries(
 
 /** "next-phase effects…"; the phase is left out when it stays, a missing entry is "nothing". */
 const TABLE: Record<string, Record<string, string>> = {
-  idle: { ...ALL_NOTES, start: "creating create_file" },
+  idle: {
+    ...ALL_NOTES,
+    start: "creating create_file",
+    driver_started: "close_file",
+  },
   lost: {
     ...ALL_RECOVER,
     closed: "idle",
@@ -244,9 +251,9 @@ const TABLE: Record<string, Record<string, string>> = {
     send_failed: LOST_RECORDING,
     source_failed: FLUSH,
     written: "",
-    "not written": "closing stop_images close_file",
+    "not written": FLUSH,
     overwritten: "",
-    "no file (image)": "idle stop_images ended",
+    "no file (image)": FLUSH,
   },
   "recording, images overdue": {
     ...ALL_NOTES,
@@ -264,12 +271,12 @@ const TABLE: Record<string, Record<string, string>> = {
     tick: LOST,
     send_failed: LOST,
     written: "",
-    "not written": CLOSE,
+    "not written": "",
     overwritten: "",
-    "no file (image)": "idle ended",
+    "no file (image)": "",
     confirmed: CLOSE,
     "not confirmed": CLOSE,
-    "no file (confirm)": "idle ended",
+    "no file (confirm)": CLOSE,
   },
   closing: {
     ...ALL_NOTES,
@@ -287,7 +294,7 @@ TABLE["closing, an image outstanding"] = {
   written: "",
   "not written": "",
   overwritten: "",
-  "no file (image)": "idle ended",
+  "no file (image)": "",
 };
 
 for (const [situation, path] of Object.entries(SITUATIONS)) {
@@ -342,9 +349,12 @@ Deno.test("transition() completes a run when every image is on file", () => {
         nWriteCompleted: 2,
         nLost: 0,
         nMissing: 0,
+        nFailed: 0,
+        nNotTaken: 0,
         startTime: 1000.001,
         stopTime: driver.now.epochS,
       },
+      ids: { lost: "", missing: "", failed: "" },
     },
   });
 });
@@ -469,7 +479,7 @@ Deno.test("transition() names the ids of a range that were overwritten, before t
   assert.deepEqual([driver.acquisition.stats.nLost, driver.acquisition.stats.nMissing], [4, 0]);
   assert.match(
     driver.acquisition.message,
-    /^ERROR: 4 images were lost: overwritten .* on file \(missing ids: 100-103\)\. 3 images are in/,
+    /^ERROR: 4 images were lost: overwritten .* on file \(ids: 100-103\)\. 3 images are in/,
   );
 });
 
@@ -481,9 +491,123 @@ Deno.test("transition() tells the file how its run ended", () => {
     kind: "send",
     command: {
       action: "close_file",
-      end: { outcome: "Interrupted.", imagesMissing: 2, missingIds: "3-4" },
+      end: {
+        outcome: "Interrupted.",
+        account: {
+          ...{ written: 3, lost: 0, overwritten: 0, failed: 0, missing: 2, notTaken: 4 },
+          ...{ lostIds: "", failedIds: "", missingIds: "3-4" },
+        },
+      },
     },
   }]);
+});
+
+/** An answer to the image with an id. */
+const answer = (imageId: number, reason = "", nVisible?: number): AcquisitionEvent => ({
+  kind: "answer",
+  answer: {
+    ...{ ok: reason === "", reason, action: "record_image", imageId: BigInt(imageId) },
+    ...(nVisible !== undefined && { nVisible }),
+  },
+});
+
+/** What an event would have the writer told. */
+function commandOf({ state, now }: Driver, event: AcquisitionEvent): WriterCommand | undefined {
+  const later = { ...now, monotonicMs: now.monotonicMs + (event.kind === "tick" ? 5001 : 1) };
+  return transition(state, event, later, LIMITS).effects
+    .flatMap((effect) => effect.kind === "send" ? [effect.command] : [])[0];
+}
+
+Deno.test("transition() names lost images apart from those that never came, and all add up", () => {
+  const driver = reach(start(20), yes("create_file"), ...images(1, 2, 3));
+  driver.feed(answer(1), answer(2, REASON_OVERWRITTEN), image(3, 7n), answer(3), answer(7));
+  driver.feed(...images(10), image(2, 14n), answer(10), answer(14, `${REASON_OVERWRITTEN}: x`));
+  driver.feed(stop);
+  const close = commandOf(driver, yes("confirm_last_image", 4));
+  assert.ok(close?.action === "close_file");
+  // Of 11, 12 and 13 two were overwritten, one never came.
+  assert.deepEqual(close.end?.account, {
+    ...{ written: 4, lost: 7, overwritten: 2, failed: 0, missing: 3, notTaken: 6 },
+    ...{ lostIds: "2, 4-6, 2 of 11-13, 14", missingIds: "8-9, 1 of 11-13", failedIds: "" },
+  });
+  driver.feed(yes("confirm_last_image", 4), yes("close_file"));
+  assert.match(driver.acquisition.message, /^ERROR: 7 of 20 images were lost.*\(ids: 2, 4-6, /);
+  assert.deepEqual(driver.acquisition.ids, {
+    lost: "2, 4-6, 2 of 11-13, 14",
+    missing: "8-9, 1 of 11-13",
+    failed: "",
+  });
+});
+
+Deno.test("transition() names lost images at the ends of a run, also of detectors that count by more", () => {
+  const behind = reach(start(4), yes("create_file"), ...images(100, 104), image(9, 144n));
+  assert.deepEqual(behind.acquisition.ids.lost, "108-112");
+  const second = reach(
+    start(9),
+    yes("create_file"),
+    ...images(100),
+    image(3, 116n),
+    ...images(120),
+  );
+  assert.deepEqual(second.acquisition.ids.lost, "104-112");
+  const first = reach(start(9), yes("create_file"), image(3, 50n));
+  assert.deepEqual(first.acquisition.ids.lost, "47-49");
+});
+
+Deno.test("transition() counts as failed what a silent writer did not confirm, and blames no ring", () => {
+  const driver = reach(start(10), yes("create_file"), image(3, 13n), ...images(14));
+  driver.feed(answer(13, "", 1), answer(14, "", 1), ...images(15), tick);
+  const { message, stats, ids } = driver.acquisition;
+  assert.deepEqual(stats, {
+    ...{ nWriteRequested: 3, nWriteCompleted: 1, nLost: 3, nFailed: 2, nMissing: 0, nNotTaken: 4 },
+    ...{ startTime: stats.startTime, stopTime: driver.now.epochS },
+  });
+  assert.deepEqual(ids, { lost: "10-12", missing: "", failed: "15, and 1 up to 14" });
+  assert.match(
+    message,
+    /at least 1 images are safe in \S+, of 2 that were written\. .*2 images that/,
+  );
+  assert.doesNotMatch(message, /faster disk|images are in/);
+  // When it is back, it hears how the run of its file ended, before all else.
+  const close = commandOf(driver, start());
+  assert.ok(close?.action === "close_file" && close.discardEmpty === undefined);
+  assert.equal(close.end?.outcome, message);
+  assert.equal(close.end?.account?.failed, 2);
+});
+
+Deno.test("transition() has a file removed that a silent writer made for a run that did not start", () => {
+  const driver = reach(start(), tick);
+  for (const retry of [tick, start(), yes("create_file")]) {
+    const close = commandOf(driver, retry);
+    assert.ok(close?.action === "close_file" && close.discardEmpty);
+    assert.match(close.end?.outcome ?? "", /^ERROR: no answer.*not started/);
+  }
+  driver.feed(start(), yes("close_file"), yes("create_file"), image(), tick);
+  const close = commandOf(driver, tick);
+  assert.ok(close?.action === "close_file" && close.discardEmpty === undefined);
+});
+
+Deno.test("transition() takes what another driver left in the writer for a run that failed", () => {
+  const driver = reach({ kind: "driver_started" });
+  assert.deepEqual(driver.effects, ["close_file"]);
+  driver.feed(no("close_file", REASON_NO_FILE));
+  assert.deepEqual([driver.effects, driver.acquisition.message], [[], "No acquisition yet."]);
+  // An original names no action: its first answer is to the close_file, also behind a start.
+  const original = reach({ kind: "driver_started" }, start(), plain(false, "no file"));
+  assert.equal(original.state.phase, "creating");
+  assert.equal(original.feed(plain()).state.phase, "recording");
+  driver.feed({ kind: "driver_started" });
+  const closed = { path: "/data/old.h5", runId: 3n, nImages: 500, startTime: 900 };
+  const left = { ok: true, reason: "", nWritten: 286, nOverwritten: 4, closed };
+  driver.feed({ kind: "answer", answer: { ...left, action: "close_file" } });
+  assert.deepEqual(driver.effects, ["ended"]);
+  const { state, message, info, stats } = driver.acquisition;
+  assert.equal(state, "FAILED");
+  assert.match(message, /^ERROR: the writer agent ended .*286 images are in \/data\/old\.h5/);
+  assert.deepEqual(info, { nImages: 500, outputFile: "/data/old.h5", runId: 3n });
+  assert.deepEqual([stats.nWriteCompleted, stats.nLost, stats.nNotTaken], [286, 4, 210]);
+  assert.equal(stats.startTime, 900);
+  assert.equal(statusOf(driver.state).state, "READY");
 });
 
 Deno.test("transition() completes a run with the original writer, which answers no image", () => {
@@ -540,12 +664,12 @@ Deno.test("transition() fails the run with the writer's reason when the disk is 
   const driver = reach(start(9), yes("create_file"), image(), image());
   driver.feed(yes("record_image"), no("record_image", "pwrite: ENOSPC (no space left)."));
   assert.equal(driver.acquisition.state, "FLUSHING_IMAGES");
-  driver.feed(yes("close_file"));
+  driver.feed(no("confirm_last_image", "pwrite: ENOSPC (no space left)."), yes("close_file"));
   assert.equal(statusOf(driver.state).state, "READY");
   assert.equal(driver.acquisition.state, "FAILED");
   assert.match(
     driver.acquisition.message,
-    /^ERROR: the file writer failed to write: pwrite: ENOSPC \(no space left\)\.$/,
+    /^ERROR: the file writer failed to write: pwrite: ENOSPC \(no space left\); 1 images are in \S+\. 1 images were not written/,
   );
   assert.equal(driver.acquisition.stats.nWriteCompleted, 1);
 });
@@ -564,6 +688,7 @@ Deno.test("transition() contradicts a writer that confirms before answering ever
 
 Deno.test("transition() knows a restarted writer by its answer and is ready at once", () => {
   const driver = reach(start(9), yes("create_file"), image(), no("record_image", REASON_NO_FILE));
+  driver.feed(no("confirm_last_image", REASON_NO_FILE), no("close_file", REASON_NO_FILE));
   assert.equal(statusOf(driver.state).state, "READY");
   assert.match(driver.acquisition.message, /^ERROR: the file writer restarted/);
 });
@@ -655,6 +780,15 @@ Deno.test("canTakeImage() holds images back when too many are outstanding", () =
   assert.equal(canTakeImage(driver.state, LIMITS), true);
 });
 
+/** What the account of a run that has ended promises. */
+function assertAddsUp({ acquisition }: Driver, running: boolean): void {
+  if (running) return;
+  const { info, stats } = acquisition;
+  const { nWriteCompleted, nLost, nFailed, nMissing, nNotTaken } = stats;
+  const sum = nWriteCompleted + nLost + nFailed + nNotTaken;
+  if (info.nImages > 0) assert.ok(sum <= info.nImages && sum + nMissing >= info.nImages);
+}
+
 const anyEvent: fc.Arbitrary<AcquisitionEvent> = fc.oneof(
   { weight: 3, arbitrary: fc.constantFrom(...Object.values(EVENTS)) },
   { weight: 2, arbitrary: fc.integer({ min: 0, max: 3 }).map((skipped) => image(skipped)) },
@@ -680,7 +814,8 @@ Deno.test("transition() stays consistent in any sequence of events", () => {
         assert.ok(!ended || running || started, "a run ended that did not run");
         running = run !== undefined && run.stopTime === undefined;
         if (run === undefined) continue;
-        assert.ok(run.completed + run.overwritten <= run.requested);
+        assert.ok(run.completed + run.overwritten + run.failed <= run.requested);
+        assertAddsUp(driver, running);
         assert.ok(run.answered <= run.requested);
         const { nImages } = run.request;
         assert.ok(nImages === 0 || run.requested + run.skipped <= nImages);

@@ -4,12 +4,12 @@
  * @module
  */
 
+import { type IdRange, rangesText, wholeRange, withoutRanges } from "./id_ranges.ts";
+
 /** Larger jumps are no gap: the detector counts on from elsewhere (as in the account). */
 const LARGEST_GAP = 1_000_000n;
 /** So many gaps are remembered one by one. */
 const MOST_GAPS = 100;
-/** Longest text of {@linkcode missingText}, bytes: it becomes an attribute of a file. */
-const MOST_TEXT = 1000;
 
 /** Two images with nothing between them. */
 export interface ImageGap {
@@ -68,46 +68,30 @@ export function missingCount(seen: SeenImages, range: ImageIdRange = {}): number
 /**
  * The missing ids as `12, 15-17`, shortened where they are many; empty when none is known of.
  *
- * @param lost Ids of images that were seen, and are missing all the same.
+ * @param lost Ids that are not there for another reason.
  */
 export function missingText(
   seen: SeenImages,
   range: ImageIdRange = {},
-  lost: readonly bigint[] = [],
+  lost: readonly IdRange[] = [],
 ): string {
-  let text = "";
-  for (const { from, to } of withLost(missingRanges(seen, range), lost, seen.step)) {
-    const next = from === to ? `${from}` : `${from}-${to}`;
-    if (text.length + next.length > MOST_TEXT) return `${text}, …`;
-    text += text === "" ? next : `, ${next}`;
-  }
-  return seen.untold > 0n ? `${text}, …` : text;
+  const { step = 1n, untold } = seen;
+  return rangesText(withoutRanges(missingRanges(seen, range), lost, step), step, untold > 0n);
 }
 
-/** Ids from one to another. */
-interface IdRange {
-  from: bigint;
-  to: bigint;
-}
-
-/** Puts single ids between ranges, and joins what follows each other. */
-function withLost(ranges: IdRange[], lost: readonly bigint[], step = 1n): IdRange[] {
-  if (lost.length === 0) return ranges;
-  const sorted = [...ranges, ...lost.map((id) => ({ from: id, to: id }))]
-    .sort((a, b) => a.from < b.from ? -1 : 1);
-  const joined: IdRange[] = [];
-  for (const { from, to } of sorted) {
-    const last = joined.at(-1);
-    if (last !== undefined && last.to + step === from) last.to = to;
-    else joined.push({ from, to });
-  }
-  return joined;
+/** The ids seen, as far as they are remembered one by one. */
+export function seenRanges({ first, last, step = 1n, gaps }: SeenImages): IdRange[] {
+  if (first === undefined || last === undefined) return [];
+  const starts = [first, ...gaps.map(({ before }) => before)];
+  const ends = [...gaps.map(({ after }) => after), last];
+  return starts.map((start, i) => wholeRange(start, ends[i]!, step))
+    .filter(({ count }) => count > 0n);
 }
 
 function missingRanges(
   { first, last, step = 1n, gaps }: SeenImages,
   { startImageId, stopImageId }: ImageIdRange,
-): { from: bigint; to: bigint; count: bigint }[] {
+): IdRange[] {
   if (first === undefined || last === undefined) {
     if (startImageId === undefined || stopImageId === undefined) return [];
     return [{ from: startImageId, to: stopImageId, count: stopImageId - startImageId + 1n }];

@@ -6,8 +6,10 @@
  */
 export * from "./acquisition.ts";
 export * from "./file_split.ts";
+export * from "./id_ranges.ts";
 export * from "./missing_images.ts";
 export * from "./output_path.ts";
+export * from "./run_account.ts";
 export * from "./status.ts";
 export * from "./types.ts";
 export * from "./writer_reasons.ts";

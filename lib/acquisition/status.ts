@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type ImageIdRange, missingCount, missingText } from "./missing_images.ts";
+import { accountOf, type RunAccount } from "./run_account.ts";
 import type { AcquisitionState, Run } from "./types.ts";
 
 /** READY takes a start; UNKNOWN means that the file writer does not answer. */
@@ -33,11 +33,17 @@ export interface AcquisitionStatus {
     readonly nLost: number;
     /** Images that never came: ids missing between those of the run, and what was asked for beyond. */
     readonly nMissing: number;
+    /** Images that the writer was told to record and did not, or did not say that it did. */
+    readonly nFailed: number;
+    /** Images that were asked for and not taken: the run was stopped, or failed, before. */
+    readonly nNotTaken: number;
     /** Epoch s; null before the first acquisition. */
     readonly startTime: number | null;
     /** Epoch s; null while it runs. */
     readonly stopTime: number | null;
   };
+  /** Ids of the images that are not on file, as far as known, `12, 15-17, 3 of 20-29`. */
+  readonly ids: { readonly lost: string; readonly missing: string; readonly failed: string };
 }
 
 /** Status of the writer and its acquisition. */
@@ -71,6 +77,7 @@ function writerState(state: AcquisitionState): WriterStateName {
 function acquisitionStatus(state: AcquisitionState): AcquisitionStatus {
   const { run } = state;
   if (run === undefined) return NO_ACQUISITION;
+  const account = accountOf(run);
   return {
     ...outcome(state, run),
     info: {
@@ -81,11 +88,14 @@ function acquisitionStatus(state: AcquisitionState): AcquisitionStatus {
     stats: {
       nWriteRequested: run.requested,
       nWriteCompleted: run.completed,
-      nLost: lostImages(run),
-      nMissing: missingImages(run),
+      nLost: account.lost,
+      nMissing: account.missing,
+      nFailed: account.failed,
+      nNotTaken: account.notTaken,
       startTime: run.startTime,
       stopTime: run.stopTime ?? null,
     },
+    ids: { lost: account.lostIds, missing: account.missingIds, failed: account.failedIds },
   };
 }
 
@@ -117,66 +127,76 @@ export function outcomeOf(run: Run): { state: "FINISHED" | "FAILED"; message: st
   return { state: "FINISHED", message: cut ? "Interrupted." : "Completed." };
 }
 
-/**
- * Images that never came: ids missing between those that did, or what was asked for and did not come
- * before the run was cut short; a stop leaves nothing missing.
- */
-export function missingImages(run: Run): number {
-  const { nImages } = run.request;
-  const notThere = run.cutShort === undefined ? 0 : nImages - run.requested - run.skipped;
-  return Math.max(0, missingCount(run.seen, rangeSoFar(run)) - run.skipped, notThere);
-}
-
-/** The ids that never came, and those that were lost one by one, in words. */
-export function missingIds(run: Run): string {
-  return missingText(run.seen, rangeSoFar(run), run.overwrittenIds);
-}
-
-/** The ids that are to be there by now. */
-function rangeSoFar({ request, seen, cutShort, rangeEnded }: Run): ImageIdRange {
-  const { startImageId, stopImageId } = request;
-  const isOver = cutShort !== undefined || rangeEnded;
-  if (seen.last === undefined && !isOver) return {};
-  return {
-    ...(startImageId !== undefined && { startImageId }),
-    ...(stopImageId !== undefined && isOver && { stopImageId }),
-  };
-}
-
-/** Images of the run that were overwritten in the ring before they were on file. */
-function lostImages(run: Run): number {
-  return run.skipped + run.overwritten;
-}
-
 /** What went wrong so far, empty when nothing did. A run that lost images is not a success. */
 function troubleOf(run: Run): string {
-  const { failure } = run;
-  const parts = [failure === undefined ? "" : `${failure}.`, absence(run), loss(run)]
+  const account = accountOf(run);
+  const parts = [
+    failure(run),
+    absence(run, account),
+    loss(run, account),
+    failedImages(run, account),
+  ]
     .filter((part) => part !== "");
-  return parts.length === 0 ? "" : `ERROR: ${parts.join(" ")}`;
+  return parts.length === 0 ? "" : `ERROR: ${parts.map(beginning).join(" ")}`;
+}
+
+/** Later sentences begin as such; what follows `ERROR:` stays as it is. */
+function beginning(sentence: string, i: number): string {
+  return i === 0 ? sentence : sentence.charAt(0).toUpperCase() + sentence.slice(1);
+}
+
+/** What failed, and what there is all the same. */
+function failure(run: Run): string {
+  const { failure: what, created, completed, unconfirmed, request: { outputFile } } = run;
+  if (what === undefined || !created) return what === undefined ? "" : `${what}.`;
+  if (run.writerGone === undefined) return `${what}; ${completed} images are in ${outputFile}.`;
+  const safe = run.visible === undefined
+    ? `${completed} images were written to ${outputFile}`
+    : `at least ${run.visible} images are safe in ${outputFile}, ` +
+      `of ${completed + unconfirmed} that were written`;
+  return run.writerGone === "restarted"
+    ? `${what}; ${safe}.`
+    : `${what}; ${safe}. The file stays readable with them. ` +
+      "Check that std_h5_writer runs; the next start tries again.";
 }
 
 /** What a run lacks that did not come to its end. */
-function absence(run: Run): string {
+function absence(run: Run, { missing, missingIds }: RunAccount): string {
   const { cutShort, completed, request: { nImages, outputFile } } = run;
   if (cutShort === undefined) return "";
-  const ids = missingIds(run);
-  const missing = missingImages(run);
-  return `${cutShort}: ${completed} ${nImages > 0 ? `of ${nImages} ` : ""}images are in ` +
-    `${outputFile}` + (missing === 0 ? "" : `, ${missing} never came`) +
-    (ids === "" ? "" : ` (missing ids: ${ids})`) +
-    ". See with daq status whether packets arrive, and are lost; or ask for other images.";
+  const there = run.failure === undefined
+    ? `${completed} ${nImages > 0 ? `of ${nImages} ` : ""}images are in ${outputFile}`
+    : "";
+  const never = missing === 0 ? "" : `${missing} never came${idsText("missing ids", missingIds)}`;
+  const what = [there, never].filter((text) => text !== "").join(", ");
+  return `${cutShort}${what === "" ? "" : `: ${what}`}. ` +
+    "See with daq status whether packets arrive, and are lost; or ask for other images.";
 }
 
 /** What was lost here. */
-function loss(run: Run): string {
-  const lost = lostImages(run);
+function loss(run: Run, { lost, lostIds }: RunAccount): string {
   if (lost === 0) return "";
-  const { cutShort, request: { nImages, outputFile } } = run;
-  const ids = cutShort === undefined ? missingIds(run) : ""; // else told already
-  return `${lost} ${nImages > 0 ? `of ${nImages} ` : ""}images were lost: overwritten ` +
-    `in the image ring before they were on file${ids === "" ? "" : ` (missing ids: ${ids})`}. ` +
-    `${run.completed} images are in ${outputFile}. Use a faster disk, a lower frame rate or a larger ring (--ram).`;
+  const { nImages, outputFile } = run.request;
+  const what =
+    `${lost} ${nImages > 0 ? `of ${nImages} ` : ""}images were lost: overwritten in the ` +
+    `image ring before they were on file${idsText("ids", lostIds)}.`;
+  // Behind another failure it is no wonder.
+  if (run.failure !== undefined) return what;
+  return `${what} ${run.completed} images are in ${outputFile}. Use a faster disk, a lower frame ` +
+    "rate or a larger ring (--ram).";
+}
+
+/** What the writer was told to record, and perhaps did not. */
+function failedImages({ writerGone }: Run, { failed, failedIds }: RunAccount): string {
+  if (failed === 0) return "";
+  const what = writerGone === undefined
+    ? "images were not written"
+    : "images that the file writer was told to record are not confirmed";
+  return `${failed} ${what}${idsText("ids", failedIds)}.`;
+}
+
+function idsText(name: string, ids: string): string {
+  return ids === "" ? "" : ` (${name}: ${ids})`;
 }
 
 const NO_ACQUISITION: AcquisitionStatus = {
@@ -188,7 +208,10 @@ const NO_ACQUISITION: AcquisitionStatus = {
     nWriteCompleted: 0,
     nLost: 0,
     nMissing: 0,
+    nFailed: 0,
+    nNotTaken: 0,
     startTime: null,
     stopTime: null,
   },
+  ids: { lost: "", missing: "", failed: "" },
 };

@@ -4,6 +4,7 @@
  * @module
  */
 import type {
+  ClosedRun,
   FileCompression,
   FsyncPolicy,
   ImageMetadata,
@@ -11,6 +12,7 @@ import type {
   WriterActionName,
   WriterFileFormat,
 } from "../protocol/mod.ts";
+import type { IdSet } from "./id_ranges.ts";
 import type { ImageIdRange, SeenImages } from "./missing_images.ts";
 
 /** A moment, read once per event so that the machine needs no clock of its own. */
@@ -92,10 +94,20 @@ export interface WriterAnswer {
   readonly nWritten?: number;
   /** Images that readers of the file see by now. */
   readonly nVisible?: number;
+  /** To confirm_last_image and close_file: images of the run that were overwritten before they were written. */
+  readonly nOverwritten?: number;
+  /** Likewise: images on file with something missing. */
+  readonly nIncomplete?: number;
+  /** Likewise: packets missing in them. */
+  readonly packetsMissing?: number;
+  /** To close_file: whose file was closed. */
+  readonly closed?: ClosedRun;
 }
 
 /** What can happen to an acquisition. */
 export type AcquisitionEvent =
+  /** The driver is there; a driver before it may have left a file open in the writer. */
+  | { readonly kind: "driver_started" }
   | { readonly kind: "start"; readonly request: StartRequest }
   | { readonly kind: "stop" }
   | { readonly kind: "image"; readonly image: RingImage }
@@ -169,12 +181,22 @@ export interface Run {
   readonly skipped: number;
   /** Requested images that were overwritten in the ring before the writer got to them. */
   readonly overwritten: number;
-  /** Ids of the first of these. */
-  readonly overwrittenIds: readonly bigint[];
+  /** Requested images that the writer did not record, or not say that it did; the latter from the end on. */
+  readonly failed: number;
+  /** Images that the writer did record, but that may be gone with it: they are counted as failed. */
+  readonly unconfirmed: number;
+  /** Ids of skipped and overwritten images. */
+  readonly lost: IdSet;
+  /** Ids of images that the writer did record. */
+  readonly written: IdSet;
+  /** What the writer says of the images on file, at the end. */
+  readonly onFile?: { readonly incomplete: number; readonly packetsMissing: number };
   /** Images the writer was told to record and answered for, one way or the other. */
   readonly answered: number;
   /** The writer answers each record_image. */
   readonly acknowledges: boolean;
+  /** Its file is there: the writer created it. */
+  readonly created: boolean;
   /** A user asked to stop before all images were there. */
   readonly interrupted: boolean;
   /** A leftover file of the writer was closed once already for this run. */
@@ -187,6 +209,8 @@ export interface Run {
   readonly rangeEnded: boolean;
   /** First thing that went wrong. */
   readonly failure?: string;
+  /** The writer is gone, or its file: what became of the last images is not certain. */
+  readonly writerGone?: "restarted" | "silent";
 }
 
 /** The whole state; never changed in place. */
@@ -195,6 +219,10 @@ export interface AcquisitionState {
   readonly phase: Phase;
   /** The current run, or the last one; absent until the first. */
   readonly run?: Run;
+  /** In `idle` and `creating`: the close_file at the start of the driver is not answered yet. */
+  readonly orphanAsked?: true;
+  /** In `lost` and `recovering`: the run that ended without the writer, which may hold its file still. */
+  readonly left?: Run;
   /** Monotonic ms since when the writer owes an answer; in `lost`, since when it is lost. */
   readonly waitingSince?: number;
   /** In `recording`: monotonic ms since when the next image is waited for. */

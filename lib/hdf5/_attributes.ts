@@ -21,7 +21,7 @@ export const MESSAGE_SLOTS = 128;
 export const ATTRIBUTE_BLOCK_BYTES = 16384;
 
 /** Room in a first block for attributes that are added at the end, bytes. */
-export const LAST_ATTRIBUTES_BYTES = 2560;
+export const LAST_ATTRIBUTES_BYTES = 4096;
 
 /** An encoded attribute block. */
 export interface AttributeBlock {

@@ -15,9 +15,12 @@ function writer(state: Writer["acquisition"]["state"]): Writer {
         n_write_completed: 0,
         n_lost: 0,
         n_missing: 0,
+        n_failed: 0,
+        n_not_taken: 0,
         start_time: 1.5,
         stop_time: null,
       },
+      image_ids: { lost: "", missing: "", failed: "" },
       reports: [],
     },
   };

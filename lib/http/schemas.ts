@@ -144,9 +144,19 @@ export const acquisitionSchema = z.object({
       description: "Ours: images that never came: ids missing between those of the run, and, " +
         "once it has ended without a stop, what was asked for beyond.",
     }),
+    n_failed: count.default(0).meta({
+      description: "Ours: images that the file writer was told to record, and did not, or, once " +
+        "the run has ended, did not say that it did.",
+    }),
+    n_not_taken: count.default(0).meta({
+      description: "Ours: images asked for and not taken: the run was stopped, or failed, before.",
+    }),
     start_time: z.number().nullable().meta({ description: "Seconds since 1970." }),
     stop_time: z.number().nullable().meta({ description: "Seconds since 1970; null: it runs." }),
   }),
+  image_ids: z.object({ lost: z.string(), missing: z.string(), failed: z.string() })
+    .default({ lost: "", missing: "", failed: "" })
+    .meta({ description: "Ours: ids of these images as far as known: 12, 15-17, 3 of 20-29." }),
   reports: z.array(z.unknown()).default([]),
 }).meta({ id: "Acquisition" });
 

@@ -7,7 +7,10 @@
  * @module
  */
 import type { MessageInitShape, MessageShape } from "@bufbuild/protobuf";
-import { WriterActionSchema } from "../../proto/gen/std_buffer/writer_action_pb.ts";
+import {
+  type CloseFileCommandSchema,
+  WriterActionSchema,
+} from "../../proto/gen/std_buffer/writer_action_pb.ts";
 import { decodeMessage, encodeMessage, numberOf, uint64Of } from "./_message.ts";
 import {
   type ImageMetadata,
@@ -95,10 +98,34 @@ export interface CloseFileAction {
 export interface RunEnd {
   /** In words: "Completed.", "Interrupted.", "ERROR: …". */
   readonly outcome: string;
-  /** Images that never came. */
-  readonly imagesMissing: number;
-  /** Their ids as far as known, `12, 15-17`; empty: none is known. */
+  /** What became of its images, in all its files; left out where nobody knows any more. */
+  readonly account?: RunEndAccount;
+}
+
+/** What became of a run's images; ids as far as known, `12, 15-17`, empty: none is known. */
+export interface RunEndAccount {
+  /** On file. */
+  readonly written: number;
+  /** Those of them with something missing; left out if the writers did not say. */
+  readonly incomplete?: number;
+  /** Packets missing in them; likewise. */
+  readonly packetsMissing?: number;
+  /** Overwritten in the image ring before they were on file. */
+  readonly lost: number;
+  /** Their ids. */
+  readonly lostIds: string;
+  /** Those of the lost ones that a writer had been told to record. */
+  readonly overwritten: number;
+  /** A writer was told to record them, and did not, or did not say that it did. */
+  readonly failed: number;
+  /** Their ids. */
+  readonly failedIds: string;
+  /** Never came. */
+  readonly missing: number;
+  /** Their ids. */
   readonly missingIds: string;
+  /** Asked for and not taken: the run was stopped, or failed, before. */
+  readonly notTaken: number;
 }
 
 /** Answer once all images sent so far are written. */
@@ -183,11 +210,8 @@ function toMessage(action: WriterAction): ActionMessageInit {
         case: "closeFile",
         value: {
           discardEmpty: action.discardEmpty ?? false,
-          ...(action.end !== undefined && {
-            outcome: action.end.outcome,
-            imagesMissing: uint64Of("CloseFileCommand.images_missing", action.end.imagesMissing),
-            missingIds: action.end.missingIds,
-          }),
+          ...(action.end !== undefined && { outcome: action.end.outcome }),
+          ...(action.end?.account !== undefined && accountToMessage(action.end.account)),
         },
       };
     case "confirm_last_image":
@@ -236,17 +260,12 @@ function fromMessage(message: ActionMessage): WriterAction {
       return { action: "record_image", metadata, ...(entry === undefined ? {} : { entry }) };
     }
     case "closeFile": {
-      const { discardEmpty, outcome, imagesMissing, missingIds } = message.value;
+      const { discardEmpty, outcome } = message.value;
+      const account = accountFromMessage(message.value);
       return {
         action: "close_file",
         ...(discardEmpty && { discardEmpty }),
-        ...(outcome !== "" && {
-          end: {
-            outcome,
-            imagesMissing: numberOf("CloseFileCommand.images_missing", imagesMissing),
-            missingIds,
-          },
-        }),
+        ...(outcome !== "" && { end: { outcome, ...(account && { account }) } }),
       };
     }
     case "confirmLastImage":
@@ -257,6 +276,52 @@ function fromMessage(message: ActionMessage): WriterAction {
           "confirm_last_image",
       );
   }
+}
+
+function accountToMessage(account: RunEndAccount): MessageInitShape<typeof CloseFileCommandSchema> {
+  const { incomplete, packetsMissing } = account;
+  const field = (name: string, n: number): bigint => uint64Of(`CloseFileCommand.${name}`, n);
+  return {
+    imagesWritten: field("images_written", account.written),
+    imagesLost: field("images_lost", account.lost),
+    lostIds: account.lostIds,
+    imagesOverwritten: field("images_overwritten", account.overwritten),
+    imagesFailed: field("images_failed", account.failed),
+    failedIds: account.failedIds,
+    imagesMissing: field("images_missing", account.missing),
+    missingIds: account.missingIds,
+    imagesNotTaken: field("images_not_taken", account.notTaken),
+    ...(incomplete !== undefined && { imagesIncomplete: field("images_incomplete", incomplete) }),
+    ...(packetsMissing !== undefined && {
+      packetsMissing: field("packets_missing", packetsMissing),
+    }),
+  };
+}
+
+/** It is there if the images on file are told. */
+function accountFromMessage(
+  message: MessageShape<typeof CloseFileCommandSchema>,
+): RunEndAccount | undefined {
+  const { imagesWritten, imagesIncomplete, packetsMissing } = message;
+  if (imagesWritten === undefined) return undefined;
+  const field = (name: string, n: bigint): number => numberOf(`CloseFileCommand.${name}`, n);
+  return {
+    written: field("images_written", imagesWritten),
+    lost: field("images_lost", message.imagesLost),
+    lostIds: message.lostIds,
+    overwritten: field("images_overwritten", message.imagesOverwritten),
+    failed: field("images_failed", message.imagesFailed),
+    failedIds: message.failedIds,
+    missing: field("images_missing", message.imagesMissing),
+    missingIds: message.missingIds,
+    notTaken: field("images_not_taken", message.imagesNotTaken),
+    ...(imagesIncomplete !== undefined && {
+      incomplete: field("images_incomplete", imagesIncomplete),
+    }),
+    ...(packetsMissing !== undefined && {
+      packetsMissing: field("packets_missing", packetsMissing),
+    }),
+  };
 }
 
 function checkedCompression(text: string): FileCompression {

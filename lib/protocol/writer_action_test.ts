@@ -39,6 +39,7 @@ const uint64 = fc.bigInt(0n, 0xffff_ffff_ffff_ffffn);
 const text = fc.string({ unit: "grapheme", maxLength: 60 });
 const metadata = uint64.map((imageId): ImageMetadata => ({ ...METADATA, imageId }));
 
+const count = fc.maxSafeNat();
 const action: fc.Arbitrary<WriterAction> = fc.oneof(
   fc.record({
     action: fc.constant("create_file" as const),
@@ -69,9 +70,21 @@ const action: fc.Arbitrary<WriterAction> = fc.oneof(
   fc.constant({ action: "close_file" as const, discardEmpty: true }),
   fc.record({
     outcome: text.map((words) => `${words}.`),
-    imagesMissing: fc.maxSafeNat(),
-    missingIds: text,
-  }, PLAIN).map((end) => ({ action: "close_file" as const, end })),
+    account: fc.record({
+      ...{ written: count, lost: count, overwritten: count, failed: count, missing: count },
+      ...{ notTaken: count, incomplete: count, packetsMissing: count },
+      ...{ lostIds: text, failedIds: text, missingIds: text },
+    }, {
+      requiredKeys: [
+        ...(["written", "lost", "overwritten", "failed", "missing", "notTaken"] as const),
+        ...(["lostIds", "failedIds", "missingIds"] as const),
+      ],
+      noNullPrototype: true,
+    }),
+  }, { requiredKeys: ["outcome"], noNullPrototype: true }).map((end) => ({
+    action: "close_file" as const,
+    end,
+  })),
   fc.constant({ action: "confirm_last_image" as const }),
 );
 

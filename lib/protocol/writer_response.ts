@@ -26,9 +26,38 @@ export interface WriterResponse {
   readonly nWritten?: number;
   /** Ours: images that readers of the file see by now. */
   readonly nVisible?: number;
+  /** Ours, to confirm_last_image and close_file: images of the run that were overwritten in the ring. */
+  readonly nOverwritten?: number;
+  /** Ours, likewise: images on file with something missing. */
+  readonly nIncomplete?: number;
+  /** Ours, likewise: packets missing in them. */
+  readonly packetsMissing?: number;
+  /** Ours, to close_file: the run whose file was closed. */
+  readonly closed?: ClosedRun;
   /** Ours: the action that is answered; left out by an original. */
   readonly action?: WriterActionName;
 }
+
+/** A run whose file was closed, for a driver that did not begin it. */
+export interface ClosedRun {
+  /** The path that was asked for. */
+  readonly path: string;
+  /** Number of the acquisition. */
+  readonly runId: bigint;
+  /** Images that were asked for; 0: until stopped. */
+  readonly nImages: number;
+  /** When it began, seconds since 1970. */
+  readonly startTime: number;
+}
+
+/** Counts that may be told, and their fields. */
+const COUNTS = [
+  ["nWritten", "n_written"],
+  ["nVisible", "n_visible"],
+  ["nOverwritten", "n_overwritten"],
+  ["nIncomplete", "n_incomplete"],
+  ["packetsMissing", "packets_missing"],
+] as const;
 
 const CODE_NUMBERS: Readonly<Record<WriterResponseCode, ResponseCode>> = {
   unknown: ResponseCode.UNKNOWN,
@@ -49,13 +78,25 @@ const ACTIONS: readonly WriterActionName[] = [
  * @throws {ProtocolError} If a value does not fit its field.
  */
 export function encodeWriterResponse(response: WriterResponse): Uint8Array<ArrayBuffer> {
-  const { code, reason, imageId, nWritten, nVisible, action } = response;
+  const { code, reason, imageId, closed, action } = response;
   return encodeMessage(WriterResponseSchema, {
     code: CODE_NUMBERS[code],
     reason,
     ...(imageId === undefined ? {} : { imageId: uint64Of("WriterResponse.image_id", imageId) }),
-    ...(nWritten === undefined ? {} : { nWritten: uint64Of("WriterResponse.n_written", nWritten) }),
-    ...(nVisible === undefined ? {} : { nVisible: uint64Of("WriterResponse.n_visible", nVisible) }),
+    ...Object.fromEntries(
+      COUNTS.flatMap(([name, field]) => {
+        const count = response[name];
+        return count === undefined ? [] : [[name, uint64Of(`WriterResponse.${field}`, count)]];
+      }),
+    ),
+    ...(closed !== undefined && {
+      closed: {
+        path: closed.path,
+        runId: uint64Of("ClosedRun.run_id", closed.runId),
+        nImages: uint64Of("ClosedRun.n_images", closed.nImages),
+        startTime: closed.startTime,
+      },
+    }),
     action: action ?? "",
   });
 }
@@ -81,13 +122,25 @@ export function decodeWriterResponse(bytes: Uint8Array): WriterResponse {
       }`,
     );
   }
-  const { imageId, nWritten, nVisible } = message;
+  const { imageId, closed } = message;
+  const counts: { [name in typeof COUNTS[number][0]]?: number } = {};
+  for (const [name, field] of COUNTS) {
+    const count = message[name];
+    if (count !== undefined) counts[name] = numberOf(`WriterResponse.${field}`, count);
+  }
   return {
     code,
     reason: message.reason,
     ...(imageId === undefined ? {} : { imageId }),
-    ...(nWritten === undefined ? {} : { nWritten: numberOf("WriterResponse.n_written", nWritten) }),
-    ...(nVisible === undefined ? {} : { nVisible: numberOf("WriterResponse.n_visible", nVisible) }),
+    ...counts,
+    ...(closed && {
+      closed: {
+        path: closed.path,
+        runId: closed.runId,
+        nImages: numberOf("ClosedRun.n_images", closed.nImages),
+        startTime: closed.startTime,
+      },
+    }),
     ...(action === undefined ? {} : { action }),
   };
 }

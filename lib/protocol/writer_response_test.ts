@@ -11,6 +11,15 @@ const response = fc.record({
   imageId: fc.bigInt(0n, 0xffff_ffff_ffff_ffffn),
   nWritten: fc.maxSafeNat(),
   nVisible: fc.maxSafeNat(),
+  nOverwritten: fc.maxSafeNat(),
+  nIncomplete: fc.maxSafeNat(),
+  packetsMissing: fc.maxSafeNat(),
+  closed: fc.record({
+    path: fc.string({ unit: "grapheme", maxLength: 60 }),
+    runId: fc.bigInt(0n, 0xffff_ffff_ffff_ffffn),
+    nImages: fc.maxSafeNat(),
+    startTime: fc.double({ noNaN: true }),
+  }, { noNullPrototype: true }),
   action: fc.constantFrom(
     ...(["create_file", "record_image", "close_file", "confirm_last_image"] as const),
   ),

@@ -13,12 +13,14 @@ import type { DetectorType, FileFormat } from "../config/mod.ts";
 import type { AttributeValue, ImageCompression, PixelType } from "../hdf5/mod.ts";
 import { END_TIME, END_TIME_ESTIMATED, isoTime, type NexusLayouts } from "../nexus/mod.ts";
 import {
+  type ClosedRun,
   type CreateFileAction,
   type FsyncPolicy,
   IMAGE_STATUS,
   type ImageMetadata,
   type RecordImageAction,
   type RunEnd,
+  type RunEndAccount,
   type WriterAction,
   type WriterResponse,
 } from "../protocol/mod.ts";
@@ -41,8 +43,9 @@ const FILE_COUNTERS = [
   "images_overwritten",
 ] as const;
 
-/** Longest text among a file's last attributes, characters. */
-const MOST_TEXT = 1020;
+/** Longest texts among a file's last attributes, characters. */
+const MOST_OUTCOME = 1020;
+const MOST_IDS = 500;
 
 /** What a file writer works with. */
 export interface FileWriterOptions {
@@ -77,16 +80,26 @@ export interface FileWriterOptions {
   clock(): number;
 }
 
-/** The run being written and what happened to it; the counts are those of the current file. */
-interface Run {
+/** What became of images that were to be written. */
+interface ImageCounts {
+  incomplete: bigint;
+  missing: bigint;
+  overwritten: bigint;
+}
+
+/** The run being written and what happened to it; its counts are those of the current file. */
+interface Run extends ImageCounts {
   files: RunFiles;
+  /** Which run it is. */
+  closed: ClosedRun;
+  /** Whether it has further files, or other writers have. */
+  isSplit: boolean;
+  /** The counts of the files before the current one. */
+  earlier: ImageCounts;
   format: FileFormat;
   compression: ImageCompression;
   acknowledge: boolean;
   atStart: Accounting;
-  incomplete: bigint;
-  missing: bigint;
-  overwritten: bigint;
   /** First failure; later images are refused with the same reason. */
   failure?: string;
 }
@@ -242,9 +255,14 @@ export class FileWriter implements Disposable {
       fileCounters: FILE_COUNTERS,
       runCounters: Object.keys(atStart),
     });
-    const nothing = { incomplete: 0n, missing: 0n, overwritten: 0n };
-    const acknowledge = action.acknowledgeImages;
-    this.#run = { files, format, compression, acknowledge, atStart, ...nothing };
+    const { acknowledgeImages: acknowledge, split, path, runId, nImages } = action;
+    const closed = { path: split?.outputFile ?? path, runId, nImages, startTime };
+    const isSplit = split !== undefined;
+    this.#run = {
+      ...{ files, format, compression, acknowledge, atStart, closed, isSplit },
+      ...NOTHING,
+      earlier: NOTHING,
+    };
   }
 
   /** Writes an image, or has it compressed first. */
@@ -330,7 +348,8 @@ export class FileWriter implements Disposable {
 
   #beginNextFile(run: Run): void {
     run.files.beginNext(this.#last(run));
-    run.incomplete = run.missing = run.overwritten = 0n;
+    run.earlier = countsOf(run);
+    Object.assign(run, NOTHING);
   }
 
   /** Makes all images visible: the driver may now tell its user that they are on file. */
@@ -345,8 +364,12 @@ export class FileWriter implements Disposable {
     if (run === undefined) throw new Error(REASON_NO_FILE);
     this.#run = undefined;
     const last = this.#last(run);
-    const attributes = { ...last.attributes, ...(end && endAttributes(end)) };
-    run.files.close({ ...last, attributes }, discardEmpty);
+    const ofRun = end && endAttributes(end, run);
+    const attributes = { ...last.attributes, ...ofRun };
+    run.files.close({ ...last, attributes }, {
+      discardEmpty,
+      masterAttributes: end?.account && sumAttributes(end.account),
+    });
   }
 
   /** What a file is closed with. */
@@ -385,33 +408,95 @@ export class FileWriter implements Disposable {
   }
 
   #answer(action: WriterAction, work: () => void): WriterResponse {
+    const before = this.#run;
     let reason = "";
     try {
       work();
     } catch (error) {
       reason = messageOf(error);
     }
-    const nWritten = this.#run?.files.appendedImages ?? 0;
-    const nVisible = this.#run?.files.visibleImages ?? 0;
+    const run = this.#run ?? before;
     const code = reason === "" ? "success" : "failure";
-    return { code, reason, nWritten, nVisible, action: action.action };
+    return {
+      code,
+      reason,
+      nWritten: run?.files.appendedImages ?? 0,
+      nVisible: run?.files.visibleImages ?? 0,
+      action: action.action,
+      ...(action.action === "confirm_last_image" && run && toldCounts(run)),
+      ...(action.action === "close_file" && run && { ...toldCounts(run), closed: run.closed }),
+    };
   }
 }
 
-/** The driver's account of the run. */
-function endAttributes(
-  { outcome, imagesMissing, missingIds }: RunEnd,
-): Record<string, AttributeValue> {
+/** Before the first image. */
+const NOTHING: ImageCounts = { incomplete: 0n, missing: 0n, overwritten: 0n };
+
+/** The counts of all files so far. */
+function countsOf({ earlier, incomplete, missing, overwritten }: Run): ImageCounts {
   return {
-    outcome: shortened(outcome),
-    images_missing: BigInt(imagesMissing),
-    missing_image_ids: shortened(missingIds),
+    incomplete: earlier.incomplete + incomplete,
+    missing: earlier.missing + missing,
+    overwritten: earlier.overwritten + overwritten,
+  };
+}
+
+/** The same, for the driver. */
+function toldCounts(
+  run: Run,
+): Required<Pick<WriterResponse, "nIncomplete" | "packetsMissing" | "nOverwritten">> {
+  const { incomplete, missing, overwritten } = countsOf(run);
+  return {
+    nIncomplete: Number(incomplete),
+    packetsMissing: Number(missing),
+    nOverwritten: Number(overwritten),
+  };
+}
+
+/** The driver's account of the run. */
+function endAttributes({ outcome, account }: RunEnd, run: Run): Record<string, AttributeValue> {
+  const told = { outcome: shortened(outcome, MOST_OUTCOME) };
+  if (account === undefined) return told;
+  const { lost, failed } = run.isSplit ? account : withOwnCounts(account, run);
+  return {
+    ...told,
+    images_lost: BigInt(lost),
+    lost_image_ids: shortened(account.lostIds, MOST_IDS),
+    images_failed: BigInt(failed),
+    failed_image_ids: failed === 0 ? "" : shortened(account.failedIds, MOST_IDS),
+    images_missing: BigInt(account.missing),
+    missing_image_ids: shortened(account.missingIds, MOST_IDS),
+    images_not_taken: BigInt(account.notTaken),
+  };
+}
+
+/** A driver that heard no answers does not know what became of its last images; their file does. */
+function withOwnCounts(
+  { written, overwritten, lost, failed }: RunEndAccount,
+  run: Run,
+): Pick<RunEndAccount, "lost" | "failed"> {
+  const ownOverwritten = Number(countsOf(run).overwritten);
+  const requested = written + overwritten + failed;
+  return {
+    lost: lost - overwritten + ownOverwritten,
+    failed: Math.max(0, requested - run.files.appendedImages - ownOverwritten),
+  };
+}
+
+/** What a master file has of the images in all files, in place of their own counters. */
+function sumAttributes(account: RunEndAccount): Record<string, AttributeValue> {
+  const { written, overwritten, incomplete, packetsMissing } = account;
+  return {
+    images_written: BigInt(written),
+    images_overwritten: BigInt(overwritten),
+    ...(incomplete !== undefined && { images_written_incomplete: BigInt(incomplete) }),
+    ...(packetsMissing !== undefined && { packets_missing: BigInt(packetsMissing) }),
   };
 }
 
 /** Files keep little room for their last attributes. */
-function shortened(text: string): string {
-  return text.length <= MOST_TEXT ? text : `${text.slice(0, MOST_TEXT - 1)}…`;
+function shortened(text: string, most: number): string {
+  return text.length <= most ? text : `${text.slice(0, most - 1)}…`;
 }
 
 function messageOf(error: unknown): string {

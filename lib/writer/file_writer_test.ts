@@ -210,11 +210,20 @@ Deno.test("a file tells how its run ended, and which images never came, however 
   const request = "x".repeat(9000);
   assert.equal(bench.create({ request }).code, "success");
   bench.record(5, bench.publish(5));
-  const missingIds = "6-7, ".repeat(1000);
+  const ids = "6-7, ".repeat(1000);
   const outcome = "ERROR: no image came for 3 s. ".repeat(100);
-  assert.equal(bench.close({ outcome, imagesMissing: 9, missingIds }).code, "success");
+  const account = {
+    ...{ written: 1, lost: 3, overwritten: 2, failed: 4, missing: 9, notTaken: 5 },
+    ...{ lostIds: ids, failedIds: ids, missingIds: ids },
+  };
+  assert.equal(bench.close({ outcome, account }).code, "success");
   const { attributes } = bench.read();
   assert.equal(attributes.images_missing, 9n);
+  assert.equal(attributes.images_not_taken, 5n);
+  // The writer knows better than its driver that none of them was overwritten.
+  assert.deepEqual([attributes.images_lost, attributes.images_failed], [1n, 6n]);
+  assert.match(String(attributes.lost_image_ids), /^6-7, 6-7.*…$/);
+  assert.match(String(attributes.failed_image_ids), /^6-7, 6-7.*…$/);
   assert.match(String(attributes.outcome), /^ERROR: no image.*…$/);
   assert.match(String(attributes.missing_image_ids), /^6-7, 6-7.*…$/);
   assert.equal(attributes.end_time, 1234.5);
@@ -641,7 +650,7 @@ Deno.test("handle() begins another file after images_per_file, the master file s
   assert.deepEqual(attributes("end_time"), [1234.5, 1234.5, 1234.5]);
   const { attributes: master } = bench.read("run.h5");
   assert.deepEqual([master.run_id, master.images_requested, master.end_time], [42n, 8n, 1234.5]);
-  assert.equal(master.images_written, undefined);
+  assert.equal(master.images_written, undefined, "nobody told the sums");
 });
 
 Deno.test("one of several writers keeps the place of an image that was overwritten", () => {
@@ -655,7 +664,9 @@ Deno.test("one of several writers keeps the place of an image that was overwritt
   assert.match(lost.reason, /^image was overwritten/);
   assert.equal(lost.nWritten, 1);
   bench.record(5, bench.publish(5));
-  assert.equal(bench.close().nWritten, 0);
+  const { nWritten, nOverwritten, closed } = bench.close();
+  assert.deepEqual([nWritten, nOverwritten], [2, 1]);
+  assert.equal(closed?.path, split.outputFile);
   assert.deepEqual(bench.files(), ["run1.h5"], "only the first writer makes the master file");
   const { ids, statuses, attributes } = bench.read("run1.h5");
   assert.deepEqual([ids, statuses], [[1, 3, 5], [1, 0, 1]]);

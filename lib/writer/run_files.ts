@@ -70,6 +70,14 @@ export interface LastOfRunFile extends LastOfFile {
   counters: Counters;
 }
 
+/** How a run is closed. */
+export interface CloseRunOptions {
+  /** Remove the file if there is no image in it and it is the first, and the master file with it. */
+  discardEmpty?: boolean;
+  /** Attributes that only the master file has. */
+  masterAttributes?: Readonly<Record<string, AttributeValue>> | undefined;
+}
+
 /** A run has more files than a master file can show. */
 export class TooManyFilesError extends Error {
   override name = "TooManyFilesError";
@@ -251,20 +259,17 @@ export class RunFiles {
     if (this.#options.fsync === "every_second") this.#syncAll();
   }
 
-  /**
-   * Closes everything.
-   *
-   * @param discardEmpty Remove the file if there is no image in it and it is the first, and the master
-   * file with it.
-   */
-  close({ counters, ...last }: LastOfRunFile, discardEmpty = false): void {
+  /** Closes everything. */
+  close({ counters, ...last }: LastOfRunFile, options: CloseRunOptions = {}): void {
+    const { discardEmpty = false, masterAttributes } = options;
     const { file, writer } = this.#current;
     const discard = discardEmpty && this.#earlierFiles === 0 && writer.rows === 0;
     try {
       if (!discard) {
         this.publish(counters);
         writer.close(last);
-        this.#master?.writer.close(last);
+        const attributes = { ...last.attributes, ...masterAttributes };
+        this.#master?.writer.close({ ...last, attributes });
         if (this.#options.fsync !== "none") this.#syncAll();
       }
     } finally {

@@ -22,9 +22,12 @@ export function writer(more: { done?: number; state?: string; message?: string }
         n_write_completed: done,
         n_lost: 0,
         n_missing: 0,
+        n_failed: 0,
+        n_not_taken: 0,
         start_time: 1,
         stop_time: 2,
       },
+      image_ids: { lost: "", missing: "", failed: "" },
       reports: [],
     },
   };

@@ -57,10 +57,17 @@ export function acquisitionText({ acquisition }: Writer): string {
   const { state, message, info, stats } = acquisition;
   if (info.output_file === "") return state;
   const total = info.n_images === 0 ? "" : `/${info.n_images}`;
-  const lost = (stats.n_lost > 0 ? `, ${stats.n_lost} lost` : "") +
-    (stats.n_missing > 0 ? `, ${stats.n_missing} never came` : "");
   const words = message === "" ? "" : `: ${message}`;
-  return `${state} ${stats.n_write_completed}${total} images${lost}${words}`;
+  return `${state} ${stats.n_write_completed}${total} images${absentText(stats)}${words}`;
+}
+
+/** What a run lacks, in words, behind the number of its images; empty if that is nothing. */
+export function absentText(
+  { n_lost, n_failed, n_missing }: Writer["acquisition"]["stats"],
+): string {
+  return (n_lost > 0 ? `, ${n_lost} lost` : "") +
+    (n_failed > 0 ? `, ${n_failed} not written` : "") +
+    (n_missing > 0 ? `, ${n_missing} never came` : "");
 }
 
 /** One line about a running pipeline. */

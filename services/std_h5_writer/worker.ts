@@ -4,6 +4,7 @@
  * @module
  */
 import { AccountingReader } from "../../lib/accounting/mod.ts";
+import { REASON_NO_FILE } from "../../lib/acquisition/writer_reasons.ts";
 import { type DetectorConfig, imageShape } from "../../lib/config/mod.ts";
 import { detectorFor } from "../../lib/detector/mod.ts";
 import { NexusLayouts } from "../../lib/nexus/mod.ts";
@@ -125,7 +126,7 @@ runDataWorker<WriterWorkerInit>((init, control) => {
   control.ready();
 
   const send = (answer: WriterResponse): void => {
-    if (answer.code !== "success") control.log("warning", `${answer.action}: ${answer.reason}`);
+    if (isFailure(answer)) control.log("warning", `${answer.action}: ${answer.reason}`);
     if (answers.sendBlocking(encodeWriterResponse(answer), ANSWER_LIMIT_MS)) return;
     control.log("error", "an answer could not be sent: the writer agent takes none", {
       action: answer.action,
@@ -155,6 +156,11 @@ runDataWorker<WriterWorkerInit>((init, control) => {
     }
   }
 });
+
+/** An agent that starts has a file closed that another one may have left: that there is none is well. */
+function isFailure({ code, action, reason }: WriterResponse): boolean {
+  return code !== "success" && !(action === "close_file" && reason === REASON_NO_FILE);
+}
 
 /** Attaches to the image ring, if it is there already. */
 function attachIfThere(images: ImageLocator): void {

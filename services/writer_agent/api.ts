@@ -317,7 +317,7 @@ function writerGoneMessage(status: WriterStatus): string {
 
 /** The status as on the wire. */
 export function writerBody({ state, acquisition }: WriterStatus): Writer {
-  const { info, stats } = acquisition;
+  const { info, stats, ids } = acquisition;
   return {
     state,
     acquisition: {
@@ -329,9 +329,12 @@ export function writerBody({ state, acquisition }: WriterStatus): Writer {
         n_write_completed: stats.nWriteCompleted,
         n_lost: stats.nLost,
         n_missing: stats.nMissing,
+        n_failed: stats.nFailed,
+        n_not_taken: stats.nNotTaken,
         start_time: stats.startTime,
         stop_time: stats.stopTime,
       },
+      image_ids: ids,
       reports: [],
     },
   };

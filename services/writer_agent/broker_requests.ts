@@ -42,6 +42,8 @@ interface RunReport {
   n_write_completed: number;
   n_lost: number;
   n_missing: number;
+  n_failed: number;
+  n_not_taken: number;
 }
 
 /** What the agent does with requests through RabbitMQ. */
@@ -138,6 +140,8 @@ function report({ acquisition: { state, info, stats } }: WriterStatus): RunRepor
     n_write_completed: stats.nWriteCompleted,
     n_lost: stats.nLost,
     n_missing: stats.nMissing,
+    n_failed: stats.nFailed,
+    n_not_taken: stats.nNotTaken,
   };
 }
 

@@ -97,6 +97,11 @@ export class AcquisitionController {
     return refused === undefined ? pending.promise : Promise.resolve(refused);
   }
 
+  /** Has a file that an agent before this one left open closed, and tells of its run. */
+  closeOrphan(): void {
+    this.#dispatch({ kind: "driver_started" });
+  }
+
   /** Ends the acquisition early; resolves when that is done, or the writer turned out to be lost. */
   async stop(): Promise<void> {
     this.#dispatch({ kind: "stop" });
@@ -139,7 +144,9 @@ export class AcquisitionController {
     }
     this.#setTimer();
     this.#wake();
-    if (event.kind !== "image" && event.kind !== "answer" || before.phase !== state.phase) {
+    const ended = effects.some(({ kind }) => kind === "ended");
+    const isOfNote = event.kind !== "image" && event.kind !== "answer";
+    if (isOfNote || ended || before.phase !== state.phase) {
       this.#options.onChange?.(this.status);
     }
     return refused;

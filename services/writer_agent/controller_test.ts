@@ -188,7 +188,10 @@ Deno.test("AcquisitionController fails the run, not itself, when images cannot b
   assert.ok(outcome.ok);
   images.fail(new Error("ring of another version."));
   const { acquisition } = await outcome.ended;
-  assert.equal(acquisition.message, "ERROR: cannot follow the images: ring of another version.");
+  assert.equal(
+    acquisition.message,
+    "ERROR: cannot follow the images: ring of another version; 0 images are in /data/x.h5.",
+  );
   assert.equal(controller.status.state, "READY");
 });
 

@@ -119,6 +119,8 @@ await runService({
       onStop(() => kept[Symbol.dispose](), "recorder");
     }
 
+    controller.closeOrphan();
+
     const rules: WriteRequestRules = {
       dataRoots,
       writers: config.number_of_writers,

@@ -147,7 +147,8 @@ Deno.test("writer_agent drives a writer process through a run, with its own perm
     assert.equal(acquisition.message, "Completed.");
     assert.equal(acquisition.stats.n_write_completed, 30);
 
-    const [, create, ...rest] = writer.lines;
+    const isCreate = ({ action }: Record<string, unknown>): boolean => action === "create_file";
+    const [create, ...rest] = writer.lines.slice(writer.lines.findIndex(isCreate));
     assert.equal(create?.["path"], `${dataRoot}/a.h5`);
     assert.equal(create?.["nImages"], 30);
     assert.equal(create?.["acknowledgeImages"], true);
@@ -245,14 +246,24 @@ Deno.test("writer_agent closes the file of a run when it is stopped", async () =
 Deno.test("writer_agent closes what its killed forerunner left open in the writer", async () => {
   await withAgent(async ({ agent, client, assembler, dataRoot, startWriter, startAgent }) => {
     await using writer = await startWriter();
-    await client.writeAsync({ n_images: 5, output_file: `${dataRoot}/a.h5` });
+    await client.writeAsync({ n_images: 5, output_file: `${dataRoot}/a.h5`, run_id: 7 });
     await agent.end("SIGKILL");
+    const before = writer.actions().length;
     await using _second = await startAgent();
+    const status = async () => (await client.status()).acquisition;
+    await until("the run that was left", async () => (await status()).state === "FAILED");
+    const left = await status();
+    assert.match(left.message, /^ERROR: the writer agent ended during the acquisition/);
+    assert.deepEqual([left.info.output_file, left.info.run_id], [`${dataRoot}/a.h5`, 7n]);
     await client.writeAsync({ n_images: 1, output_file: `${dataRoot}/b.h5` });
-    assert.deepEqual(writer.actions(), ["create_file", "create_file", "close_file", "create_file"]);
+    assert.deepEqual(writer.actions().slice(before), ["close_file", "create_file"]);
     assembler.publish();
     assert.equal((await client.waitForEnd({ intervalMs: 5 })).acquisition.message, "Completed.");
-  });
+    await using store = await openStore(`sqlite:${dataRoot}.sqlite`);
+    const logs = await store.logs(2);
+    assert.deepEqual(logs.map(({ value }) => Object(value).state), ["FINISHED", "FAILED"]);
+    assert.deepEqual(Object(logs[1]?.value).message, left.message);
+  }, true);
 });
 
 function range(from: number, to: number): number[] {

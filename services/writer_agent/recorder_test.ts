@@ -7,7 +7,7 @@ const RATE = { images_per_second: 5, bytes_per_second: 40 };
 
 function statusAt(stopTime: number | null, message: string): WriterStatus {
   const { state, acquisition } = statusOf(INITIAL_STATE);
-  const { info, stats } = acquisition;
+  const { info, stats, ids } = acquisition;
   return {
     state,
     acquisition: {
@@ -15,6 +15,7 @@ function statusAt(stopTime: number | null, message: string): WriterStatus {
       message,
       info: { ...info, outputFile: "/data/a.h5", runId: 2n ** 60n + 1n },
       stats: { ...stats, startTime: 1, stopTime },
+      ids,
     },
   };
 }

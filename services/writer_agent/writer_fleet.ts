@@ -65,7 +65,7 @@ export class WriterFleet implements WriterPort {
       this.#visible = [];
       this.#ask(command, everyone, (answers) => this.#onCreated(answers));
     } else {
-      this.#ask(command, everyone, (answers) => this.#answer(combined(command.action, answers)));
+      this.#ask(command, everyone, (answers) => this.#answer(this.#all(command.action, answers)));
     }
   }
 
@@ -104,9 +104,21 @@ export class WriterFleet implements WriterPort {
   /** One writer's answer to an image, with what all of them say is visible. */
   #withAll(number: number, answer: WriterAnswer): WriterAnswer {
     if (answer.nVisible === undefined) return named(number, answer);
-    this.#visible[number] = answer.nVisible;
-    const nVisible = this.#visible.reduce((sum, visible) => sum + visible, 0);
-    return { ...named(number, answer), nVisible };
+    return { ...named(number, answer), nVisible: this.#sawVisible(number, answer.nVisible) };
+  }
+
+  /** All writers' answers, in their order, as one. */
+  #all(action: SharedAction, answers: readonly WriterAnswer[]): WriterAnswer {
+    const answer = combined(action, answers);
+    if (answer.nVisible === undefined) return answer;
+    const visible = answers.map(({ nVisible = 0 }, number) => this.#sawVisible(number, nVisible));
+    return { ...answer, nVisible: visible.at(-1) ?? 0 };
+  }
+
+  /** Takes what a writer says is visible, which a restart does not undo; returns the sum of all writers'. */
+  #sawVisible(number: number, visible: number): number {
+    this.#visible[number] = Math.max(this.#visible[number] ?? 0, visible);
+    return this.#visible.reduce((sum, each) => sum + each, 0);
   }
 
   #onCreated(answers: readonly WriterAnswer[]): void {
@@ -117,18 +129,14 @@ export class WriterFleet implements WriterPort {
   }
 
   #answer(answer: WriterAnswer): void {
-    // A writer without a file has restarted: the run is over, for the others too.
-    const lost = !answer.ok && answer.reason.startsWith(REASON_NO_FILE);
-    if (lost && answer.action !== "close_file" && this.#round === undefined) {
-      for (const writer of this.#writers) writer.send({ action: "close_file" });
-    }
     this.#handlers?.onAnswer(answer);
   }
 }
 
 /** The reason says whose it is, behind what a driver looks for in it. */
 function named(number: number, answer: WriterAnswer): WriterAnswer {
-  return answer.ok ? answer : { ...answer, reason: `${answer.reason} (writer ${number})` };
+  if (answer.ok) return answer;
+  return { ...answer, reason: `${answer.reason.replace(/[.\s]+$/, "")} (writer ${number})` };
 }
 
 /** One answer for all: it fails with the reason that matters most to a driver. */
@@ -137,19 +145,25 @@ function combined(action: SharedAction, answers: readonly WriterAnswer[]): Write
   const known = [REASON_FILE_OPEN, REASON_NO_FILE];
   const reason = known.flatMap((start) => failed.find((text) => text.startsWith(start)) ?? [])[0] ??
     failed[0] ?? "";
-  const counts = answers.map(({ nWritten }) => nWritten);
-  const nWritten = counts.reduce<number | undefined>(
-    (sum, count) => sum === undefined || count === undefined ? undefined : sum + count,
-    0,
-  );
-  const visible = answers.map(({ nVisible = 0 }) => nVisible);
+  const closed = answers.find((answer) => answer.closed !== undefined)?.closed;
   return {
     ok: failed.length === 0,
     reason,
-    ...(answers.every(({ nVisible }) => nVisible !== undefined) && {
-      nVisible: visible.reduce((sum, count) => sum + count, 0),
-    }),
+    ...sums(answers),
     ...(answers.every((answer) => answer.action !== undefined) && { action }),
-    ...(nWritten !== undefined && { nWritten }),
+    ...(closed && { closed }),
   };
+}
+
+const COUNTS = ["nWritten", "nVisible", "nOverwritten", "nIncomplete", "packetsMissing"] as const;
+
+/** The sums of what all of them count. */
+function sums(answers: readonly WriterAnswer[]): Pick<WriterAnswer, typeof COUNTS[number]> {
+  const told: { [name in typeof COUNTS[number]]?: number } = {};
+  for (const name of COUNTS) {
+    const counts = answers.flatMap((answer) => answer[name] ?? []);
+    if (counts.length < answers.length) continue;
+    told[name] = counts.reduce((sum, count) => sum + count, 0);
+  }
+  return told;
 }

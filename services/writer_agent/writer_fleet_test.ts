@@ -125,7 +125,33 @@ Deno.test("a writer that restarted in mid-run ends the run, and the others close
   const { acquisition, state } = await outcome.ended;
   assert.match(acquisition.message, /the file writer restarted/);
   assert.equal(state, "READY");
-  for (const writer of writers) assert.equal(told(writer).at(-1), "close_file");
+  for (const { commands } of writers) {
+    const close = commands.at(-1);
+    assert.ok(close?.action === "close_file");
+    assert.equal(close.end?.outcome, acquisition.message);
+    assert.equal(close.end?.account?.failed, 1);
+  }
+});
+
+Deno.test("all writers' counts of a run are told to each, for its file", async () => {
+  using world = setUp();
+  const { controller, writers, images } = world;
+  writers.forEach((writer, i) => {
+    writer.react = (command, nWritten) => ({
+      ...WELL(command, nWritten)!,
+      ...(command.action === "confirm_last_image" && { nIncomplete: i, packetsMissing: 10 * i }),
+    });
+  });
+  const outcome = await controller.start(request(7));
+  assert.ok(outcome.ok);
+  for (let i = 0; i < 7; i++) images.publish();
+  await outcome.ended;
+  for (const { commands } of writers) {
+    const close = commands.at(-1);
+    assert.ok(close?.action === "close_file");
+    const { written, incomplete, packetsMissing } = close.end?.account ?? {};
+    assert.deepEqual([written, incomplete, packetsMissing], [7, 3, 30]);
+  }
 });
 
 Deno.test("a silent writer loses the fleet; it is asked until all answer, then all is well", async () => {

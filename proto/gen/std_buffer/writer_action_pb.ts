@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file std_buffer/writer_action.proto.
  */
 export const file_std_buffer_writer_action: GenFile = /*@__PURE__*/
-  fileDesc("Ch5zdGRfYnVmZmVyL3dyaXRlcl9hY3Rpb24ucHJvdG8SEHN0ZF9kYXFfcHJvdG9jb2wijgMKEUNyZWF0ZUZpbGVDb21tYW5kEgwKBHBhdGgYASABKAkSEQoJd3JpdGVyX2lkGAIgASgFEhAKCG5faW1hZ2VzGGQgASgEEhoKEmFja25vd2xlZGdlX2ltYWdlcxhlIAEoCBIOCgZydW5faWQYZiABKAQSDwoHcmVxdWVzdBhnIAEoCRITCgtvdXRwdXRfZmlsZRhoIAEoCRIRCgluX3dyaXRlcnMYaSABKA0SFwoPaW1hZ2VzX3Blcl9maWxlGGogASgEEhMKC2NvbXByZXNzaW9uGGsgASgJEhsKE2NvbXByZXNzaW9uX3RocmVhZHMYbCABKA0SDQoFZnN5bmMYbSABKAkSEQoJb3ZlcndyaXRlGG4gASgIEhsKDmNyZWF0ZV9mb2xkZXJzGG8gASgISACIAQESFAoHdXNlcl9pZBhwIAEoDUgBiAEBEhMKC2ZpbGVfZm9ybWF0GHggASgJEg0KBW5leHVzGHkgASgJQhEKD19jcmVhdGVfZm9sZGVyc0IKCghfdXNlcl9pZCJkCgtSZWNvcmRJbWFnZRI3Cg5pbWFnZV9tZXRhZGF0YRgBIAEoCzIfLnN0ZF9kYXFfcHJvdG9jb2wuSW1hZ2VNZXRhZGF0YRISCgVlbnRyeRhkIAEoBEgAiAEBQggKBl9lbnRyeSJnChBDbG9zZUZpbGVDb21tYW5kEhUKDWRpc2NhcmRfZW1wdHkYZCABKAgSDwoHb3V0Y29tZRhlIAEoCRIWCg5pbWFnZXNfbWlzc2luZxhmIAEoBBITCgttaXNzaW5nX2lkcxhnIAEoCSISChBDb25maXJtTGFzdEltYWdlIocCCgxXcml0ZXJBY3Rpb24SOgoLY3JlYXRlX2ZpbGUYASABKAsyIy5zdGRfZGFxX3Byb3RvY29sLkNyZWF0ZUZpbGVDb21tYW5kSAASNQoMcmVjb3JkX2ltYWdlGAIgASgLMh0uc3RkX2RhcV9wcm90b2NvbC5SZWNvcmRJbWFnZUgAEjgKCmNsb3NlX2ZpbGUYAyABKAsyIi5zdGRfZGFxX3Byb3RvY29sLkNsb3NlRmlsZUNvbW1hbmRIABJAChJjb25maXJtX2xhc3RfaW1hZ2UYBCABKAsyIi5zdGRfZGFxX3Byb3RvY29sLkNvbmZpcm1MYXN0SW1hZ2VIAEIICgZhY3Rpb24izgEKDldyaXRlclJlc3BvbnNlEiwKBGNvZGUYASABKA4yHi5zdGRfZGFxX3Byb3RvY29sLlJlc3BvbnNlQ29kZRIOCgZyZWFzb24YAiABKAkSFQoIaW1hZ2VfaWQYZCABKARIAIgBARIWCgluX3dyaXR0ZW4YZSABKARIAYgBARIOCgZhY3Rpb24YZiABKAkSFgoJbl92aXNpYmxlGGcgASgESAKIAQFCCwoJX2ltYWdlX2lkQgwKCl9uX3dyaXR0ZW5CDAoKX25fdmlzaWJsZSo1CgxSZXNwb25zZUNvZGUSCwoHVU5LTk9XThAAEgsKB1NVQ0NFU1MQARILCgdGQUlMVVJFEAJiBnByb3RvMw", [file_std_buffer_image_metadata]);
+  fileDesc("Ch5zdGRfYnVmZmVyL3dyaXRlcl9hY3Rpb24ucHJvdG8SEHN0ZF9kYXFfcHJvdG9jb2wijgMKEUNyZWF0ZUZpbGVDb21tYW5kEgwKBHBhdGgYASABKAkSEQoJd3JpdGVyX2lkGAIgASgFEhAKCG5faW1hZ2VzGGQgASgEEhoKEmFja25vd2xlZGdlX2ltYWdlcxhlIAEoCBIOCgZydW5faWQYZiABKAQSDwoHcmVxdWVzdBhnIAEoCRITCgtvdXRwdXRfZmlsZRhoIAEoCRIRCgluX3dyaXRlcnMYaSABKA0SFwoPaW1hZ2VzX3Blcl9maWxlGGogASgEEhMKC2NvbXByZXNzaW9uGGsgASgJEhsKE2NvbXByZXNzaW9uX3RocmVhZHMYbCABKA0SDQoFZnN5bmMYbSABKAkSEQoJb3ZlcndyaXRlGG4gASgIEhsKDmNyZWF0ZV9mb2xkZXJzGG8gASgISACIAQESFAoHdXNlcl9pZBhwIAEoDUgBiAEBEhMKC2ZpbGVfZm9ybWF0GHggASgJEg0KBW5leHVzGHkgASgJQhEKD19jcmVhdGVfZm9sZGVyc0IKCghfdXNlcl9pZCJkCgtSZWNvcmRJbWFnZRI3Cg5pbWFnZV9tZXRhZGF0YRgBIAEoCzIfLnN0ZF9kYXFfcHJvdG9jb2wuSW1hZ2VNZXRhZGF0YRISCgVlbnRyeRhkIAEoBEgAiAEBQggKBl9lbnRyeSKHAwoQQ2xvc2VGaWxlQ29tbWFuZBIVCg1kaXNjYXJkX2VtcHR5GGQgASgIEg8KB291dGNvbWUYZSABKAkSFgoOaW1hZ2VzX21pc3NpbmcYZiABKAQSEwoLbWlzc2luZ19pZHMYZyABKAkSGwoOaW1hZ2VzX3dyaXR0ZW4YaCABKARIAIgBARITCgtpbWFnZXNfbG9zdBhpIAEoBBIQCghsb3N0X2lkcxhqIAEoCRIaChJpbWFnZXNfb3ZlcndyaXR0ZW4YayABKAQSFQoNaW1hZ2VzX2ZhaWxlZBhsIAEoBBISCgpmYWlsZWRfaWRzGG0gASgJEhgKEGltYWdlc19ub3RfdGFrZW4YbiABKAQSHgoRaW1hZ2VzX2luY29tcGxldGUYbyABKARIAYgBARIcCg9wYWNrZXRzX21pc3NpbmcYcCABKARIAogBAUIRCg9faW1hZ2VzX3dyaXR0ZW5CFAoSX2ltYWdlc19pbmNvbXBsZXRlQhIKEF9wYWNrZXRzX21pc3NpbmciEgoQQ29uZmlybUxhc3RJbWFnZSKHAgoMV3JpdGVyQWN0aW9uEjoKC2NyZWF0ZV9maWxlGAEgASgLMiMuc3RkX2RhcV9wcm90b2NvbC5DcmVhdGVGaWxlQ29tbWFuZEgAEjUKDHJlY29yZF9pbWFnZRgCIAEoCzIdLnN0ZF9kYXFfcHJvdG9jb2wuUmVjb3JkSW1hZ2VIABI4CgpjbG9zZV9maWxlGAMgASgLMiIuc3RkX2RhcV9wcm90b2NvbC5DbG9zZUZpbGVDb21tYW5kSAASQAoSY29uZmlybV9sYXN0X2ltYWdlGAQgASgLMiIuc3RkX2RhcV9wcm90b2NvbC5Db25maXJtTGFzdEltYWdlSABCCAoGYWN0aW9uIpcDCg5Xcml0ZXJSZXNwb25zZRIsCgRjb2RlGAEgASgOMh4uc3RkX2RhcV9wcm90b2NvbC5SZXNwb25zZUNvZGUSDgoGcmVhc29uGAIgASgJEhUKCGltYWdlX2lkGGQgASgESACIAQESFgoJbl93cml0dGVuGGUgASgESAGIAQESDgoGYWN0aW9uGGYgASgJEhYKCW5fdmlzaWJsZRhnIAEoBEgCiAEBEhkKDG5faW5jb21wbGV0ZRhoIAEoBEgDiAEBEhwKD3BhY2tldHNfbWlzc2luZxhpIAEoBEgEiAEBEhoKDW5fb3ZlcndyaXR0ZW4YaiABKARIBYgBARIwCgZjbG9zZWQYayABKAsyGy5zdGRfZGFxX3Byb3RvY29sLkNsb3NlZFJ1bkgGiAEBQgsKCV9pbWFnZV9pZEIMCgpfbl93cml0dGVuQgwKCl9uX3Zpc2libGVCDwoNX25faW5jb21wbGV0ZUISChBfcGFja2V0c19taXNzaW5nQhAKDl9uX292ZXJ3cml0dGVuQgkKB19jbG9zZWQiTwoJQ2xvc2VkUnVuEgwKBHBhdGgYASABKAkSDgoGcnVuX2lkGAIgASgEEhAKCG5faW1hZ2VzGAMgASgEEhIKCnN0YXJ0X3RpbWUYBCABKAEqNQoMUmVzcG9uc2VDb2RlEgsKB1VOS05PV04QABILCgdTVUNDRVNTEAESCwoHRkFJTFVSRRACYgZwcm90bzM", [file_std_buffer_image_metadata]);
 
 /**
  * @generated from message std_daq_protocol.CreateFileCommand
@@ -205,6 +205,63 @@ export type CloseFileCommand = Message<"std_daq_protocol.CloseFileCommand"> & {
    * @generated from field: string missing_ids = 103;
    */
   missingIds: string;
+
+  /**
+   * Images on file, in all files of the run; not set: nobody knows what became of the images.
+   *
+   * @generated from field: optional uint64 images_written = 104;
+   */
+  imagesWritten?: bigint | undefined;
+
+  /**
+   * Images that were overwritten in the image ring before they were on file.
+   *
+   * @generated from field: uint64 images_lost = 105;
+   */
+  imagesLost: bigint;
+
+  /**
+   * @generated from field: string lost_ids = 106;
+   */
+  lostIds: string;
+
+  /**
+   * Those of the lost ones that a writer had been told to record.
+   *
+   * @generated from field: uint64 images_overwritten = 107;
+   */
+  imagesOverwritten: bigint;
+
+  /**
+   * Images that a writer was told to record and did not, or did not say that it did.
+   *
+   * @generated from field: uint64 images_failed = 108;
+   */
+  imagesFailed: bigint;
+
+  /**
+   * @generated from field: string failed_ids = 109;
+   */
+  failedIds: string;
+
+  /**
+   * Images that were asked for and not taken: the run was stopped, or failed, before.
+   *
+   * @generated from field: uint64 images_not_taken = 110;
+   */
+  imagesNotTaken: bigint;
+
+  /**
+   * Images on file with something missing, and the packets missing in them; not set: not known.
+   *
+   * @generated from field: optional uint64 images_incomplete = 111;
+   */
+  imagesIncomplete?: bigint | undefined;
+
+  /**
+   * @generated from field: optional uint64 packets_missing = 112;
+   */
+  packetsMissing?: bigint | undefined;
 };
 
 /**
@@ -311,6 +368,31 @@ export type WriterResponse = Message<"std_daq_protocol.WriterResponse"> & {
    * @generated from field: optional uint64 n_visible = 103;
    */
   nVisible?: bigint | undefined;
+
+  /**
+   * To confirm_last_image and close_file, of the run's images in this writer's files: those with
+   * something missing, the packets missing in them, and those that were overwritten in the image ring.
+   *
+   * @generated from field: optional uint64 n_incomplete = 104;
+   */
+  nIncomplete?: bigint | undefined;
+
+  /**
+   * @generated from field: optional uint64 packets_missing = 105;
+   */
+  packetsMissing?: bigint | undefined;
+
+  /**
+   * @generated from field: optional uint64 n_overwritten = 106;
+   */
+  nOverwritten?: bigint | undefined;
+
+  /**
+   * To close_file: the run whose file was closed.
+   *
+   * @generated from field: optional std_daq_protocol.ClosedRun closed = 107;
+   */
+  closed?: ClosedRun | undefined;
 };
 
 /**
@@ -319,6 +401,42 @@ export type WriterResponse = Message<"std_daq_protocol.WriterResponse"> & {
  */
 export const WriterResponseSchema: GenMessage<WriterResponse> = /*@__PURE__*/
   messageDesc(file_std_buffer_writer_action, 5);
+
+/**
+ * @generated from message std_daq_protocol.ClosedRun
+ */
+export type ClosedRun = Message<"std_daq_protocol.ClosedRun"> & {
+  /**
+   * The path that was asked for.
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * @generated from field: uint64 run_id = 2;
+   */
+  runId: bigint;
+
+  /**
+   * @generated from field: uint64 n_images = 3;
+   */
+  nImages: bigint;
+
+  /**
+   * Seconds since 1970.
+   *
+   * @generated from field: double start_time = 4;
+   */
+  startTime: number;
+};
+
+/**
+ * Describes the message std_daq_protocol.ClosedRun.
+ * Use `create(ClosedRunSchema)` to create a new message.
+ */
+export const ClosedRunSchema: GenMessage<ClosedRun> = /*@__PURE__*/
+  messageDesc(file_std_buffer_writer_action, 6);
 
 /**
  * @generated from enum std_daq_protocol.ResponseCode

@@ -7,7 +7,7 @@ import type { Entry } from "../../../lib/store/mod.ts";
 import { oneLine } from "../broker.ts";
 import type { DaqContext } from "../context.ts";
 import { deploymentText, readDeployment, waitForDeployment } from "../deployment.ts";
-import { rateText } from "../format.ts";
+import { absentText, rateText } from "../format.ts";
 import { countOption, NOT_JSON, openStoreFor, storeOption, timeText } from "../store.ts";
 
 /** `daq logs`: finished acquisitions, and what validators said of them. */
@@ -84,8 +84,7 @@ function logText({ id, time, value }: Entry<unknown>): string {
   const start = `${id}  ${timeText(time)}  `;
   if (!known.success) return `${start}${value === undefined ? NOT_JSON : oneLine(value)}\n`;
   const { state, message, info, stats } = known.data;
-  const lost = stats.n_lost > 0 ? `, ${stats.n_lost} lost` : "";
-  const done = `${state} ${stats.n_write_completed}/${info.n_images} images${lost}`;
+  const done = `${state} ${stats.n_write_completed}/${info.n_images} images${absentText(stats)}`;
   return `${start}${done}: ${oneLine(message)}  ${oneLine(info.output_file)}\n`;
 }
 

@@ -4,6 +4,7 @@
  * Arguments: detector, folder of the ipc sockets.
  */
 import {
+  type ClosedRun,
   decodeWriterAction,
   driverAddress,
   encodeWriterResponse,
@@ -20,7 +21,7 @@ const actions = new Socket("PULL");
 actions.connect(driverAddress(detector, 0, folder));
 const answers = new Socket("PUSH");
 answers.bind(writerAddress(detector, 0, folder));
-let open = false;
+let open: ClosedRun | undefined;
 let nWritten = 0;
 
 tell({ event: "ready" });
@@ -34,14 +35,18 @@ for await (const [bytes] of actions) {
 function perform(action: WriterAction): Omit<WriterResponse, "action"> {
   if (action.action === "create_file") {
     if (open) return { code: "failure", reason: REASON_FILE_OPEN };
-    open = true;
+    const { path, runId, nImages } = action;
+    open = { path, runId, nImages, startTime: 1 };
     nWritten = 0;
     return { code: "success", reason: "" };
   }
   if (!open) return { code: "failure", reason: REASON_NO_FILE };
   if (action.action === "record_image") nWritten++;
-  if (action.action === "close_file") open = false;
-  return { code: "success", reason: "", nWritten };
+  const answer = { code: "success", reason: "", nWritten } as const;
+  if (action.action !== "close_file") return answer;
+  const closed = open;
+  open = undefined;
+  return { ...answer, closed };
 }
 
 function tell(what: object): void {
