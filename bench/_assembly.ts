@@ -8,14 +8,22 @@
 export const ROWS = 256;
 /** Pixels of a chip's row. */
 export const RUN = 256;
-/** Places of modules in the image: in a row, and from one to the next, px. */
-export const COLUMNS = 6, STEP_X = 518, STEP_Y = 272;
-const WIDTH = 3106, HEIGHT = 3264, GAP = 2;
+/** From one module's place to the next, px. */
+export const STEP_X = 518, STEP_Y = 272;
+const GAP = 2;
 /** More than the caches hold. */
 const RING_BYTES = 128 * 2 ** 20;
 
-/** Sizes for a pixel of so many bytes; all in bytes but `frames` and `images`. */
-export function assemblyPlan(pixel: number): {
+/**
+ * What is assembled: images of 72 half modules in rings larger than the caches; those of 4 half modules in rings
+ * of 8 images; one frame to one place.
+ */
+export type AssemblyMode = "cold" | "ring" | "hot";
+
+/** Sizes for a pixel of so many bytes; all in bytes but `columns`, `modules`, `frames` and `images`. */
+export function assemblyPlan(pixel: number, mode: AssemblyMode): {
+  columns: number;
+  modules: number;
   frame: number;
   frames: number;
   image: number;
@@ -24,10 +32,22 @@ export function assemblyPlan(pixel: number): {
   gap: number;
   bytes: number;
 } {
+  const [columns, modules] = mode === "ring" ? [2, 4] : [6, 72];
+  const width = columns * STEP_X - 2, height = modules / columns * STEP_Y;
   const frame = ROWS * 2 * RUN * pixel;
-  const frames = Math.floor(RING_BYTES / frame);
-  const image = WIDTH * HEIGHT * pixel;
-  const images = Math.floor(RING_BYTES / image) + 1;
+  const image = width * height * pixel;
+  const images = mode === "ring" ? 8 : Math.floor(RING_BYTES / image) + 1;
+  const frames = mode === "ring" ? images * modules : Math.floor(RING_BYTES / frame);
   const bytes = frames * frame + images * image;
-  return { frame, frames, image, images, stride: WIDTH * pixel, gap: GAP * pixel, bytes };
+  return {
+    columns,
+    modules,
+    frame,
+    frames,
+    image,
+    images,
+    stride: width * pixel,
+    gap: GAP * pixel,
+    bytes,
+  };
 }
