@@ -108,6 +108,7 @@ export class DataRoots implements OutputFiles {
             if (how.sync) syncName(root, relative);
           } catch (error) {
             File.removeBeneath(root, relative); // it is ours
+            made.file.close();
             throw error;
           }
         });

@@ -121,6 +121,22 @@ Deno.test("DataRoots.create() syncs the names of the file and of each folder it 
   }
 });
 
+Deno.test("a name that cannot be forced to the disk is taken back", () => {
+  using folder = new TestFolder();
+  const { sync } = File.prototype;
+  File.prototype.sync = function (): void {
+    throw new OsError("fdatasync", Errno.EIO, this.path);
+  };
+  try {
+    using made = new DataRoots([folder.path]).create(folder.file(), { sync: true });
+    assert.throws(() => made.place(), { code: "EIO" });
+    assert.throws(() => made.file.fd, { code: "EBADF" });
+  } finally {
+    File.prototype.sync = sync;
+  }
+  assert.deepEqual([...Deno.readDirSync(folder.path)], []);
+});
+
 Deno.test("DataRoots.write() makes a file of bytes, or none", () => {
   using folder = new TestFolder();
   const roots = new DataRoots([folder.path]);
