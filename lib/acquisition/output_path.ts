@@ -146,13 +146,21 @@ function checkForm(path: string): void {
   if (!SUFFIXES.some((suffix) => path.endsWith(suffix))) fail(`does not end with .h5 or .hdf5`);
 }
 
-function findRoot(path: string, roots: readonly string[]): OutputPath {
-  // The innermost root leaves the fewest components to be distrusted.
+/**
+ * The allowed folder that a path is in, the innermost of several: it leaves the fewest components to be
+ * distrusted; undefined when it is in none.
+ */
+export function placeInRoots(path: string, roots: readonly string[]): OutputPath | undefined {
   const fitting = roots
     .map((root) => ({ root, prefix: root.endsWith("/") ? root : `${root}/` }))
     .filter(({ prefix }) => path.startsWith(prefix))
     .sort((a, b) => b.prefix.length - a.prefix.length)[0];
-  if (fitting === undefined) {
+  return fitting && { path, root: fitting.root, relative: path.slice(fitting.prefix.length) };
+}
+
+function findRoot(path: string, roots: readonly string[]): OutputPath {
+  const place = placeInRoots(path, roots);
+  if (place === undefined) {
     throw new OutputPathError(
       "outside_roots",
       path,
@@ -160,7 +168,7 @@ function findRoot(path: string, roots: readonly string[]): OutputPath {
         "Write there, or start the agent with --data-root for the folder you need.",
     );
   }
-  return { path, root: fitting.root, relative: path.slice(fitting.prefix.length) };
+  return place;
 }
 
 function checkFolders(place: OutputPath, look: Look, mayBeMissing: boolean): void {

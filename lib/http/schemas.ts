@@ -32,7 +32,7 @@ const count = z.int().nonnegative();
  * @ignore Documented as the type of its values.
  */
 export const writeRequestSchema = z.looseObject({
-  n_images: z.int().min(0).optional().meta({
+  n_images: z.int({ error: "expected a whole number from 0 to 2^53 - 1" }).min(0).optional().meta({
     description: "Images to write; 0 (ours): until stopped. Needed unless there is stop_image_id.",
     example: 100,
   }),

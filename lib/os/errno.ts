@@ -77,6 +77,13 @@ const ADVICE: Readonly<Record<string, string>> = {
   EROFS: "the file system is mounted read-only: choose another folder",
 };
 
+/** ENOSPC of a file that is no ring. */
+const FULL_DISK = "the disk is full: free space or choose another folder";
+
+function isFileOfDisk(code: string, subject: string): boolean {
+  return code === "ENOSPC" && /(^| )\/(?!dev\/shm\/)/.test(subject);
+}
+
 /** A system call that failed: which call, on what, and the name of its error. */
 export class OsError extends Error {
   override name = "OsError";
@@ -94,7 +101,7 @@ export class OsError extends Error {
    */
   constructor(call: string, errno: number, subject = "") {
     const code = errnoName(errno);
-    const advice = ADVICE[code];
+    const advice = isFileOfDisk(code, subject) ? FULL_DISK : ADVICE[code];
     super(`${call}${subject ? ` ${subject}` : ""}: ${code}${advice ? ` (${advice})` : ""}`);
     this.call = call;
     this.errno = errno;

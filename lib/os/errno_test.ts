@@ -13,6 +13,13 @@ Deno.test("OsError names the call, the subject, the error and what to do", () =>
   );
 });
 
+Deno.test("OsError speaks of slots only where there can be some", () => {
+  strictEqual(
+    new OsError("pwrite", 28, "/data/run.h5").message,
+    "pwrite /data/run.h5: ENOSPC (the disk is full: free space or choose another folder)",
+  );
+});
+
 Deno.test("OsError keeps an error number without a name", () => {
   strictEqual(errnoName(4000), "errno 4000");
   strictEqual(new OsError("ioctl", 4000).message, "ioctl: errno 4000");

@@ -4,6 +4,7 @@
  * @module
  */
 import { dirname } from "node:path";
+import { placeInRoots } from "../acquisition/output_path.ts";
 import { asFileUser, Errno, File, type FileUser, NewFile, OsError } from "../os/mod.ts";
 
 /** A path outside the allowed folders. */
@@ -156,12 +157,10 @@ export class DataRoots implements OutputFiles {
     if (gid !== undefined) file.chgrp(gid);
   }
 
-  /** The allowed folder that a path is in, and the rest of the path. */
+  /** The allowed folder that a path is in, as the agent that checked it chose it, and the rest of the path. */
   #placeOf(path: string): { root: string; relative: string } {
-    for (const root of this.#roots) {
-      const prefix = root.endsWith("/") ? root : root + "/";
-      if (path.startsWith(prefix)) return { root, relative: path.slice(prefix.length) };
-    }
+    const place = placeInRoots(path, this.#roots);
+    if (place !== undefined) return place;
     throw new OutsideRootsError(
       `${path} is outside the folders that may be written to (${this.#roots.join(", ")}). ` +
         "Choose a path below one of them, or start the writer with another --data-root.",

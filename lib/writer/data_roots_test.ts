@@ -20,6 +20,16 @@ Deno.test("DataRoots.create() creates below the root that holds the path", () =>
   assert.equal(Deno.statSync(path).mode! & 0o777, 0o644);
 });
 
+Deno.test("DataRoots.create() takes the innermost root, which may be a link in another one", () => {
+  using outer = new TestFolder();
+  using elsewhere = new TestFolder();
+  const link = `${outer.path}/link`;
+  Deno.symlinkSync(elsewhere.path, link);
+  using file = createIn(new DataRoots([outer.path, link]), `${link}/x.h5`);
+  assert.equal(file.size(), 0);
+  assert.ok(Deno.statSync(elsewhere.file("x.h5")).isFile);
+});
+
 Deno.test("DataRoots.create() names the allowed folders when the path is in none", () => {
   using folder = new TestFolder();
   for (const path of ["/etc/x.h5", "x.h5", folder.path, `${folder.path}x/y.h5`]) {

@@ -249,6 +249,8 @@ Deno.test("a wrong request is answered with 400 and every wrong member", async (
       ["{", /not JSON/],
       ["[]", /expected object/],
       ["{}", /output_file.*n_images/],
+      [`{"output_file":"${root}/a.h5","n_images":5.5}`, /n_images: expected a whole number/],
+      [`{"output_file":"${root}/a.h5","n_images":9007199254740993}`, /n_images: expected a whole/],
       [`{"output_file":"${root}/a.h5"}`, /n_images: expected.*0 writes until stopped/],
       [
         `{"start_image_id":9,"stop_image_id":8,"output_file":"${root}/a.h5"}`,
