@@ -120,6 +120,9 @@ Deno.test("a full disk fails the acquisition with that reason, and the file stay
   assert.equal(acquisition.state, "FAILED");
   assert.match(acquisition.message, disk === undefined ? /EFBIG/ : /ENOSPC/);
   assert.equal(state, "READY");
+  const { n_write_completed, n_lost, n_failed, n_missing, n_not_taken } = acquisition.stats;
+  assert.ok(n_failed > 0);
+  assert.equal(n_write_completed + n_lost + n_failed + n_missing + n_not_taken, 200);
   await simulator.stop();
 
   const file = await readWithH5py(path);

@@ -115,6 +115,8 @@ Deno.test("a request becomes a file: daq request, with what became of every imag
     n_write_completed: 5,
     n_lost: 0,
     n_missing: 0,
+    n_failed: 0,
+    n_not_taken: 0,
   });
   ok(init_timestamp <= before && before <= end_timestamp);
   strictEqual(accounting.images_good, 5);
