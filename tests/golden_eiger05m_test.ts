@@ -3,7 +3,12 @@
  * services made of the packets.
  */
 import assert from "node:assert/strict";
-import { imageRingName, imageStreamAddress } from "../lib/protocol/mod.ts";
+import {
+  decodeImageMetadata,
+  encodeImageMetadata,
+  imageRingName,
+  imageStreamAddress,
+} from "../lib/protocol/mod.ts";
 import {
   type ConfigJson,
   type H5File,
@@ -29,7 +34,9 @@ interface Recording {
 }
 
 const recording = readJson<Recording>("eiger05m/case.json");
-const metadata = recording.images.map(({ metadata_hex }) => metadata_hex);
+/** Exposure in the headers of the packets, 100 ns. */
+const EXPOSURE = 376n;
+const metadata = recording.images.map(({ metadata_hex }) => withExposure(metadata_hex));
 const pixels = recording.images.map(({ sha256 }) => sha256);
 
 Deno.test("recorded Eiger packets become the file that std_det_writer wrote, and the messages that it was sent", async () => {
@@ -48,9 +55,16 @@ Deno.test("recorded Eiger packets become the file that std_det_writer wrote, and
   assert.deepEqual(inRing.map(({ sha256 }) => sha256), pixels);
   const file = await readWithH5py(path);
   assertSameFile(file, detector);
-  // The original's messages say 0 of it, too.
-  assert.deepEqual(file.image_info["exptime"], file.metadata.records.map(() => "0"));
+  assert.deepEqual(file.image_info["exptime"], file.metadata.records.map(() => String(EXPOSURE)));
 });
+
+/** The original's message with the exposure, which it leaves 0. */
+function withExposure(hex: string): string {
+  const message = decodeImageMetadata(Uint8Array.fromHex(hex));
+  assert.deepEqual(message.detector, { kind: "eg", exptime: 0n });
+  assert.equal(encodeImageMetadata(message).toHex(), hex);
+  return encodeImageMetadata({ ...message, detector: { kind: "eg", exptime: EXPOSURE } }).toHex();
+}
 
 /** The file has what the recorded one had: the same types, chunks and values, and one dataset more. */
 function assertSameFile(file: H5File, detector: string): void {

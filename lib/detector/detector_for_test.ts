@@ -145,10 +145,15 @@ Deno.test("imageMetadata() takes the DAQ record of a Jungfrau from the frame str
   assert.deepEqual(detector.imageMetadata(message, 0), { kind: "jf", daqRec: 4_000_000_000n });
 });
 
-Deno.test("imageMetadata() of an Eiger is the exposure time 0 that the original sends", () => {
-  const settings = config(EIGER);
-  const message = new DataView(new ArrayBuffer(FRAME_BYTES));
-  assert.deepEqual(detectorFor(settings).imageMetadata(message, 0), { kind: "eg", exptime: 0n });
+Deno.test("imageMetadata() of an Eiger is the exposure of its packets, if they tell it", () => {
+  for (const [bit_depth, exptime] of [[8, 376n], [16, 376n], [32, 0n]] as const) {
+    const settings = config(EIGER, { bit_depth });
+    const packet = header({ frame: 7n, row: 0, column: 0, daqRec: 0 });
+    packet.setUint32(8, 376, true);
+    const hex = messageHex(settings, { module: 0, imageId: 7n, missingPackets: 0, header: packet });
+    const message = new DataView(Uint8Array.fromHex(hex).buffer);
+    assert.deepEqual(detectorFor(settings).imageMetadata(message, 0), { kind: "eg", exptime });
+  }
 });
 
 for (const type of DETECTOR_TYPES) {

@@ -59,6 +59,9 @@ export interface FileReport {
   problems: FileProblem[];
 }
 
+/** Status of a row without an image. */
+const NO_IMAGE = 0n;
+
 /** Images of a sample. */
 const SAMPLE = 16;
 
@@ -82,7 +85,7 @@ export async function checkFile(
   const requested = wholeNumber(attributes["images_requested"]);
   const problems: FileProblem[] = [];
   const collector = new PixelCollector();
-  for (const row of rowsToRead(rows, pixels)) {
+  for (const row of rowsToRead(rowStatuses.subarray(0, rows), pixels)) {
     await new Promise((resolve) => setTimeout(resolve)); // others have their turn
     signal?.throwIfAborted();
     addImage(reader, row, collector, problems);
@@ -170,10 +173,15 @@ function isOurs(attributes: Readonly<Record<string, unknown>>): boolean {
     .some((name) => attributes[name] !== undefined);
 }
 
-function rowsToRead(rows: number, pixels: FileCheckOptions["pixels"]): number[] {
+/** Rows that hold an image: the others read as zeros, which are no pixels. */
+function rowsToRead(statuses: BigUint64Array, pixels: FileCheckOptions["pixels"]): number[] {
   if (pixels === "none") return [];
-  if (pixels === "all" || rows <= SAMPLE) return Array.from({ length: rows }, (_, row) => row);
-  return Array.from({ length: SAMPLE }, (_, i) => Math.round(i * (rows - 1) / (SAMPLE - 1)));
+  const rows = [...statuses.keys()].filter((row) => statuses[row] !== NO_IMAGE);
+  if (pixels === "all" || rows.length <= SAMPLE) return rows;
+  return Array.from(
+    { length: SAMPLE },
+    (_, i) => rows[Math.round(i * (rows.length - 1) / (SAMPLE - 1))]!,
+  );
 }
 
 function addImage(

@@ -386,4 +386,6 @@ Deno.test("convertFile() makes another master file of a master file, of compress
   using reader = readImageFile(folder.file("run.h5"));
   assert.equal(reader.image(0)[0], 1);
   assert.equal(reader.image(1)[0], 0);
+  const { pixels } = await checkFile(folder.file("run.h5"), { pixels: "all" });
+  assert.deepEqual([pixels.images_read, pixels.min], [2, 1]); // these are no pixels of 0
 });

@@ -39,6 +39,14 @@ export async function fileBelow(path: string, roots: readonly string[]): Promise
   throw outside;
 }
 
+/** A run that has ended, as its request and the writer's answer to it tell. */
+export interface FinishedRun {
+  /** Its file, as it was asked for. */
+  readonly outputFile: string;
+  /** What the writer's `request_success` says; its `run_id` tells runs into the same file apart. */
+  readonly result: unknown;
+}
+
 /** Finished acquisitions that are looked through. */
 const LATEST_LOGS = 20;
 /** Looked for so often, as the writer agent stores an acquisition while others hear of its end. */
@@ -46,21 +54,23 @@ const TRIES = 20;
 const BETWEEN_TRIES_MS = 250;
 
 /**
- * The id of the acquisition that wrote a file, in the store.
+ * The id of a run's acquisition in the store.
  *
  * @returns Undefined if it does not come within some seconds.
  * @throws The reason of the signal.
  */
 export async function findAcquisition(
   store: Pick<Store, "logs">,
-  outputFile: string,
+  { outputFile, result }: FinishedRun,
   signal: AbortSignal,
 ): Promise<string | undefined> {
+  const runId = runSchema.safeParse(result).data?.run_id;
   for (let left = TRIES; left > 0; left--) {
     const logs = await store.logs(LATEST_LOGS);
     const found = logs.find(({ value }) => {
       const { data } = acquisitionSchema.safeParse(value);
-      return data?.info.output_file === outputFile;
+      return data?.info.output_file === outputFile &&
+        (runId === undefined || BigInt(data.info.run_id) === BigInt(runId));
     });
     if (found !== undefined) return found.id;
     signal.throwIfAborted();
@@ -69,4 +79,8 @@ export async function findAcquisition(
   return undefined;
 }
 
-const acquisitionSchema = z.looseObject({ info: z.looseObject({ output_file: z.string() }) });
+const runIdSchema = z.union([z.int(), z.bigint()]);
+const runSchema = z.looseObject({ run_id: runIdSchema });
+const acquisitionSchema = z.looseObject({
+  info: z.looseObject({ output_file: z.string(), run_id: runIdSchema }),
+});

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { TestFolder } from "../hdf5/_testing.ts";
-import { fileBelow, OutsideDataRootsError } from "./finished_run.ts";
+import { fileBelow, findAcquisition, OutsideDataRootsError } from "./finished_run.ts";
 
 /** `data` with a file, `data/within.h5` and `root` that lead to it, `data/out.h5` that leads out. */
 function withFolders(): TestFolder {
@@ -50,4 +50,21 @@ Deno.test("fileBelow() refuses what is outside the roots, by name, .. or a symbo
   await assert.rejects(fileBelow("data/run.h5", [folder.file("data")]), OutsideDataRootsError);
   const missing = fileBelow(folder.file("data/none.h5"), [folder.file("data")]);
   await assert.rejects(missing, Deno.errors.NotFound);
+});
+
+Deno.test("findAcquisition() tells runs into the same file apart, and waits for the one that is meant", async () => {
+  const acquisition = (id: string, run_id: number | bigint, output_file = "/a.h5") => ({
+    id,
+    time: 0,
+    value: { info: { output_file, run_id } },
+  });
+  const former = [acquisition("2-0", 2, "/b.h5"), acquisition("1-0", 1)];
+  const answers = [former, [acquisition("3-0", 2n ** 60n), ...former]];
+  const store = { logs: () => Promise.resolve(answers.length > 1 ? answers.shift()! : answers[0]!) };
+  const { signal } = new AbortController();
+  const find = (result: unknown): Promise<string | undefined> =>
+    findAcquisition(store, { outputFile: "/a.h5", result }, signal);
+  assert.equal(await find({ run_id: 2n ** 60n }), "3-0");
+  assert.equal(await find({ run_id: 1 }), "1-0");
+  assert.equal(await find("written"), "3-0"); // the newest, of a writer that does not say
 });

@@ -15,6 +15,7 @@ const O_CLOEXEC = 0o2000000;
 const O_NOFOLLOW = Deno.build.arch === "aarch64" ? 0o100000 : 0o400000;
 const O_DIRECTORY = Deno.build.arch === "aarch64" ? 0o40000 : 0o200000;
 const O_PATH = 0o10000000;
+const O_NONBLOCK = 0o4000;
 const AT_EMPTY_PATH = 0x1000;
 const STATX_TYPE = 1;
 const STATX_NLINK = 4;
@@ -61,7 +62,8 @@ export class File implements Disposable {
    */
   static open(path: string, options: OpenOptions = {}): File {
     const { write = false, create = false, mode = 0o600 } = options;
-    let flags = O_CLOEXEC | O_NOFOLLOW;
+    // Nothing is waited for: a pipe in a file's place would let its reader wait for ever.
+    let flags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
     if (write) flags |= O_RDWR;
     if (create) flags |= O_CREAT;
     if (create === "exclusive") flags |= O_EXCL;

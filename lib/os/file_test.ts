@@ -272,3 +272,10 @@ Deno.test("File.removeBeneath() removes files below the root and nothing else; l
     File.removeBeneath(root, "a/x");
     strictEqual(file.linkCount(), 0);
   }));
+
+Deno.test("File.open() waits for nobody at the other end of a pipe, whose size is refused", () =>
+  inFolder((folder) => {
+    new Deno.Command("mkfifo", { args: [`${folder}/pipe`] }).outputSync();
+    using pipe = File.open(`${folder}/pipe`);
+    failsWith("ESPIPE", () => pipe.size());
+  }));

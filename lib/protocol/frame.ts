@@ -37,6 +37,8 @@ export interface EigerFrame extends CommonFrame {
   posY: number;
   /** `row` of the packet header. */
   posX: number;
+  /** Exposure, 100 ns. Ours: the original leaves these bytes 0. */
+  expLength: number;
 }
 
 /** Frame of a Jungfrau module. */
@@ -93,6 +95,7 @@ export const EIGER_FRAME: WireStruct<keyof EigerFrame> = defineWireStruct("EGFra
   bitDepth: ["u16", "bits", "bits per pixel"],
   posY: ["u16", "number", "column of the packet header"],
   posX: ["u16", "number", "row of the packet header"],
+  expLength: ["u32", "100 ns", "exposure; left 0 by the original"],
 });
 
 /** Layout of {@link JungfrauFrame}. */
@@ -141,6 +144,7 @@ export function writeEigerFrame(view: DataView, offset: number, frame: EigerFram
   view.setUint16(offset + at.bitDepth, frame.bitDepth, true);
   view.setUint16(offset + at.posY, frame.posY, true);
   view.setUint16(offset + at.posX, frame.posX, true);
+  view.setUint32(offset + at.expLength, frame.expLength, true);
 }
 
 /**
@@ -157,6 +161,7 @@ export function readEigerFrame(view: DataView, offset: number): EigerFrame {
     bitDepth: view.getUint16(offset + at.bitDepth, true),
     posY: view.getUint16(offset + at.posY, true),
     posX: view.getUint16(offset + at.posX, true),
+    expLength: view.getUint32(offset + at.expLength, true),
   };
 }
 

@@ -30,7 +30,7 @@ Deno.test("defineWireStruct() refuses fields that need more than the struct has"
 
 Deno.test("the tables have std-daq's offsets", () => {
   const common = { imageId: 0, missingPackets: 8, moduleId: 16 };
-  assert.deepEqual(EIGER_FRAME.at, { ...common, bitDepth: 18, posY: 20, posX: 22 });
+  assert.deepEqual(EIGER_FRAME.at, { ...common, bitDepth: 18, posY: 20, posX: 22, expLength: 24 });
   assert.deepEqual(JUNGFRAU_FRAME.at, {
     ...common,
     id: 18,

@@ -41,7 +41,7 @@ if (store !== undefined) service.onStop(() => store[Symbol.asyncDispose](), "sto
 
 await servePostprocessing(service, {
   schema: writtenFileSchema,
-  async onRequest(_, { output_file: outputFile }, { signal }): Promise<unknown> {
+  async onRequest(_, { output_file: outputFile }, { result, signal }): Promise<unknown> {
     const path = await fileBelow(outputFile, options.dataRoot);
     const report = await checkFile(path, { pixels: options.pixels ?? "sample", signal });
     logger.info("checked {file}: {outcome}", {
@@ -50,7 +50,7 @@ await servePostprocessing(service, {
       images: report.images,
       problems: report.problems.map(({ message }) => message).join(" "),
     });
-    const logId = store && await findAcquisition(store, outputFile, signal);
+    const logId = store && await findAcquisition(store, { outputFile, result }, signal);
     if (store !== undefined && logId !== undefined) await store.addReport(logId, report);
     return { ...report, log_id: logId ?? null };
   },

@@ -56,14 +56,14 @@ if (store === undefined && !options.beside) {
 
 await servePostprocessing(service, {
   schema: writtenFileSchema,
-  async onRequest(_, { output_file: outputFile }, { signal }): Promise<unknown> {
+  async onRequest(_, { output_file: outputFile }, { result, signal }): Promise<unknown> {
     const path = await fileBelow(outputFile, roots);
     const draw = { images, longestSide, signal };
     const gif = await previewFile(path, { ...draw, format: "gif" });
     const beside = options.beside && format !== "gif"
       ? await previewFile(path, { ...draw, format })
       : gif;
-    const logId = store && await findAcquisition(store, outputFile, signal);
+    const logId = store && await findAcquisition(store, { outputFile, result }, signal);
     if (store !== undefined && logId !== undefined) await store.setPreview(logId, gif.bytes);
     // Last: what fails before can be asked for again, and no picture is in the way.
     const picture = options.beside ? await writeBeside(outputFile, beside.bytes) : null;

@@ -10,6 +10,7 @@ import { type DetectorConfig, pixelType } from "../../config/mod.ts";
 import type { Detector, FrameFields, ModuleLayout, PacketFormat } from "../detector.ts";
 import {
   type DetectorImageMetadata,
+  readEigerFrame,
   SLS_DETECTOR_TYPE,
   SLS_HEADER,
   SLS_HEADER_BYTES,
@@ -64,11 +65,15 @@ export const eiger: Detector = {
       bitDepth: frame.bitDepth,
       posY: header.getUint16(headerAt + SLS_HEADER.at.column, true),
       posX: header.getUint16(headerAt + SLS_HEADER.at.row, true),
+      // With 32 bit, an image is the sum of many, and the field is the number of the last of them.
+      expLength: frame.bitDepth === 32
+        ? 0
+        : header.getUint32(headerAt + SLS_HEADER.at.expLength, true),
     });
   },
 
-  imageMetadata(): DetectorImageMetadata {
-    return { kind: "eg", exptime: 0n };
+  imageMetadata(message: DataView, at: number): DetectorImageMetadata {
+    return { kind: "eg", exptime: BigInt(readEigerFrame(message, at).expLength) };
   },
 
   packFrame(_config: DetectorConfig, pixels: ArrayLike<number>, target: Uint8Array): void {
