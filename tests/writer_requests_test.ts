@@ -303,8 +303,10 @@ Deno.test("a run that fails: its counts are told before the reason", async () =>
   match(String(last(outcome)), /^ERROR: /);
   const [report] = Object.values(outcome.services)[0]!.slice(-2);
   strictEqual(report?.action, "request_progress");
-  const { n_write_completed, end_timestamp } = Object(report?.message);
-  strictEqual(n_write_completed, 2);
+  const { n_write_completed, n_failed, n_not_taken, end_timestamp } = Object(report?.message);
+  // What was not published yet is gone with the writer, perhaps.
+  ok(n_write_completed + n_failed >= 2);
+  strictEqual(n_write_completed + n_failed + n_not_taken, 100);
   ok(end_timestamp > 0);
   await pipeline.start("std_h5_writer");
   await pipeline.status("the writer is back", ({ state }) => state === "READY");
