@@ -60,7 +60,9 @@ Deno.test("findAcquisition() tells runs into the same file apart, and waits for 
   });
   const former = [acquisition("2-0", 2, "/b.h5"), acquisition("1-0", 1)];
   const answers = [former, [acquisition("3-0", 2n ** 60n), ...former]];
-  const store = { logs: () => Promise.resolve(answers.length > 1 ? answers.shift()! : answers[0]!) };
+  const store = {
+    logs: () => Promise.resolve(answers.length > 1 ? answers.shift()! : answers[0]!),
+  };
   const { signal } = new AbortController();
   const find = (result: unknown): Promise<string | undefined> =>
     findAcquisition(store, { outputFile: "/a.h5", result }, signal);

@@ -21,7 +21,15 @@ import gigafrost from "./testdata/gigafrost.json" with { type: "json" };
 import jungfrau from "./testdata/jungfrau.json" with { type: "json" };
 import { viewOf, type WireField } from "./wire_struct.ts";
 
-const EIGER = { imageId: 5n, missingPackets: 1n, moduleId: 2, bitDepth: 16, posY: 3, posX: 4, expLength: 376 };
+const EIGER = {
+  imageId: 5n,
+  missingPackets: 1n,
+  moduleId: 2,
+  bitDepth: 16,
+  posY: 3,
+  posX: 4,
+  expLength: 376,
+};
 
 Deno.test("encodeEigerFrame() gives the recorded 9M frames from their packet headers", () => {
   assert.equal(eiger9m.frames.length, 72);
