@@ -69,8 +69,9 @@ export async function findAcquisition(
     const logs = await store.logs(LATEST_LOGS);
     const found = logs.find(({ value }) => {
       const { data } = acquisitionSchema.safeParse(value);
-      return data?.info.output_file === outputFile &&
-        (runId === undefined || BigInt(data.info.run_id) === BigInt(runId));
+      if (data?.info.output_file !== outputFile) return false;
+      const { run_id = runId } = data.info; // an original's log may lack it
+      return runId === undefined || BigInt(run_id ?? 0) === BigInt(runId);
     });
     if (found !== undefined) return found.id;
     signal.throwIfAborted();
@@ -82,5 +83,5 @@ export async function findAcquisition(
 const runIdSchema = z.union([z.int(), z.bigint()]);
 const runSchema = z.looseObject({ run_id: runIdSchema });
 const acquisitionSchema = z.looseObject({
-  info: z.looseObject({ output_file: z.string(), run_id: runIdSchema }),
+  info: z.looseObject({ output_file: z.string(), run_id: runIdSchema.optional() }),
 });
