@@ -119,11 +119,9 @@ export class SlotTransformer {
     const room = Math.floor((largestMemory - MARGIN - scratch - spill) / imageBytes);
     this.#slotsPerSegment = toSlots === undefined ? Math.floor(room / 2) : room - toSlots;
     if (this.#slotsPerSegment < 1) {
+      const fewest = 1 + (toSlots ?? 1);
       throw new RangeError(
-        `Images of ${imageBytes} bytes are too large: ${
-          1 + (toSlots ?? 1)
-        } of them must fit into ` +
-          `${largestMemory}`,
+        `Images of ${imageBytes} bytes are too large: ${fewest} of them must fit into ${largestMemory}`,
       );
     }
   }

@@ -5,13 +5,7 @@
  */
 import { changedFields, ConfigError, parseConfig, parseConfigText } from "../../lib/config/mod.ts";
 import { parseJson } from "../../lib/protocol/json.ts";
-import {
-  type ConfigText,
-  type Deployment,
-  type Entry,
-  type Store,
-  StoreError,
-} from "../../lib/store/mod.ts";
+import { type ConfigText, type Deployment, type Store, StoreError } from "../../lib/store/mod.ts";
 import type { ConfigFile } from "./config_file.ts";
 import type { Restarted, Restarter } from "./restarter.ts";
 
@@ -48,7 +42,11 @@ export class Deployer {
   /** Takes up the current config and each later one until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     for await (const config of this.#options.store.watchConfig(signal)) {
-      if (!await this.#isTakenUp(config)) await this.deploy(config, signal);
+      const last = await this.#lastSaid(config);
+      // Whoever said this last was ended before it could say more: perhaps between the file and its services.
+      if (last === "Deploying") this.#unsettled = true;
+      if (last === "Done" && this.#isInFile(config)) this.#state = `config ${config.id}: Done`;
+      else await this.deploy(config, signal);
     }
   }
 
@@ -107,24 +105,23 @@ export class Deployer {
     }
   }
 
-  /** Whether the config was taken up before this process began, and the file is still as it should be. */
-  async #isTakenUp({ id, text }: ConfigText): Promise<boolean> {
-    const { store, server, file, onNote } = this.#options;
-    let said: Entry<Deployment>[];
+  /** What was last said of the config, for this server; undefined if nothing is known of it. */
+  async #lastSaid({ id }: ConfigText): Promise<Deployment["message"] | undefined> {
+    const { store, server, onNote } = this.#options;
     try {
-      said = await store.deployments(id);
+      const said = await store.deployments(id);
+      return said.find(({ value }) => value.server_name === server)?.value.message;
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
       onNote("warning", `config ${id} is taken up again, to be sure: ${error.message}`);
-      return false;
+      return undefined;
     }
-    const last = said.find(({ value }) => value.server_name === server)?.value.message;
-    // Whoever said this last was ended before it could say more: perhaps between the file and its services.
-    if (last === "Deploying") this.#unsettled = true;
-    if (last !== "Done") return false;
-    const same = changedFields(file.read(), parseJson(text.replace(/^\uFEFF/, ""))).length === 0;
-    if (same) this.#state = `config ${id}: Done`;
-    return same;
+  }
+
+  /** Whether the file is still as the config has it. */
+  #isInFile({ text }: ConfigText): boolean {
+    const config = parseJson(text.replace(/^\uFEFF/, ""));
+    return changedFields(this.#options.file.read(), config).length === 0;
   }
 
   /** Nothing waits for the store: what it cannot take yet, it takes later, in order. */

@@ -158,14 +158,11 @@ function merged(current: Entry<unknown> | undefined, text: string): string {
 /** @throws {UsageError} If there is no such config. */
 async function existing(store: Store, id: string | undefined): Promise<Entry<unknown>> {
   const entry = await store.config(id);
-  if (entry !== undefined && entry.value === undefined) {
-    throw new UsageError(
-      `${entry.id} is ${NOT_JSON}: daq config history lists those that can be rolled back to`,
-    );
-  }
-  if (entry !== undefined) return entry;
+  if (entry?.value !== undefined) return entry;
   throw new UsageError(
-    id === undefined
+    entry !== undefined
+      ? `${entry.id} is ${NOT_JSON}: daq config history lists those that can be rolled back to`
+      : id === undefined
       ? "the store has no config: daq config set FILE gives it one"
       : `the store has no config ${id}: daq config history lists those there are`,
   );
