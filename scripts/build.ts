@@ -1,6 +1,6 @@
 // deno-lint-ignore-file no-console -- a script talks to whoever runs it
 /**
- * Builds the kernels: `assembly/*.ts` (AssemblyScript) → `wasm/kernels.wasm`, with the layout
+ * Builds the kernels: `assembly/*.ts` (AssemblyScript) → `wasm/kernels.ts`, with the layout
  * constants they share with TypeScript and the types of their exports. Does nothing when the
  * sources have not changed since the last build.
  *
@@ -8,6 +8,7 @@
  *   deno task build --check    fail if a committed generated file is stale
  *   deno task build --force    build anyway
  */
+import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { TABLES } from "../lib/kernels/layout.ts";
 import * as layout from "../lib/kernels/layout.ts";
@@ -22,7 +23,9 @@ import { SLS_HEADER } from "../lib/protocol/sls_header.ts";
 const root = new URL("../", import.meta.url);
 const path = (name: string): string => new URL(name, root).pathname;
 const STAMP = path("wasm/.build-stamp");
-const WASM = path("wasm/kernels.wasm");
+const KERNELS = path("wasm/kernels.ts");
+/** Most pages of 64 KiB that a memory has. */
+const MOST_PAGES = "65536";
 
 const ASC_FLAGS = [
   "-O3",
@@ -32,9 +35,9 @@ const ASC_FLAGS = [
   "--importMemory",
   "--sharedMemory",
   "--initialMemory",
-  "1",
+  MOST_PAGES,
   "--maximumMemory",
-  "65536",
+  MOST_PAGES,
   "--noExportMemory",
   "--enable",
   "simd,threads,relaxed-simd",
@@ -154,6 +157,26 @@ async function exportsSource(sources: string[]): Promise<string> {
   return lines.join("\n") + "\n";
 }
 
+/** `wasm/kernels.ts`: the kernels, and where they say how large their memory is. */
+function kernelsSource(wasm: Uint8Array): string {
+  // The end of the import: its name, then a memory (2) that is shared and has a maximum (3), then
+  // MOST_PAGES twice.
+  const limits = [0x80, 0x80, 0x04];
+  const pattern = Buffer.from([...Buffer.from("memory"), 2, 3, ...limits, ...limits]);
+  const at = Buffer.from(wasm).indexOf(pattern);
+  if (at < 0) throw new Error("The kernels import no shared memory of 65536 pages: see ASC_FLAGS");
+  return [
+    "// Built by scripts/build.ts from assembly/. Do not edit.",
+    "",
+    "/** The kernels, a WebAssembly module in base64. */",
+    `export const KERNELS = "${wasm.toBase64()}";`,
+    "",
+    "/** Where its memory's least and most pages are, 3 bytes of LEB128 each; bytes from the start. */",
+    `export const MEMORY_LIMITS_AT = ${at + pattern.length - 2 * limits.length};`,
+    "",
+  ].join("\n");
+}
+
 async function writeOrCheck(file: string, content: string, check: boolean): Promise<void> {
   const present = await Deno.readTextFile(file).catch(() => "");
   if (present === content) return;
@@ -177,24 +200,27 @@ for (const file of [...sources, path("scripts/build.ts"), path("deno.lock")]) {
 }
 const digest = hash.digest("hex");
 const stamp = await Deno.readTextFile(STAMP).catch(() => "");
-const built = await Deno.stat(WASM).then(() => true, () => false);
+const built = await Deno.stat(KERNELS).then(() => true, () => false);
 if (!built || stamp !== digest || Deno.args.includes("--force")) {
   const asc = await import("assemblyscript/asc");
-  // Built beside its place and moved, so that a process starting meanwhile never sees half a file.
-  const temporary = `wasm/.kernels-${Deno.pid}.wasm`;
+  const files = new Map<string, Uint8Array | string>();
   const { error, stderr } = await asc.main([
     "assembly/index.ts",
     "--baseDir",
     path("."),
     "--outFile",
-    temporary,
+    "kernels.wasm",
     ...ASC_FLAGS,
-  ]);
-  if (error) {
+  ], { writeFile: (name, contents) => void files.set(name, contents) });
+  const wasm = files.get("kernels.wasm");
+  if (error || !(wasm instanceof Uint8Array)) {
     console.error(stderr.toString());
     Deno.exit(1);
   }
-  await Deno.rename(path(temporary), WASM);
+  // Written beside its place and moved, so that a process starting meanwhile never sees half a file.
+  const temporary = path(`wasm/.kernels-${Deno.pid}.ts`);
+  await Deno.writeTextFile(temporary, kernelsSource(wasm));
+  await Deno.rename(temporary, KERNELS);
   await Deno.writeTextFile(STAMP, digest);
-  console.error(`built wasm/kernels.wasm (${(await Deno.stat(WASM)).size} bytes)`);
+  console.error(`built wasm/kernels.ts (${wasm.length} bytes of WebAssembly)`);
 }

@@ -59,7 +59,7 @@ export function compileArguments(
     "--node-modules-dir=none",
     "--exclude-unused-npm",
     ...binaryPermissions(permissionSet(name), installDir, hosts),
-    ...["wasm/kernels.wasm", ...workersOf(name)].flatMap((path) => ["--include", path]),
+    ...workersOf(name).flatMap((path) => ["--include", path]),
     "--output",
     `dist/${name}`,
     `services/${name}/main.ts`,

@@ -48,13 +48,13 @@ Deno.test("compileArguments() gives every kind of permission that a service's se
   }
 });
 
-Deno.test("compileArguments() includes every Worker and the kernels", () => {
+Deno.test("compileArguments() includes every Worker", () => {
   for (const name of BINARY_NAMES) {
     const args = compileArguments(name, "/opt/daq");
     const included = args.filter((_, i) => args[i - 1] === "--include").toSorted();
     const workers = [...Deno.readDirSync(`${ROOT}services/${name}`)]
       .map((entry) => `services/${name}/${entry.name}`).filter((path) => /worker\.ts$/.test(path));
-    deepStrictEqual(included, [...workers, "wasm/kernels.wasm"].toSorted());
+    deepStrictEqual(included, workers.toSorted());
     deepStrictEqual(args.slice(-3), ["--output", `dist/${name}`, `services/${name}/main.ts`]);
   }
 });
@@ -102,7 +102,7 @@ Deno.test("a binary holds the packages that its service and Workers import, and 
     for (const name of names) {
       const list = await compile(name, folder, runtime);
       for (const wanted of packages[name]) ok(list.includes(wanted), `${name}: ${wanted}\n${list}`);
-      ok(list.includes("kernels.wasm"), list);
+      ok(list.includes("kernels.ts"), list);
       for (
         const building of [
           /@bufbuild\/buf\W/,

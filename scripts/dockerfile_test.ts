@@ -112,7 +112,7 @@ async function carryOut(
         ? `mkdir -p "${to}" && cp ${how} -t "${to}" ${quoted(files)}`
         : `mkdir -p "${to.replace(/\/[^/]*$/, "")}" && cp ${how} -T ${quoted(files)} "${to}"`;
       // As .dockerignore has it: the image builds its own kernels.
-      const built = source === undefined && to === "wasm" ? "; rm -f wasm/*.wasm wasm/.b*" : "";
+      const built = source === undefined && to === "wasm" ? "; rm -f wasm/kernels.ts wasm/.b*" : "";
       const own = owner !== undefined && Deno.uid() === 0 ? `; chown -R ${owner} "${to}"` : "";
       return await sh(copy + built + own, { cwd: stage.workdir, env: stage.env });
     }

@@ -14,7 +14,7 @@ Deno.test("findViolations() lets imports point down, stay in their folder, or na
       "lib/ring/a.ts": `import { b } from "./b.ts";\nimport { c } from "../os/mod.ts";`,
       "lib/ring/b.ts": `import fc from "fast-check";\nimport x from "../kernels/mod.ts";`,
       "services/one/main.ts": `import {\n  a,\n  b,\n} from "../../lib/ring/a.ts";`,
-      "lib/kernels/instance.ts": `import kernels from "../../wasm/module.js";`,
+      "lib/kernels/instance.ts": `import kernels from "../../wasm/kernels.ts";`,
     }),
     [],
   );

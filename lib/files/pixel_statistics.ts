@@ -10,9 +10,8 @@ import {
   imageStatistics,
   type KernelMemory,
   kernelMemory,
+  WASM_PAGE,
 } from "../kernels/images.ts";
-
-const WASM_PAGE_BYTES = 65_536;
 
 /** What is known of pixels. */
 export interface PixelStatistics {
@@ -68,16 +67,16 @@ export class PixelCollector {
     image: Uint8Array | Uint16Array | Uint32Array | Float32Array,
   ): ReturnType<typeof imageStatistics> {
     // A page for the kernels, one for the result.
-    const at = 2 * WASM_PAGE_BYTES;
-    const pages = 2 + Math.ceil(image.byteLength / WASM_PAGE_BYTES);
-    if (this.#on === undefined || this.#on.memory.buffer.byteLength < pages * WASM_PAGE_BYTES) {
+    const at = 2 * WASM_PAGE;
+    const pages = 2 + Math.ceil(image.byteLength / WASM_PAGE);
+    if (this.#on === undefined || this.#on.memory.buffer.byteLength < pages * WASM_PAGE) {
       const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
       this.#on = kernelMemory(memory);
     }
     const bytes = new Uint8Array(image.buffer, image.byteOffset, image.byteLength);
     bytesOf(this.#on, { at, bytes: image.byteLength }).set(bytes);
     const where = { at, width: image.length, height: 1, pixel: pixelOf(image) };
-    return imageStatistics(this.#on, where, WASM_PAGE_BYTES);
+    return imageStatistics(this.#on, where, WASM_PAGE);
   }
 }
 

@@ -49,6 +49,7 @@ export * from "./bitshuffle.ts";
 export * from "./compress_within.ts";
 export * from "./crop.ts";
 export * from "./image_at.ts";
+export { WASM_PAGE } from "./instance.ts";
 export * from "./kernel_memory.ts";
 export * from "./mask.ts";
 export * from "./statistics.ts";

@@ -4,13 +4,13 @@
  * @module
  */
 import type { KernelExports } from "../../wasm/exports.ts";
-import { instantiateKernels } from "./instance.ts";
+import { instantiateKernels, WASM_PAGE } from "./instance.ts";
 
 /**
  * Where memory that kernels work on ends at the latest, bytes. Their addresses have 32 bits, and they
  * look some bytes ahead of what they read next: up to 4 GiB, such an address would be one near 0.
  */
-export const KERNEL_MEMORY_END = 2 ** 32 - 65_536;
+export const KERNEL_MEMORY_END = 2 ** 32 - WASM_PAGE;
 
 /** Kernels and the memory that they work on. */
 export interface KernelMemory {

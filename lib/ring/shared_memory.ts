@@ -3,10 +3,8 @@
  *
  * @module
  */
-import { KERNEL_MEMORY_END } from "../kernels/mod.ts";
+import { KERNEL_MEMORY_END, WASM_PAGE } from "../kernels/mod.ts";
 import { addressOf, type File, mapFixed, PAGE_BYTES } from "../os/mod.ts";
-
-const WASM_PAGE = 65536;
 
 /** Largest memory that kernels work in, bytes: almost 4 GiB. */
 export const LARGEST_MEMORY: number = KERNEL_MEMORY_END;
