@@ -184,6 +184,10 @@ export const RING_HEADER_GEOMETRY: usize = 64;
 export const RING_HEADER_HEAD: usize = 192;
 /** 512 bytes, by writer: 64 × u64 counters, named by the kind of ring */
 export const RING_HEADER_COUNTERS: usize = 256;
+/** u64, by assembler: 1 + the entry at which an assembler that has stopped left off; 0: none has */
+export const RING_HEADER_LEFT_ENTRY: usize = 768;
+/** u64, by assembler: 1 + frame number of the image it published last; 0: none */
+export const RING_HEADER_LEFT_FRAME: usize = 776;
 /** Size of the structure, bytes. */
 export const RING_HEADER_BYTES: usize = 4096;
 

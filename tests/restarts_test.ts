@@ -142,13 +142,48 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
       "ten images on file",
       ({ acquisition }) => acquisition.stats.n_write_completed === 10,
     );
-    await restart(pipeline, "std_assembler", signal);
-    detector.send(10, 19);
+    await restart(pipeline, "std_assembler", signal, () => detector.send(10, 14));
+    detector.send(15, 19);
     await pipeline.finished();
     assertImages(await readWithH5py(path), detector, range(0, 19));
     const account = await pipeline.account();
     assert.equal(account["images_good"], 20n);
     assertSum(account, { sent: 20 * detector.packetsPerImage });
+  });
+
+  Deno.test(`an assembler that comes back from ${signal} when its frames are overwritten counts them`, async () => {
+    await using pipeline = await Pipeline.start(jungfrauConfig(2), { frameSlots: 16 });
+    using detector = new TestDetector(pipeline.config);
+    const { path } = await pipeline.write("away.h5", 0, { stop_image_id: 69 });
+    const send = async (first: number, last: number): Promise<void> => {
+      for (let id = first; id <= last; id += 10) {
+        detector.send(id, id + 9);
+        const whole = BigInt((id + 10) * detector.packetsPerImage);
+        await pipeline.accountWhen("frames", (a) => a["packets_accepted"] === whole);
+      }
+    };
+    await send(0, 9);
+    await pipeline.images(10);
+    await restart(pipeline, "std_assembler", signal, () => send(10, 59));
+    await send(60, 69);
+    await pipeline.ended();
+
+    const file = await readWithH5py(path);
+    const ids = imageIds(file);
+    const skipped = 70 - ids.length;
+    assert.ok(skipped >= 50 - 16, `${skipped} images skipped`);
+    assert.deepEqual(ids, [...range(0, 9), ...range(10 + skipped, 69)]);
+    const account = await pipeline.account();
+    assert.equal(account["images_good"]! + account["images_incomplete"]!, BigInt(ids.length));
+    assert.equal(account["images_skipped"], BigInt(skipped));
+    assert.equal(account["packets_lost"], 0n);
+    assert.ok(account["packets_dropped"]! >= BigInt(skipped * detector.packetsPerImage));
+    assertSum(account, { sent: 70 * detector.packetsPerImage });
+    const { attributes } = file;
+    const counted = ["written", "lost", "failed", "missing"].map((kind) =>
+      Number(attributes[`images_${kind}`])
+    );
+    assert.equal(counted.reduce((sum, n) => sum + n, 0), 70, Deno.inspect(attributes));
   });
 }
 
@@ -222,11 +257,11 @@ async function restart(
   pipeline: Pipeline,
   service: "std_udp_recv" | "std_assembler",
   signal: "SIGTERM" | "SIGKILL",
-  meanwhile: () => void = () => {},
+  meanwhile: () => void | Promise<void> = () => {},
 ): Promise<void> {
   if (signal === "SIGTERM") await pipeline.stop(service);
   else await pipeline.kill(service);
-  meanwhile();
+  await meanwhile();
   await pipeline.start(service);
 }
 

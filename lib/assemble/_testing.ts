@@ -288,7 +288,7 @@ export class Rig implements Disposable {
     for (let i = 0; i < 10; i++) this.pump(); // it says it is busy as long as converters are
     this.now += Rig.TIMEOUT;
     this.pump();
-    this.assembler.flush();
+    this.assembler.stop();
   }
 
   /** What was counted. */

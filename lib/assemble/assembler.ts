@@ -34,6 +34,8 @@ export interface AssemblerOptions {
   timeoutNs: bigint;
   /** Calibrations, for images that are corrected. */
   calibrations?: CalibrationFollower | undefined;
+  /** Frame number of the last image of a former assembler: what is missing behind it is counted. */
+  goesOnAfter?: bigint | undefined;
   /** The public message of an image. */
   encodeMetadata(image: AssembledImage): Uint8Array;
   /** Sends it; called after the entry is in the index. */
@@ -71,6 +73,8 @@ class ImageInWork {
   frameIndex = 0n;
   /** Frame struct of the first of its modules. */
   frameMessage: Uint8Array | undefined;
+  /** Entries of its modules' frames in their rings, as far as these have an index. */
+  readonly entries = new Map<number, bigint>();
   #messageModule = Infinity;
 
   constructor(
@@ -87,6 +91,7 @@ class ImageInWork {
 
   /** Notes what a module's frame says. */
   note(module: number, frame: SourceFrame): void {
+    if (frame.entry !== undefined) this.entries.set(module, frame.entry);
     if (this.firstNs === 0n || frame.firstNs < this.firstNs) this.firstNs = frame.firstNs;
     if (frame.completeNs > this.completeNs) this.completeNs = frame.completeNs;
     if (module < this.#messageModule) {
@@ -116,6 +121,8 @@ export class Assembler {
       window: Math.max(1, Math.min(options.window, Math.floor(options.ring.spec.slots / 2))),
       timeoutNs: options.timeoutNs,
     });
+    const { goesOnAfter: frameIndex } = options;
+    if (frameIndex !== undefined) this.#last = { epoch: 0, frameIndex };
   }
 
   /**
@@ -145,9 +152,21 @@ export class Assembler {
     return taken > 0 || this.#released.length > 0;
   }
 
-  /** Waits for the work on released images to end; for the end of the service. */
-  flush(): void {
+  /**
+   * Publishes what is due, and leaves the frames of images that still lack some to the next assembler;
+   * for the end of the service.
+   */
+  stop(): void {
     while (this.#released.length > 0) this.#waitForWork();
+    const inWork = [...this.#inWork.values()];
+    for (const [module, source] of this.#options.sources.entries()) {
+      const entries = inWork.flatMap(({ entries }) => entries.get(module) ?? []);
+      const first = entries.reduce<bigint | undefined>(
+        (least, entry) => least === undefined || entry < least ? entry : least,
+        undefined,
+      );
+      source.leaveOff(first, this.#last?.frameIndex);
+    }
   }
 
   #take(module: number, frame: SourceFrame, now: bigint): void {

@@ -17,6 +17,8 @@ import {
 
 /** A frame, ready to be put into its image. */
 export interface SourceFrame {
+  /** Its entry in the ring; undefined when its writer has no index. */
+  entry: bigint | undefined;
   imageId: bigint;
   slot: number;
   /** Lock of its slot; 0n when its writer has no index (an original receiver). */
@@ -32,6 +34,13 @@ export interface SourceFrame {
   message: Uint8Array;
 }
 
+/** An image that is in the image ring. */
+export interface PublishedImage {
+  imageId: bigint;
+  /** The detector's own frame number. */
+  frameIndex: bigint;
+}
+
 /** The ring a source follows. */
 export interface ModuleSourceOptions {
   name: string;
@@ -40,8 +49,8 @@ export interface ModuleSourceOptions {
   slots: number;
   /** Memory for the index. */
   memory: SharedMemory;
-  /** Frames up to this image id are skipped: a former assembler has used them. */
-  resumeAfter?: bigint | undefined;
+  /** The last image of a former assembler that was killed: frames up to it have been used. */
+  resumeAfter?: PublishedImage | undefined;
   /** Called when the ring's data file is there, or is another one than before. */
   onAttach(): void;
 }
@@ -68,6 +77,7 @@ export class ModuleSource implements Disposable {
   /** The ring was seen missing, or attached: one that appears now is new. */
   #known = false;
   #unindexed = false;
+  #leftFrame: bigint | undefined;
   readonly #offered: SourceFrame[] = [];
 
   constructor(options: ModuleSourceOptions) {
@@ -82,6 +92,22 @@ export class ModuleSource implements Disposable {
   /** Whether the ring has an index. */
   get indexed(): boolean {
     return this.#reader !== undefined;
+  }
+
+  /** Frame number of the last image of a former assembler that stopped, as far as its mark tells. */
+  get leftFrame(): bigint | undefined {
+    return this.#leftFrame;
+  }
+
+  /**
+   * Leaves the rest to the next assembler, as long as the ring is there.
+   *
+   * @param entry First entry of which no image was made; undefined: the next one.
+   * @param frameIndex Frame number of the last image.
+   */
+  leaveOff(entry: bigint | undefined, frameIndex: bigint | undefined): void {
+    if (this.#reader === undefined || this.#follower === undefined) return;
+    this.#reader.leaveOff({ entry: entry ?? this.#follower.position, frameIndex });
   }
 
   /** Frames that were overwritten before they could be read, since the last call. */
@@ -115,6 +141,7 @@ export class ModuleSource implements Disposable {
     this.#epoch = record.epoch;
     this.#session = session;
     return {
+      entry: record.entry,
       imageId: record.imageId,
       slot: record.slot,
       slotLock: record.slotLock,
@@ -137,6 +164,7 @@ export class ModuleSource implements Disposable {
   offer(imageId: bigint, missingPackets: number, message: Uint8Array, now: bigint): void {
     if (this.#reader !== undefined || !this.#attachUnindexed()) return;
     this.#offered.push({
+      entry: undefined,
       imageId,
       slot: Number(imageId % BigInt(this.#options.slots)),
       slotLock: 0n,
@@ -187,24 +215,35 @@ export class ModuleSource implements Disposable {
     // A ring that appears while we run is new: none of its frames is to be missed. Old frames of one
     // that was there before us are of use only when we go on for a former assembler.
     const oldest = reader.head > BigInt(reader.slots) ? reader.head - BigInt(reader.slots) : 0n;
-    const fromStart = this.#known || resumeAfter !== undefined;
-    this.#follower = new RingFollower(reader, fromStart ? oldest : reader.head);
-    if (!this.#known && resumeAfter !== undefined) this.#skipUsed(resumeAfter);
+    if (this.#known) this.#follower = new RingFollower(reader, oldest);
+    else if (resumeAfter !== undefined) {
+      this.#follower = this.#skipUsed(reader, oldest, resumeAfter);
+    } else {
+      const left = reader.takeLeftOff();
+      this.#leftFrame = left?.frameIndex;
+      this.#follower = new RingFollower(reader, left?.entry ?? reader.head);
+    }
     this.#known = true;
   }
 
   /** Skips the frames that a former assembler has put into images. */
-  #skipUsed(resumeAfter: bigint): void {
-    const follower = this.#follower!;
-    const reader = this.#reader!;
-    for (;;) {
-      const record = follower.next();
-      if (record === undefined) return;
-      if (record.imageId > resumeAfter) {
-        this.#follower = new RingFollower(reader, record.entry);
-        return;
+  #skipUsed(reader: RingReader, oldest: bigint, resumeAfter: PublishedImage): RingFollower {
+    const follower = new RingFollower(reader, oldest);
+    let sawUsed = false;
+    for (let record = follower.next(); record !== undefined; record = follower.next()) {
+      if (record.imageId <= resumeAfter.imageId) {
+        sawUsed = true;
+        continue;
       }
+      if (!sawUsed) {
+        // Of the frames between, what was overwritten and what never came cannot be told apart any more.
+        const { entry, frameIndex } = record;
+        const between = frameIndex - resumeAfter.frameIndex - 1n;
+        if (between > 0n) this.#overruns += between < entry ? between : entry;
+      }
+      return new RingFollower(reader, record.entry);
     }
+    return follower;
   }
 
   #attachUnindexed(): boolean {

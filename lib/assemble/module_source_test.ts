@@ -9,7 +9,7 @@ import {
   TestName,
   tinyRing,
 } from "../ring/_test_ring.ts";
-import { ModuleSource, type SourceFrame } from "./module_source.ts";
+import { ModuleSource, type PublishedImage, type SourceFrame } from "./module_source.ts";
 
 /** A source of a ring of 16 slots, with a clock. */
 class Bench implements Disposable {
@@ -17,7 +17,7 @@ class Bench implements Disposable {
   attachments = 0;
   #now = 1_000_000_000n;
 
-  constructor(name: string, resumeAfter?: bigint) {
+  constructor(name: string, resumeAfter?: PublishedImage) {
     this.source = new ModuleSource({
       name,
       slotBytes: 64,
@@ -55,6 +55,11 @@ class Bench implements Disposable {
   }
 }
 
+/** An image of frames as `entryOf` makes them. */
+function image(imageId: bigint): PublishedImage {
+  return { imageId, frameIndex: imageId + 3n };
+}
+
 function makeRing(name: string): RingWriter {
   return RingWriter.create(indexMemory(), tinyRing(name));
 }
@@ -69,6 +74,7 @@ Deno.test("next() gives all that a frame's record says", () => {
   );
   const frame = bench.next();
   assert.deepEqual({ ...frame, slotLock: 0n }, {
+    entry: 0n,
     imageId: 20n,
     slot: 4,
     slotLock: 0n,
@@ -130,7 +136,7 @@ Deno.test("a source follows a ring that is taken over after its writer was kille
   using ring = new TestName();
   await using process = new RingProcess("write", ring.name, 3);
   await process.answer();
-  using bench = new Bench(ring.name, -1n);
+  using bench = new Bench(ring.name, image(-1n));
   assert.equal(bench.all(), "0 1 2");
   await process.kill();
   assert.equal(bench.all(), "");
@@ -186,13 +192,60 @@ Deno.test("a source that resumes skips what a former assembler has used, and not
   using ring = new TestName();
   using writer = makeRing(ring.name);
   publishRange(writer, 0, 6);
-  using bench = new Bench(ring.name, 3n);
+  using bench = new Bench(ring.name, image(3n));
   assert.equal(bench.all(), "4 5");
+});
+
+Deno.test("a source that resumes too late counts what was overwritten meanwhile", () => {
+  using ring = new TestName();
+  using writer = makeRing(ring.name);
+  publishRange(writer, 0, 40);
+  using bench = new Bench(ring.name, image(3n));
+  assert.equal(bench.all(), "24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39");
+  assert.equal(bench.source.takeOverruns(), 20n);
+});
+
+Deno.test("a source goes on where one before it left off, once", () => {
+  using ring = new TestName();
+  using writer = makeRing(ring.name);
+  {
+    using former = new Bench(ring.name);
+    former.next();
+    publishRange(writer, 0, 6);
+    assert.equal(former.all(), "0 1 2 3 4 5");
+    former.source.leaveOff(4n, 6n);
+  }
+  publishRange(writer, 6, 8);
+  {
+    using next = new Bench(ring.name);
+    assert.equal(next.all(), "4 5 6 7");
+    assert.equal(next.source.leftFrame, 6n);
+    assert.equal(next.source.takeOverruns(), 0n);
+  }
+  using another = new Bench(ring.name);
+  assert.equal(another.all(), "");
+  assert.equal(another.source.leftFrame, undefined);
+});
+
+Deno.test("a source that goes on too late counts what was overwritten meanwhile", () => {
+  using ring = new TestName();
+  using writer = makeRing(ring.name);
+  {
+    using former = new Bench(ring.name);
+    former.next();
+    publishRange(writer, 0, 6);
+    former.all();
+    former.source.leaveOff(undefined, 8n);
+  }
+  publishRange(writer, 6, 46);
+  using bench = new Bench(ring.name);
+  const read = BigInt(bench.all().split(" ").length);
+  assert.equal(read + bench.source.takeOverruns(), 40n);
 });
 
 Deno.test("a source that resumes skips nothing of a ring that is newer than it", () => {
   using ring = new TestName();
-  using bench = new Bench(ring.name, 1000n);
+  using bench = new Bench(ring.name, image(1000n));
   bench.next();
   using writer = makeRing(ring.name);
   publishRange(writer, 0, 2);

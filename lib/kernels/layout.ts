@@ -203,6 +203,12 @@ export const RING_HEADER = defineLayout("RING_HEADER", {
   head: ["u64", "writer", "entries published since the ring was made"],
   padding2: [{ bytes: 56 }, "-", ""],
   counters: [{ bytes: 512 }, "writer", "64 × u64 counters, named by the kind of ring"],
+  left_entry: [
+    "u64",
+    "assembler",
+    "1 + the entry at which an assembler that has stopped left off; 0: none has",
+  ],
+  left_frame: ["u64", "assembler", "1 + frame number of the image it published last; 0: none"],
 }, 4096);
 
 /** One published entry in a ring's index. */

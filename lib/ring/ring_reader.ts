@@ -62,6 +62,14 @@ export interface RingExpectation {
   width?: number;
 }
 
+/** Where a reader that has stopped left off, for the next one. */
+export interface LeftOff {
+  /** The first entry that is left to the next one. */
+  readonly entry: bigint;
+  /** The detector's frame number of what was made of entries last; undefined: nothing was. */
+  readonly frameIndex: bigint | undefined;
+}
+
 /** A ring attached for reading: its index, and its data file if asked for. */
 export class RingReader implements Disposable {
   /** The ring's name. */
@@ -147,6 +155,36 @@ export class RingReader implements Disposable {
   /** Whether the ring's writer has ended it, or another ring took its name: attach anew. */
   get ended(): boolean {
     return this.index.state !== RingState.IN_USE;
+  }
+
+  /**
+   * Leaves a mark in the ring's header for the next reader of this kind. Nothing is left in a ring that has
+   * ended, nor in one that this process may only read.
+   */
+  leaveOff({ entry, frameIndex }: LeftOff): void {
+    this.#writeMark(entry + 1n, frameIndex === undefined ? 0n : frameIndex + 1n);
+  }
+
+  /** The mark that a former reader left, which then is no longer there; undefined when there is none. */
+  takeLeftOff(): LeftOff | undefined {
+    const entry = this.index.header64(RING_HEADER.left_entry);
+    const frame = this.index.header64(RING_HEADER.left_frame);
+    if (entry === 0n || !this.#writeMark(0n, 0n)) return undefined;
+    return { entry: entry - 1n, frameIndex: frame === 0n ? undefined : frame - 1n };
+  }
+
+  /** The index is mapped read-only, so it is written by way of its file; false when it cannot be. */
+  #writeMark(entry: bigint, frame: bigint): boolean {
+    try {
+      using file = File.open(this.#indexFile.path, { write: true });
+      if (this.ended) return false; // the path may name another ring
+      file.writeAt(new Uint8Array(BigUint64Array.of(entry, frame).buffer), RING_HEADER.left_entry);
+      return true;
+    } catch (error) {
+      const { errno } = error instanceof OsError ? error : {};
+      if (errno === Errno.ENOENT || errno === Errno.EACCES) return false;
+      throw error;
+    }
   }
 
   /**

@@ -94,7 +94,7 @@ runDataWorker<AssembleWorkerInit>((init, control) => {
   }
 
   const indexes = new SharedMemory(modules * indexMemoryBytes(frameSlots));
-  const resumeAfter = ring.takenOver ? lastImageId(ring) : undefined;
+  const resumeAfter = ring.takenOver ? lastImage(ring) : undefined;
   const sources = setup.modules.map((m) =>
     stack.use(
       new ModuleSource({
@@ -109,6 +109,7 @@ runDataWorker<AssembleWorkerInit>((init, control) => {
   const bell = stack.use(new Socket("SUB", { receiveHighWaterMark: 50_000, subscribe: "" }));
   for (const { module } of setup.modules) bell.connect(frameStreamAddress(name, module, ipcFolder));
 
+  for (const source of sources) source.attach(); // no frame that comes after "ready" is missed
   const assembler = new Assembler({
     sources,
     ring,
@@ -117,10 +118,11 @@ runDataWorker<AssembleWorkerInit>((init, control) => {
     window: config.module_sync_queue_size,
     timeoutNs: BigInt(config.image_timeout_ms) * 1_000_000n,
     calibrations: correction && new CalibrationFollower(correction.board),
+    goesOnAfter: resumeAfter?.frameIndex ??
+      sources.find(({ leftFrame }) => leftFrame !== undefined)?.leftFrame,
     encodeMetadata: metadataEncoder(config, detector),
     publish: (metadata) => void stream.trySendBuffer(metadata),
   });
-  for (const source of sources) source.attach(); // no frame that comes after "ready" is missed
   control.ready();
 
   const wallOffset = wallClockNs() - monotonicNs();
@@ -136,16 +138,16 @@ runDataWorker<AssembleWorkerInit>((init, control) => {
       source.offer(view.getBigUint64(0, true), Number(view.getBigUint64(8, true)), message, now);
     }
   }
-  assembler.flush();
+  assembler.stop();
 });
 
-/** The image that a former assembler published last. */
-function lastImageId(ring: RingWriter): bigint | undefined {
+/** The image that a killed assembler published last. */
+function lastImage(ring: RingWriter): RingRecord | undefined {
   if (ring.head === 0n) return undefined;
   const memory = new SharedMemory(indexMemoryBytes(ring.spec.slots));
   using reader = RingReader.open(memory, ring.spec.name);
   const record = new RingRecord();
-  return reader.read(ring.head - 1n, record) === "ok" ? record.imageId : undefined;
+  return reader.read(ring.head - 1n, record) === "ok" ? record : undefined;
 }
 
 /** Encodes the public message of an image. */
