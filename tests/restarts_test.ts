@@ -151,6 +151,27 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
     assertSum(account, { sent: 20 * detector.packetsPerImage });
   });
 
+  Deno.test(`an assembler that is restarted by ${signal} is not confused by a detector that counts anew before and meanwhile`, async () => {
+    await using pipeline = await Pipeline.start(jungfrauConfig(2));
+    using detector = new TestDetector(pipeline.config);
+    detector.send(100, 101);
+    await pipeline.images(2);
+    const { path } = await pipeline.write("anew.h5", 25);
+    detector.send(0, 9);
+    await pipeline.status(
+      "ten images on file",
+      ({ acquisition }) => acquisition.stats.n_write_completed === 10,
+    );
+    await restart(pipeline, "std_assembler", signal, () => detector.send(0, 4));
+    detector.send(5, 14);
+    await pipeline.finished();
+    assertImages(await readWithH5py(path), detector, [...range(0, 9), ...range(0, 14)]);
+    const account = await pipeline.account();
+    assert.equal(account["images_good"], 27n);
+    assert.equal(account["images_skipped"], 0n);
+    assertSum(account, { sent: 27 * detector.packetsPerImage });
+  });
+
   Deno.test(`an assembler that comes back from ${signal} when its frames are overwritten counts them`, async () => {
     await using pipeline = await Pipeline.start(jungfrauConfig(2), { frameSlots: 16 });
     using detector = new TestDetector(pipeline.config);

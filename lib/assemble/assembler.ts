@@ -111,6 +111,8 @@ export class Assembler {
   readonly #bySlot = new Map<number, ImageInWork>();
   readonly #released: ImageInWork[] = [];
   #last: { epoch: number; frameIndex: bigint } | undefined;
+  /** No image has been published yet. */
+  #first = true;
 
   constructor(options: AssemblerOptions) {
     this.#options = options;
@@ -181,6 +183,8 @@ export class Assembler {
     const work = this.#inWork.get(image) ?? this.#begin(image);
     if (work === undefined) return this.#drop("frames_late", frame.missingPackets);
     work.note(module, frame);
+    // Counted anew since the former assembler's last image: no number is missing behind that one.
+    if (this.#first && frame.restarted && this.#last) this.#last.epoch = -1;
     work.pending++;
     const { slot, slotLock, missingPackets, damagedPackets } = frame;
     this.#options.converters.submit({
@@ -336,6 +340,7 @@ export class Assembler {
       if (gap > 0n && gap < LARGEST_GAP) this.#add("images_skipped", gap);
     } else if (this.#last !== undefined) this.#add("restarts", 1n);
     this.#last = { epoch, frameIndex: work.frameIndex };
+    this.#first = false;
   }
 
   /** Counts a frame that gets into no image. */

@@ -39,6 +39,10 @@ export interface PublishedImage {
   imageId: bigint;
   /** The detector's own frame number. */
   frameIndex: bigint;
+  /** When its first packet came, ns since 1970. */
+  firstNs: bigint;
+  /** When the last of its frames was complete, ns since 1970. */
+  completeNs: bigint;
 }
 
 /** The ring a source follows. */
@@ -226,16 +230,25 @@ export class ModuleSource implements Disposable {
     this.#known = true;
   }
 
-  /** Skips the frames that a former assembler has put into images. */
+  /**
+   * Skips the frames that a former assembler has put into images. Their image ids tell that only together
+   * with their times: the detector may have started to count anew before that image, or after it.
+   */
   #skipUsed(reader: RingReader, oldest: bigint, resumeAfter: PublishedImage): RingFollower {
     const follower = new RingFollower(reader, oldest);
-    let sawUsed = false;
+    let usedEpoch: number | undefined; // that of the last image's frame
     for (let record = follower.next(); record !== undefined; record = follower.next()) {
-      if (record.imageId <= resumeAfter.imageId) {
-        sawUsed = true;
+      const { imageId, firstNs, epoch } = record;
+      const earlier = firstNs < resumeAfter.firstNs;
+      const meanwhile = firstNs <= resumeAfter.completeNs && imageId <= resumeAfter.imageId &&
+        (usedEpoch === undefined || usedEpoch === epoch);
+      if (earlier || meanwhile) {
+        if (!earlier) usedEpoch = epoch;
+        this.#epoch = epoch;
+        this.#session = reader.session;
         continue;
       }
-      if (!sawUsed) {
+      if (this.#epoch === 0) {
         // Of the frames between, what was overwritten and what never came cannot be told apart any more.
         const { entry, frameIndex } = record;
         const between = frameIndex - resumeAfter.frameIndex - 1n;

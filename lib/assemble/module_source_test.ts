@@ -57,7 +57,7 @@ class Bench implements Disposable {
 
 /** An image of frames as `entryOf` makes them. */
 function image(imageId: bigint): PublishedImage {
-  return { imageId, frameIndex: imageId + 3n };
+  return { imageId, firstNs: imageId + 1n, completeNs: imageId + 2n, frameIndex: imageId + 3n };
 }
 
 function makeRing(name: string): RingWriter {
@@ -195,6 +195,35 @@ Deno.test("a source that resumes skips what a former assembler has used, and not
   using bench = new Bench(ring.name, image(3n));
   assert.equal(bench.all(), "4 5");
 });
+
+for (
+  const [what, epochs, last, expected] of [
+    ["larger ids before it", [[100, 101], [0, 1, 2, 3, 4, 5]], [3, 1], "4 5"],
+    ["it as the first of a count", [[0, 100], [0, 1, 2]], [0, 1], "1 2"],
+    ["a count anew behind it", [[7, 8], [0, 1, 8, 9]], [8, 0], "0! 1 8 9"],
+    ["both", [[50], [7, 8], [0, 100]], [8, 1], "0! 100"],
+    ["nothing behind it", [[50], [7, 8]], [8, 1], ""],
+  ] as const
+) {
+  Deno.test(`a source that resumes goes on behind the last image: ${what}`, () => {
+    using ring = new TestName();
+    using writer = makeRing(ring.name);
+    let resumeAfter: PublishedImage | undefined;
+    let now = 1000n;
+    for (const [epoch, ids] of epochs.entries()) {
+      for (const id of ids) {
+        const times = { firstNs: now++, completeNs: now };
+        const entry = entryOf(BigInt(id), writer.spec.slots, { epoch: 1 + epoch, ...times });
+        writer.lockSlot(entry.slot);
+        writer.publish(entry);
+        if (id === last[0] && epoch === last[1]) resumeAfter = entry;
+      }
+    }
+    using bench = new Bench(ring.name, resumeAfter);
+    assert.equal(bench.all(), expected);
+    assert.equal(bench.source.takeOverruns(), 0n);
+  });
+}
 
 Deno.test("a source that resumes too late counts what was overwritten meanwhile", () => {
   using ring = new TestName();
