@@ -648,6 +648,7 @@ Deno.test("handle() begins another file after images_per_file, the master file s
   assert.deepEqual(attributes("file_number"), [0n, 1n, 2n]);
   assert.deepEqual(attributes("first_image"), [0n, 3n, 6n]);
   assert.deepEqual(attributes("end_time"), [1234.5, 1234.5, 1234.5]);
+  assert.deepEqual(attributes("master_file"), ["run.h5", "run.h5", "run.h5"]);
   const { attributes: master } = bench.read("run.h5");
   assert.deepEqual([master.run_id, master.images_requested, master.end_time], [42n, 8n, 1234.5]);
   assert.equal(master.images_written, undefined, "nobody told the sums");

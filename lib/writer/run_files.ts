@@ -303,6 +303,7 @@ export class RunFiles {
       file_number: BigInt(number),
       first_image: BigInt((part === 0 ? 0 : part * limit * writers) + writerId),
       image_step: BigInt(writers),
+      master_file: basename(split.outputFile),
     };
     const path = part === 0 ? action.path : partPath(split?.outputFile ?? action.path, number);
     if (number >= MAX_FILE_PARTS) throw new TooManyFilesError(path);
