@@ -49,6 +49,8 @@ export interface FileReport {
   closed: boolean | null;
   /** How the run ended, as its writer agent said it. */
   outcome: string | null;
+  /** Name of the file that shows all images of the run, for one of several; else null. */
+  master_file: string | null;
   /** Ids of the rows that have one. */
   image_ids: ImageIdReport;
   /** Rows by status. */
@@ -66,7 +68,7 @@ const NO_IMAGE = 0n;
 const SAMPLE = 16;
 
 /**
- * Checks a file, in the memory of one image and 16 bytes a row.
+ * Checks a file, in the memory of one image and 24 bytes a row.
  *
  * @throws {OsError} ENOENT, EACCES, …
  * @throws {NotAnImageFileError} If it is not HDF5, or no image file.
@@ -92,8 +94,14 @@ export async function checkFile(
   }
   const nexus = nexusProblems(path, reader.detector);
   // Rows of a master file whose part lacks them read as zeros: that is no id.
+  const imageIds = reader.imageIds().subarray(0, rows);
+  const hasId = (row: number): boolean => imageIds[row] !== 0n || rowStatuses[row] !== 0n;
   const ids = describeImageIds(
-    reader.imageIds().subarray(0, rows).filter((id, row) => id !== 0n || rowStatuses[row] !== 0n),
+    imageIds.filter((_, row) => hasId(row)),
+    // A file of one of several writers has every Nth image only.
+    wholeNumber(attributes["image_step"]) > 1
+      ? undefined
+      : reader.frameIndices()?.subarray(0, rows).filter((_, row) => hasId(row)),
   );
   problems.push(
     ...recordProblems(reader, rows),
@@ -113,7 +121,8 @@ export async function checkFile(
     images,
     images_requested: requested || null,
     closed: isOurs(attributes) ? attributes["end_time"] !== undefined : null,
-    outcome: typeof attributes["outcome"] === "string" ? attributes["outcome"] : null,
+    outcome: textOr(attributes["outcome"]),
+    master_file: textOr(attributes["master_file"]),
     image_ids: ids,
     statuses,
     pixels: collector.statistics,
@@ -162,9 +171,15 @@ export function fileReportText(report: FileReport): string {
   ].map((line) => `${line}\n`).join("");
 }
 
-function closedText({ closed, outcome }: FileReport): string {
+function closedText({ closed, outcome, master_file: master }: FileReport): string {
   if (closed === null) return "not said";
-  return closed ? `yes${outcome === null ? "" : `: ${outcome}`}` : "no";
+  if (!closed) return "no";
+  if (outcome !== null) return `yes: ${outcome}`;
+  return master === null ? "yes" : `yes; ${master} tells how the run ended`;
+}
+
+function textOr(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
 }
 
 /** Whether a file says of itself what our writers do; the original's say nothing. */

@@ -77,6 +77,7 @@ Deno.test("checkFile() finds a whole file good, and tells of its images", async 
     images_requested: 4,
     closed: true,
     outcome: null,
+    master_file: null,
     image_ids: {
       ...{ first: 10n, last: 16n, step: 2, duplicates: 0, descents: 0, missing: 0, gaps: [] },
     },
@@ -309,6 +310,69 @@ Deno.test("checkFile() takes the rows that a part of a master file lacks for no 
     "warning: 1 image ids are missing, the first from 6 on.",
     "warning: 1 rows have no image: it was lost before it was on file.",
   ]);
+});
+
+Deno.test("checkFile() tells loss from ids that count in steps by the detector's own numbers", async () => {
+  using folder = new TestFolder();
+  const info = imageInfoFields("eiger");
+  const at = Object.keys(info).indexOf("frame_index");
+  const ids = async (step: number, frames: readonly number[]): Promise<unknown> => {
+    const path = folder.file(`${step}_${frames.length}.h5`);
+    {
+      using file = createFile(path);
+      const images = ImageFile.create(file, { ...SMALL, info, attributes: { end_time: 1 } });
+      const pixels = new Uint8Array(testImage(0, 15).buffer);
+      for (const frame of frames) {
+        const values = Object.keys(info).map((_, i) => i === at ? frame : 0);
+        images.appendImage({
+          ...{ imageId: BigInt(step * (frame + 1)), status: 1, info: values },
+          ...{ address: addressOf(pixels), bytes: pixels.byteLength },
+        });
+      }
+      images.close();
+    }
+    const { image_ids: { step: said, missing, gaps } } = await checkFile(path, { pixels: "none" });
+    return [said, missing, gaps];
+  };
+  assert.deepEqual(await ids(1, [10, 12, 14, 16]), [1, 3, [[12n, 12n], [14n, 14n], [16n, 16n]]]);
+  assert.deepEqual(await ids(100, [10, 11, 12, 13]), [100, 0, []], "bunch ids");
+  assert.deepEqual(await ids(100, [10, 12, 14]), [100, 2, [[1200n, 1200n], [1400n, 1400n]]]);
+  assert.deepEqual(await ids(2, [0, 0, 0, 0, 0]), [null, 0, []], "no numbers, one id");
+});
+
+Deno.test("a full file of several says which one tells how the run ended", async () => {
+  using folder = new TestFolder();
+  write(folder.file(), [[1, 1]], { end_time: 1, file_number: 0n, master_file: "run.h5" });
+  const text = fileReportText(await checkFile(folder.file()));
+  assert.match(text, /^closed {6}yes; run\.h5 tells how the run ended$/m);
+});
+
+Deno.test("a run of more files than a process may open is read, a few files at a time", async () => {
+  using folder = new TestFolder();
+  const parts = Array.from({ length: 150 }, (_, i) => `run${i}.h5`);
+  write(folder.file(parts[0]), [[5, 1], [5 + parts.length, 1]], { end_time: 1 });
+  // Ids would come again: all files are the first one's.
+  for (const part of parts.slice(1)) Deno.linkSync(folder.file(parts[0]), folder.file(part));
+  {
+    using file = createFile(folder.file("run.h5"));
+    const { detector, height, width, pixelType } = SMALL;
+    MasterFile.create(file, {
+      ...{ detector, height, width, pixelType, attributes: { end_time: 1 } },
+      parts: parts.map((file, i) => ({ file, firstImage: i, step: parts.length })),
+    }).close();
+  }
+  const program = `import { checkFile } from "${new URL("./mod.ts", import.meta.url)}";
+    const { shape, images, pixels } = await checkFile("${folder.file("run.h5")}");
+    console.log(JSON.stringify([shape, images, pixels.images_read]));`;
+  const script = folder.file("check.ts");
+  Deno.writeTextFileSync(script, program);
+  const command = 'ulimit -n 100; exec "$0" run --no-check --quiet -A --config "$1" "$2"';
+  const config = new URL("../../deno.json", import.meta.url).pathname;
+  const { stdout, stderr } = await new Deno.Command("sh", {
+    args: ["-c", command, Deno.execPath(), config, script],
+  }).output();
+  const said = new TextDecoder().decode(stdout).trim();
+  assert.equal(said, "[[300,3,5],300,16]", new TextDecoder().decode(stderr));
 });
 
 Deno.test("convertFile() keeps what the request told of the experiment, below what it is told itself", () => {

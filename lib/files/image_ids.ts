@@ -10,7 +10,7 @@ export interface ImageIdReport {
   first: bigint | null;
   /** The last image's. */
   last: bigint | null;
-  /** From one image to the next, mostly. */
+  /** From one of the detector's images to the next, mostly. */
   step: number | null;
   /** Times that an id is the one before once more; ids that come again later are behind a descent. */
   duplicates: number;
@@ -28,9 +28,14 @@ const MOST_GAPS = 20;
 /** Steps that are told apart, to find the usual one. */
 const MOST_STEPS = 1024;
 
-/** Looks at image ids in the order of their rows. */
-export function describeImageIds(ids: BigUint64Array): ImageIdReport {
-  const step = usualStep(ids);
+/**
+ * Looks at image ids in the order of their rows.
+ *
+ * @param frames The detector's own numbers of the images, which count by 1 whatever ids do; left out, or all
+ * 0: not known. Then a run that lacks every second image looks like one whose ids count by 2.
+ */
+export function describeImageIds(ids: BigUint64Array, frames?: BigUint64Array): ImageIdReport {
+  const step = (frames && usualStep(ids, frames)) || usualStep(ids);
   const report: ImageIdReport = {
     ...{
       first: ids.at(0) ?? null,
@@ -55,11 +60,14 @@ export function describeImageIds(ids: BigUint64Array): ImageIdReport {
   return report;
 }
 
-/** The step that most images follow their predecessors by; 0 where there are no two. */
-function usualStep(ids: BigUint64Array): bigint {
+/** The step, per frame if these are given, by which most images follow those before; 0 where none does. */
+function usualStep(ids: BigUint64Array, frames?: BigUint64Array): bigint {
   const counts = new Map<bigint, number>();
   for (let row = 1; row < ids.length; row++) {
-    const step = ids[row]! - ids[row - 1]!;
+    const ahead = frames === undefined ? 1n : frames[row]! - frames[row - 1]!;
+    const distance = ids[row]! - ids[row - 1]!;
+    if (ahead <= 0n || distance % ahead !== 0n) continue;
+    const step = distance / ahead;
     if (step <= 0n || (counts.size === MOST_STEPS && !counts.has(step))) continue;
     counts.set(step, (counts.get(step) ?? 0) + 1);
   }

@@ -31,8 +31,8 @@ const MOST_OPEN_PARTS = 16;
 const RECORDS_AT_A_TIME = 65536;
 
 /**
- * Opens an image file of any size: HDF5's reads go to the file on disk, nothing is loaded ahead. A master
- * file's parts are opened with it.
+ * Opens an image file of any size: HDF5's reads go to the file on disk, nothing is loaded ahead. Of the files
+ * that a master file shows a few are open at a time.
  *
  * @throws {OsError} ENOENT, EACCES, …
  * @throws {NotAnImageFileError} If it is not HDF5 or has no `/<detector>/data` and `metadata`.
@@ -41,13 +41,14 @@ export function readImageFile(path: string): ImageFileReader {
   const mounts = new Mounts(path);
   try {
     let h5 = mounts.open();
-    const parts = partNames(h5);
+    const master = masterImages(mounts, h5);
+    const parts = master === undefined ? partNames(h5) : [];
     if (parts.length > 0) {
-      // The library looks at a virtual dataset's sources when it opens it.
+      // Not one of ours. The library looks at a virtual dataset's sources when it opens it.
       for (const name of parts) mounts.addIfThere(name);
       h5 = mounts.open();
     }
-    return new ImageFileReader(path, mounts, h5);
+    return new ImageFileReader(path, mounts, h5, master);
   } catch (cause) {
     mounts[Symbol.dispose]();
     if (cause instanceof NotAnImageFileError) throw cause;
@@ -66,6 +67,16 @@ function partNames(h5: h5wasm.File): string[] {
   return [...new Set(names)];
 }
 
+/** What a master file of ours shows; undefined for other files. */
+function masterImages(mounts: Mounts, h5: h5wasm.File): MasterImages | undefined {
+  const group = imageGroup(h5.paths());
+  const data = group === undefined ? undefined : h5.get(`${group}/data`);
+  if (!(data instanceof h5wasm.Dataset) || data.metadata.virtual_sources === undefined) {
+    return undefined;
+  }
+  return MasterImages.of(mounts.file, objectAddress(h5, `${group}/data`));
+}
+
 /**
  * Path of the group with `data` and `metadata`, at the root or in NeXus's collection.
  *
@@ -76,6 +87,13 @@ export function imageGroup(datasets: readonly string[]): string | undefined {
     .map((path) => path.slice(0, -"/metadata".length))
     .filter((group) => datasets.includes(`${group}/data`))
     .sort((a, b) => a.length - b.length)[0];
+}
+
+/** Rows of the datasets. */
+interface Extents {
+  images: number;
+  metadata: number;
+  info: number;
 }
 
 /** An open image file. */
@@ -105,11 +123,14 @@ export class ImageFileReader implements Disposable {
   readonly #openParts = new Map<string, ImageFileReader | undefined>();
   readonly #data: h5wasm.Dataset;
   readonly #metadata: h5wasm.Dataset;
+  readonly #info: h5wasm.Dataset | undefined;
+  readonly #extents: Extents;
+  #metadataColumns: BigUint64Array[] | undefined;
   readonly #chunks: CompressedChunks | undefined;
   #open = true;
 
   /** @internal Use {@link readImageFile}. */
-  constructor(path: string, mounts: Mounts, h5: h5wasm.File) {
+  constructor(path: string, mounts: Mounts, h5: h5wasm.File, master?: MasterImages) {
     this.path = path;
     this.#mounts = mounts;
     this.#h5 = h5;
@@ -133,15 +154,20 @@ export class ImageFileReader implements Disposable {
     }
     this.group = `/${group}`;
     this.detector = basename(group);
-    this.shape = [images, height, width];
     this.pixelType = pixelTypeOf(data, path);
     this.#data = data;
-    this.#master = data.metadata.virtual_sources === undefined
-      ? undefined
-      : MasterImages.of(mounts.file, objectAddress(h5, `${group}/data`));
-    this.parts = this.#master?.parts;
-    this.partGroup = this.#master?.group;
     this.#metadata = metadata;
+    const info = this.datasets.includes(`${group}/image_info`)
+      ? h5.get(`${group}/image_info`)
+      : undefined;
+    this.#info = info instanceof h5wasm.Dataset ? info : undefined;
+    this.#master = master;
+    this.parts = master?.parts;
+    this.partGroup = master?.group;
+    this.#extents = master === undefined
+      ? { images, metadata: metadata.shape?.[0] ?? 0, info: this.#info?.shape?.[0] ?? 0 }
+      : this.#extentsOfParts();
+    this.shape = [this.#extents.images, height, width];
     const isCompressed = data.filters.some(({ id }) => id === BITSHUFFLE_FILTER);
     this.compression = isCompressed ? "bitshuffle-lz4" : "none";
     if (isCompressed) {
@@ -157,31 +183,39 @@ export class ImageFileReader implements Disposable {
 
   /** The ids of all images, in file order. */
   imageIds(): BigUint64Array {
-    return this.#column(0);
+    return this.#idsAndStatuses()[0]!;
   }
 
   /** The status of each image, as a number of the protobuf enumeration: 1 good. */
   statuses(): BigUint64Array {
-    return this.#column(1);
+    return this.#idsAndStatuses()[1]!;
+  }
+
+  /** The detector's own number of each image; undefined where the file does not tell. */
+  frameIndices(): BigUint64Array | undefined {
+    const column = this.#infoNames().indexOf("frame_index");
+    return column < 0 ? undefined : this.#columns("info", [column])[0];
   }
 
   /** How many records each dataset of records has. */
   recordCounts(): { metadata: number; image_info?: number } {
-    const info = this.datasets.includes(`${this.group.slice(1)}/image_info`)
-      ? this.#h5.get(`${this.group}/image_info`)
-      : undefined;
-    return {
-      metadata: this.#metadata.shape?.[0] ?? 0,
-      ...(info instanceof h5wasm.Dataset && { image_info: info.shape?.[0] ?? 0 }),
-    };
+    const { metadata, info } = this.#extents;
+    return { metadata, ...(this.#info !== undefined && { image_info: info }) };
   }
 
   /** The records of `image_info`, by the names of its fields; none where it is not there. */
   imageInfo(): Record<string, number | bigint>[] {
-    const info = this.#h5.get(`${this.group}/image_info`);
-    if (!(info instanceof h5wasm.Dataset)) return [];
-    const names = info.metadata.compound_type?.members.map(({ name }) => name) ?? [];
-    const rows = info.slice([[0, info.shape?.[0] ?? 0]]);
+    const names = this.#infoNames();
+    if (this.#info === undefined) return [];
+    if (this.parts !== undefined) {
+      const none = Object.fromEntries(names.map((name) => [name, 0]));
+      const records = new Array<Record<string, number | bigint>>(this.#extents.info).fill(none);
+      this.#eachPart(({ firstImage, step }, part) =>
+        part.imageInfo().forEach((record, row) => records[firstImage + row * step] = record)
+      );
+      return records;
+    }
+    const rows = this.#info.slice([[0, this.#extents.info]]);
     if (!Array.isArray(rows)) return [];
     return rows.map((row, i) => {
       if (!Array.isArray(row)) throw new NotAnImageFileError(`${this.path}: no record ${i}`);
@@ -291,20 +325,62 @@ export class ImageFileReader implements Disposable {
     return part;
   }
 
-  #column(column: number): BigUint64Array {
-    const records = this.#metadata.shape?.[0] ?? 0;
-    const values = new BigUint64Array(records);
+  #infoNames(): string[] {
+    return this.#info?.metadata.compound_type?.members.map(({ name }) => name) ?? [];
+  }
+
+  /** Rows of a master file's datasets: up to the last one that a file has. */
+  #extentsOfParts(): Extents {
+    const extents = { images: 0, metadata: 0, info: 0 };
+    this.#eachPart(({ firstImage, step }, part) => {
+      const upTo = (rows: number): number => rows === 0 ? 0 : firstImage + (rows - 1) * step + 1;
+      const { images, metadata, info } = part.#extents;
+      extents.images = Math.max(extents.images, upTo(images));
+      extents.metadata = Math.max(extents.metadata, upTo(metadata));
+      extents.info = Math.max(extents.info, upTo(info));
+    });
+    return extents;
+  }
+
+  /** Does something with each file that a master file shows, if it is there. */
+  #eachPart(use: (place: MasterPart, part: ImageFileReader) => void): void {
+    for (const place of this.parts ?? []) {
+      const part = this.#part(place.file);
+      if (part !== undefined) use(place, part);
+    }
+  }
+
+  /** Both at once: a master file's files are opened once less. */
+  #idsAndStatuses(): BigUint64Array[] {
+    return this.#metadataColumns ??= this.#columns("metadata", [0, 1]);
+  }
+
+  /** Columns of u64; 0 where a master file's row is in no file. */
+  #columns(name: "metadata" | "info", columns: readonly number[]): BigUint64Array[] {
+    const records = this.#extents[name];
+    const values = columns.map(() => new BigUint64Array(records));
+    if (this.parts !== undefined) {
+      this.#eachPart(({ firstImage, step }, part) =>
+        part.#columns(name, columns).forEach((ofPart, i) =>
+          ofPart.forEach((value, row) => values[i]![firstImage + row * step] = value)
+        )
+      );
+      return values;
+    }
+    const dataset = name === "metadata" ? this.#metadata : this.#info;
     for (let from = 0; from < records; from += RECORDS_AT_A_TIME) {
       const to = Math.min(records, from + RECORDS_AT_A_TIME);
-      const rows = this.#metadata.slice([[from, to]]);
+      const rows = dataset?.slice([[from, to]]);
       if (!Array.isArray(rows)) break;
-      rows.forEach((row, i) => {
-        const value = Array.isArray(row) ? row[column] : undefined;
-        if (typeof value !== "bigint") {
-          throw new NotAnImageFileError(`${this.path}: record ${from + i} is not {u64, u64}`);
-        }
-        values[from + i] = value;
-      });
+      rows.forEach((row, i) =>
+        columns.forEach((column, j) => {
+          const value = Array.isArray(row) ? row[column] : undefined;
+          if (typeof value !== "bigint") {
+            throw new NotAnImageFileError(`${this.path}: ${name} ${from + i} is not of u64`);
+          }
+          values[j]![from + i] = value;
+        })
+      );
     }
     return values;
   }
