@@ -226,8 +226,10 @@ function onAnswer(state: AcquisitionState, answer: WriterAnswer, now: Instant): 
         ? onCreated(running(state), answer, now)
         : unexpected(state, answer);
     case "recording":
-      return action === "record_image"
-        ? onRecorded(state, running(state), answer, now)
+      if (action === "record_image") return onRecorded(state, running(state), answer, now);
+      // Unasked: it can no longer confirm what it has answered for.
+      return action === "confirm_last_image" && !answer.ok
+        ? flush(withFailedConfirmation(running(state), answer), now)
         : unexpected(state, answer);
     case "flushing":
       if (action === "record_image") return onRecorded(state, running(state), answer, now);
@@ -372,11 +374,7 @@ function withAnswer(run: Run, answer: WriterAnswer): Run {
 
 function onConfirmed(run: Run, answer: WriterAnswer, now: Instant): Transition {
   const seen = withCounts(withVisible(run, answer), answer);
-  if (!answer.ok) {
-    const isGone = answer.reason.startsWith(REASON_NO_FILE);
-    const failed = { ...seen, failure: run.failure ?? writeFailure(answer) };
-    return close(isGone ? restarted(seen) : failed, now);
-  }
+  if (!answer.ok) return close(withFailedConfirmation(seen, answer), now);
   const { requested } = run;
   const confirmed = run.acknowledges
     ? seen
@@ -393,6 +391,12 @@ function onClosed(run: Run, answer: WriterAnswer, now: Instant): Transition {
   if (answer.reason.startsWith(REASON_NO_FILE)) return end(restarted(run), now);
   const failure = `the file writer could not close ${outputFile}: ${reasonOf(answer)}`;
   return end(settled({ ...run, failure: run.failure ?? failure }, false), now);
+}
+
+function withFailedConfirmation(run: Run, answer: WriterAnswer): Run {
+  return answer.reason.startsWith(REASON_NO_FILE)
+    ? restarted(run)
+    : { ...run, failure: run.failure ?? writeFailure(answer) };
 }
 
 /** What the writer's own count contradicts, if anything. */

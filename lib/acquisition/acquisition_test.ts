@@ -240,6 +240,8 @@ const TABLE: Record<string, Record<string, string>> = {
     "last image": FLUSH,
     send_failed: LOST_RECORDING,
     source_failed: FLUSH,
+    "not confirmed": FLUSH,
+    "no file (confirm)": FLUSH,
   },
   recording: {
     ...ALL_NOTES,
@@ -250,6 +252,8 @@ const TABLE: Record<string, Record<string, string>> = {
     tick: LOST_RECORDING,
     send_failed: LOST_RECORDING,
     source_failed: FLUSH,
+    "not confirmed": FLUSH,
+    "no file (confirm)": FLUSH,
     written: "",
     "not written": FLUSH,
     overwritten: "",
@@ -264,6 +268,8 @@ const TABLE: Record<string, Record<string, string>> = {
     tick: FLUSH,
     send_failed: LOST_RECORDING,
     source_failed: FLUSH,
+    "not confirmed": FLUSH,
+    "no file (confirm)": FLUSH,
   },
   flushing: {
     ...ALL_NOTES,
@@ -672,6 +678,15 @@ Deno.test("transition() fails the run with the writer's reason when the disk is 
     /^ERROR: the file writer failed to write: pwrite: ENOSPC \(no space left\); 1 images are in \S+\. 1 images were not written/,
   );
   assert.equal(driver.acquisition.stats.nWriteCompleted, 1);
+});
+
+Deno.test("transition() ends a run whose writer says unasked that it cannot confirm it", () => {
+  const driver = reach(start(9), yes("create_file"), image(), yes("record_image"));
+  driver.feed(no("confirm_last_image", "x.h5 was removed"));
+  assert.equal(driver.acquisition.state, "FLUSHING_IMAGES");
+  driver.feed(no("confirm_last_image", "x.h5 was removed"), yes("close_file"));
+  assert.equal(statusOf(driver.state).state, "READY");
+  assert.match(driver.acquisition.message, /^ERROR: the file writer failed to write: x\.h5 was/);
 });
 
 Deno.test("transition() contradicts a writer that confirms another number of images", () => {

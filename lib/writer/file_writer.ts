@@ -191,18 +191,28 @@ export class FileWriter implements Disposable {
 
   /**
    * Makes what was written visible to readers of the file, with the account so far, and forces it to
-   * the disk if that was asked for. What fails ends the run: the driver learns of it with the next
-   * answer.
+   * the disk if that was asked for. What fails ends the run: {@link FileWriter.takeAnswers} has a
+   * confirmation that fails for the driver, unless it is one that would not expect it.
    */
   publish(): void {
     const run = this.#run;
-    if (run === undefined || run.failure !== undefined) return;
+    if (run === undefined || run.failure !== undefined || this.#publish(run)) return;
+    if (!run.acknowledge) return;
+    this.#answers.push(
+      this.#answer({ action: "confirm_last_image" }, () => this.#confirm()),
+    );
+  }
+
+  /** Whether it went well. */
+  #publish(run: Run): boolean {
     try {
       run.files.requireThere();
       run.files.publish(this.#counters(run));
       run.files.sync();
+      return true;
     } catch (error) {
       run.failure = messageOf(error);
+      return false;
     }
   }
 
@@ -354,9 +364,10 @@ export class FileWriter implements Disposable {
 
   /** Makes all images visible: the driver may now tell its user that they are on file. */
   #confirm(): void {
-    if (this.#run === undefined) throw new Error(REASON_NO_FILE);
-    this.publish();
-    if (this.#run.failure !== undefined) throw new Error(this.#run.failure);
+    const run = this.#run;
+    if (run === undefined) throw new Error(REASON_NO_FILE);
+    if (run.failure === undefined) this.#publish(run);
+    if (run.failure !== undefined) throw new Error(run.failure);
   }
 
   #close(discardEmpty = false, end?: RunEnd): void {

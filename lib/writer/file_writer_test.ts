@@ -434,6 +434,23 @@ Deno.test("a file that is removed while it is written fails the run", () => {
   assert.equal(bench.create().code, "success", "the next run is not affected");
 });
 
+Deno.test("a file that is found gone is told of without being asked, once", () => {
+  using bench = new Bench();
+  bench.create();
+  bench.record(1, bench.publish(1));
+  bench.writer.publish();
+  assert.deepEqual(bench.writer.takeAnswers(), []);
+  Deno.removeSync(bench.folder.file());
+  bench.writer.publish();
+  const answers = bench.writer.takeAnswers();
+  assert.deepEqual(answers.map(({ action, code }) => [action, code]), [
+    ["confirm_last_image", "failure"],
+  ]);
+  assert.match(answers[0]!.reason, /was removed while it was written/);
+  bench.writer.publish();
+  assert.deepEqual(bench.writer.takeAnswers(), []);
+});
+
 Deno.test("a full disk fails the run with its reason; what was written before stays readable", () => {
   using bench = new Bench();
   let full = false;

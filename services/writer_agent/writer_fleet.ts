@@ -90,6 +90,9 @@ export class WriterFleet implements WriterPort {
   #onAnswer(number: number, answer: WriterAnswer): void {
     if (answer.action === "record_image") return this.#answer(this.#withAll(number, answer));
     const round = this.#round;
+    if (round === undefined && answer.action === "confirm_last_image" && !answer.ok) {
+      return this.#answer(named(number, answer)); // unasked: it matters to the run
+    }
     // Answers to what is not waited for any more say nothing: the next round asks again.
     if (round === undefined || !round.asked.includes(number)) return;
     if (round.answers[number] !== undefined) return;

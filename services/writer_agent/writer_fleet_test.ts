@@ -133,6 +133,19 @@ Deno.test("a writer that restarted in mid-run ends the run, and the others close
   }
 });
 
+Deno.test("a writer that says unasked that it cannot confirm its images ends the run", async () => {
+  using world = setUp();
+  const { controller, writers } = world;
+  const outcome = await controller.start(request(7));
+  assert.ok(outcome.ok);
+  writers[1]!.answer({ ok: false, reason: "EIO", action: "confirm_last_image", nWritten: 0 });
+  const { acquisition } = await outcome.ended;
+  assert.match(acquisition.message, /failed to write: EIO \(writer 1\)/);
+  for (const writer of writers) {
+    assert.deepEqual(told(writer), ["create_file", "confirm_last_image", "close_file"]);
+  }
+});
+
 Deno.test("all writers' counts of a run are told to each, for its file", async () => {
   using world = setUp();
   const { controller, writers, images } = world;
