@@ -35,7 +35,7 @@ export interface FileReport {
   detector: string;
   /** Whether it is a NeXus file. */
   format: "std-daq" | "nexus" | "both";
-  /** How images are compressed; `none` of a master file, which holds none. */
+  /** How images are compressed, in the file or in the files that it shows. */
   compression: string;
   /** Rows, height and width. */
   shape: readonly [rows: number, height: number, width: number];
@@ -115,7 +115,7 @@ export async function checkFile(
     valid: problems.every(({ level }) => level !== "error"),
     detector: reader.detector,
     format: nexus.format,
-    compression: reader.compression,
+    compression: reader.storedCompression,
     shape: reader.shape,
     pixel_type: reader.pixelType,
     images,
@@ -246,16 +246,19 @@ function countProblems(
   if (isOurs(attributes) && attributes["end_time"] === undefined) {
     problems.push(error("The file was not closed: it is being written, or its writer died."));
   }
+  const outcome = textOr(attributes["outcome"]);
+  if (outcome?.startsWith("ERROR")) problems.push(error(`The run failed: ${outcome}`));
   const isPart = attributes["file_number"] !== undefined;
+  const absent = ABSENT_IMAGES.flatMap(([kind, words]) => {
+    const count = wholeNumber(attributes[`images_${kind}`]);
+    const ids = String(attributes[`${kind}_image_ids`] ?? "");
+    return count > 0 ? [{ kind, text: ` ${count} ${words}${ids === "" ? "" : `: ${ids}`}.` }] : [];
+  });
+  const told = absent.map(({ text }) => text).join("");
   if (!isPart && requested > 0 && images !== requested) {
-    const which = ABSENT_IMAGES
-      .map(([kind, words]) => {
-        const count = wholeNumber(attributes[`images_${kind}`]);
-        const ids = String(attributes[`${kind}_image_ids`] ?? "");
-        return count > 0 ? ` ${count} ${words}${ids === "" ? "" : `: ${ids}`}.` : "";
-      })
-      .join("");
-    problems.push(error(`${images} images of ${requested} that were asked for.${which}`));
+    problems.push(error(`${images} images of ${requested} that were asked for.${told}`));
+  } else if (absent.some(({ kind }) => kind === "lost" || kind === "failed")) {
+    problems.push(error(`Images of the run are not on file.${told}`));
   }
   const counts = { images_written: images, images_written_incomplete: incomplete };
   for (const [name, found] of Object.entries(counts)) {

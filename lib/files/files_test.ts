@@ -104,6 +104,17 @@ Deno.test("checkFile() names what a file lacks, and where it contradicts itself"
         { images_requested: 3n, images_missing: 1n, missing_image_ids: "2", end_time: 1 },
         ["error: 2 images of 3 that were asked for. 1 never came: 2."],
       ],
+      [
+        [[1, 1], [4, 1]],
+        {
+          ...{ images_requested: 0n, images_lost: 2n, lost_image_ids: "2-3", end_time: 1 },
+          outcome: "ERROR: 2 images were lost.",
+        },
+        [
+          "error: The run failed: ERROR: 2 images were lost.",
+          "error: Images of the run are not on file. 2 were overwritten in the image ring: 2-3.",
+        ],
+      ],
       [[[1, 1]], { images_written: 2n }, [
         "error: The file was not closed: it is being written, or its writer died.",
         "error: The attribute images_written is 2, the file has 1.",
@@ -442,8 +453,9 @@ Deno.test("convertFile() makes another master file of a master file, of compress
   for (const name of ["run.h5", "nexus.h5"]) {
     using reader = readImageFile(folder.file(name));
     for (const id of [0, 1, 2, 3]) assert.deepEqual(reader.image(id), testImage(id, 192));
-    const { pixels } = await checkFile(folder.file(name), { pixels: "all" });
+    const { pixels, compression } = await checkFile(folder.file(name), { pixels: "all" });
     assert.deepEqual([pixels.images_read, pixels.min], [4, 1]);
+    assert.equal(compression, "bitshuffle-lz4");
   }
   // A part that is not there, and one that is shorter, read as 0.
   await Deno.remove(folder.file("run1.h5"));
