@@ -39,6 +39,8 @@ for (const [name, address] of Object.entries(ENGINES)) {
     const none = await daq(address(), "config", "get");
     deepStrictEqual([none.exitCode, none.stdout], [2, ""]);
     match(none.stderr, /the store has no config: daq config set FILE/);
+    const nothing = await daq(address(), "deployment");
+    deepStrictEqual([nothing.exitCode, nothing.stdout, nothing.stderr], [2, "", none.stderr]);
 
     const config = jungfrauConfig(1);
     const first = await daq(address(), "config", "set", write("whole", config));
@@ -82,9 +84,19 @@ for (const [name, address] of Object.entries(ENGINES)) {
       strictEqual(refused.exitCode, 2);
       match(refused.stderr, complaint);
     }
-    const missing = await daq(address(), "config", "rollback", "1-1");
-    strictEqual(missing.exitCode, 2);
-    match(missing.stderr, /no config 1-1: daq config history lists/);
+    for (const command of [["config", "rollback"], ["config", "get"], ["deployment"]]) {
+      for (
+        const [id, complaint] of [
+          ["1-1", /no config 1-1: daq config history lists/],
+          ["latest", /'latest' is invalid .* expected an id such as 1685090990182-0; daq config/],
+        ] as const
+      ) {
+        const missing = await daq(address(), ...command, id);
+        deepStrictEqual([missing.exitCode, missing.stdout], [2, ""]);
+        match(missing.stderr, complaint);
+      }
+    }
+    strictEqual((await daq(address(), "deployment", "1-1", "--wait")).exitCode, 2);
     strictEqual((await daq(address(), "config", "history")).stdout, before.stdout);
   });
 

@@ -7,6 +7,7 @@
  *
  * @module
  */
+export { isId as isStoreId } from "./_engine.ts";
 export * from "./deployment_state.ts";
 export * from "./open_store.ts";
 export * from "./service_registry.ts";

@@ -16,11 +16,10 @@ export interface DeploymentWait {
 /** The deployment of a config as it is now. */
 export async function readDeployment(
   store: Store,
-  configId: string | undefined,
+  configId: string,
   servers: readonly string[] = [],
 ): Promise<DeploymentState> {
-  const said = configId === undefined ? [] : await store.deployments(configId);
-  return deploymentState(configId, said, servers);
+  return deploymentState(configId, await store.deployments(configId), servers);
 }
 
 /** Waits until it has succeeded or failed, or time is up; returns how it is then. */

@@ -1,7 +1,15 @@
-import { Option } from "@commander-js/extra-typings";
+import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { resolve } from "node:path";
 import { parseInteger, type StorePermission, UsageError } from "../../lib/service/mod.ts";
-import { openStore, type ResolvedStore, resolveStore, type Store } from "../../lib/store/mod.ts";
+import {
+  type Entry,
+  isStoreId,
+  openStore,
+  type ResolvedStore,
+  resolveStore,
+  type Store,
+  StoreError,
+} from "../../lib/store/mod.ts";
 import type { DaqContext } from "./context.ts";
 
 /** What an entry is that nobody of ours has stored. */
@@ -26,10 +34,38 @@ export function countOption(count: number) {
 }
 
 /**
+ * A config's id as an argument.
+ *
+ * @throws {InvalidArgumentError} If it is none.
+ */
+export function parseConfigId(text: string): string {
+  if (isStoreId(text)) return text;
+  throw new InvalidArgumentError(
+    "expected an id such as 1685090990182-0; daq config history lists those there are.",
+  );
+}
+
+/**
+ * The config of an id, or the current one.
+ *
+ * @returns Its value is undefined when it is not JSON, see {@link NOT_JSON}.
+ * @throws {UsageError} If there is no such config.
+ */
+export async function configEntry(store: Store, id: string | undefined): Promise<Entry<unknown>> {
+  const entry = await store.config(id);
+  if (entry !== undefined) return entry;
+  throw new UsageError(
+    id === undefined
+      ? "the store has no config: daq config set FILE gives it one"
+      : `the store has no config ${id}: daq config history lists those there are`,
+  );
+}
+
+/**
  * Opens the store of `--store`, the one that the environment names, or this machine's own.
  *
- * @throws {UsageError} If nothing says where it is.
- * @throws {StoreError} If the address is none, or the file cannot be opened.
+ * @throws {UsageError} If nothing says where it is, or the address is none.
+ * @throws {StoreError} If the file cannot be opened.
  */
 export async function openStoreFor(
   address: string | undefined,
@@ -50,7 +86,7 @@ export async function openStoreFor(
  * The store that services are to use: where it is, and the files to read for it. Undefined when nothing says
  * where: then there is none.
  *
- * @throws {StoreError} If the address is none.
+ * @throws {UsageError} If the address is none.
  */
 export function resolveStoreFor(
   address: string | undefined,
@@ -68,9 +104,13 @@ export function resolveStoreFor(
   };
 }
 
-/** The store that is named, else the embedded one of this machine, if it has the folder for it. */
+/**
+ * The store that is named, else the embedded one of this machine, if it has the folder for it.
+ *
+ * @throws {UsageError} If the address is none.
+ */
 function findStore(address: string | undefined, context: DaqContext): ResolvedStore | undefined {
-  const named = resolveStore({ address, env: (name) => context.env(name) });
+  const named = namedStore(address, context);
   if (named !== undefined) return named;
   const path = `${context.stateFolder}/store.sqlite`;
   try {
@@ -80,6 +120,17 @@ function findStore(address: string | undefined, context: DaqContext): ResolvedSt
     return undefined; // no such folder, or somebody else's
   }
   return { address: `sqlite:${path}` };
+}
+
+/** @throws {UsageError} If the address is none. */
+function namedStore(address: string | undefined, context: DaqContext): ResolvedStore | undefined {
+  try {
+    return resolveStore({ address, env: (name) => context.env(name) });
+  } catch (cause) {
+    // A file that cannot be read has a cause of its own, and is no wrong argument.
+    const isAddress = cause instanceof StoreError && cause.cause === undefined;
+    throw isAddress ? new UsageError(cause.message, { cause }) : cause;
+  }
 }
 
 /** A time in UTC, to the second: `2026-11-25 22:43:24Z`. */

@@ -6,7 +6,15 @@ import type { Entry, Store } from "../../../lib/store/mod.ts";
 import { oneLine } from "../broker.ts";
 import type { DaqContext } from "../context.ts";
 import { deploymentText, waitForDeployment } from "../deployment.ts";
-import { countOption, NOT_JSON, openStoreFor, storeOption, timeText } from "../store.ts";
+import {
+  configEntry,
+  countOption,
+  NOT_JSON,
+  openStoreFor,
+  parseConfigId,
+  storeOption,
+  timeText,
+} from "../store.ts";
 
 /** `daq config`: the detector config in the store, its history, and the way back. */
 export function configCommand(context: DaqContext): CommandUnknownOpts {
@@ -21,7 +29,7 @@ export function configCommand(context: DaqContext): CommandUnknownOpts {
 function getCommand(context: DaqContext): CommandUnknownOpts {
   return new Command("get")
     .description("Print the current config, or an earlier one.")
-    .argument("[config-id]", "default: the current one")
+    .argument("[config-id]", "default: the current one", parseConfigId)
     .addOption(storeOption())
     .option("--json", "print one line of JSON, with the config's id")
     .action(async (id, { store: address, json }) => {
@@ -55,7 +63,7 @@ function rollbackCommand(context: DaqContext): CommandUnknownOpts {
   return waiting(
     new Command("rollback")
       .description("Make an earlier config the current one again; the history keeps both.")
-      .argument("<config-id>", "its id, see daq config history"),
+      .argument("<config-id>", "its id, see daq config history", parseConfigId),
   ).action(async (id, { store: address, ...wait }) => {
     await using store = await openStoreFor(address, context);
     const [current, former] = [await store.config(), await existing(store, id)];
@@ -155,16 +163,12 @@ function merged(current: Entry<unknown> | undefined, text: string): string {
   return stringifyJson({ ...Object(current.value), ...fields });
 }
 
-/** @throws {UsageError} If there is no such config. */
+/** @throws {UsageError} If there is no such config, or none that can be read. */
 async function existing(store: Store, id: string | undefined): Promise<Entry<unknown>> {
-  const entry = await store.config(id);
-  if (entry?.value !== undefined) return entry;
+  const entry = await configEntry(store, id);
+  if (entry.value !== undefined) return entry;
   throw new UsageError(
-    entry !== undefined
-      ? `${entry.id} is ${NOT_JSON}: daq config history lists those that can be rolled back to`
-      : id === undefined
-      ? "the store has no config: daq config set FILE gives it one"
-      : `the store has no config ${id}: daq config history lists those there are`,
+    `${entry.id} is ${NOT_JSON}: daq config history lists those that can be rolled back to`,
   );
 }
 

@@ -8,7 +8,15 @@ import { oneLine } from "../broker.ts";
 import type { DaqContext } from "../context.ts";
 import { deploymentText, readDeployment, waitForDeployment } from "../deployment.ts";
 import { absentText, rateText } from "../format.ts";
-import { countOption, NOT_JSON, openStoreFor, storeOption, timeText } from "../store.ts";
+import {
+  configEntry,
+  countOption,
+  NOT_JSON,
+  openStoreFor,
+  parseConfigId,
+  storeOption,
+  timeText,
+} from "../store.ts";
 
 /** `daq logs`: finished acquisitions, and what validators said of them. */
 export function logsCommand(context: DaqContext): CommandUnknownOpts {
@@ -59,7 +67,7 @@ export function statsCommand(context: DaqContext): CommandUnknownOpts {
 export function deploymentCommand(context: DaqContext): CommandUnknownOpts {
   return new Command("deployment")
     .description("Show how far servers are with the current config, or with another one.")
-    .argument("[config-id]", "default: the current one")
+    .argument("[config-id]", "default: the current one", parseConfigId)
     .option("--wait", "wait until servers are done")
     .option("--server <name...>", "servers to expect, besides those that take it up")
     .option("--timeout <s>", "longest wait, s", parseInteger(1), 30)
@@ -67,9 +75,9 @@ export function deploymentCommand(context: DaqContext): CommandUnknownOpts {
     .option("--json", "print one line of JSON")
     .action(async (id, { wait, server = [], timeout, store: address, json }) => {
       await using store = await openStoreFor(address, context);
-      const configId = id ?? (await store.config())?.id;
+      const { id: configId } = await configEntry(store, id);
       const wanted = { servers: server, timeoutMs: timeout * 1000 };
-      const state = wait && configId !== undefined
+      const state = wait
         ? await waitForDeployment(store, configId, wanted, context)
         : await readDeployment(store, configId, server);
       context.out(json ? `${stringifyJson(state)}\n` : deploymentText(state));
