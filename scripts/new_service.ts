@@ -19,6 +19,9 @@ const PERMISSIONS = {
 
 const MOST_SUMMARY = 80;
 
+/** Folders of these names are no services to those that look for services, or for their tests. */
+const RESERVED: readonly string[] = ["node_modules", "testdata"];
+
 /** A wrong command line, in words. */
 export class NewServiceError extends Error {
   /** The class's name. */
@@ -40,20 +43,28 @@ export interface NewService {
  *
  * @param root The project's folder, absolute.
  * @returns The files that were written or changed, relative to it.
- * @throws {NewServiceError} If there is such a service or task, or the name is none.
+ * @throws {NewServiceError} If there is such a service or task, or the name or the summary is none. Then nothing
+ * has changed.
  */
 export async function newService(root: string, service: NewService): Promise<string[]> {
-  const { name, summary } = service;
+  const { name } = service;
+  const summary = service.summary.trim();
   if (!/^[a-z][a-z0-9_]{0,29}$/.test(name)) {
     throw new NewServiceError(
-      `${name} is no name: use up to 30 small letters, digits and _, e.g. mean_image`,
+      `${
+        JSON.stringify(name)
+      } is no name: use up to 30 small letters, digits and _, e.g. mean_image`,
     );
   }
-  if (summary.trim() === "" || summary.length > MOST_SUMMARY || /\p{Cc}/u.test(summary)) {
+  if (RESERVED.includes(name) || name in Object.prototype) {
     throw new NewServiceError(
-      `--summary ${
-        JSON.stringify(summary)
-      }: expected a sentence of up to ${MOST_SUMMARY} characters`,
+      `${name} already means something in every project or object: choose another name`,
+    );
+  }
+  if (summary === "" || summary.length > MOST_SUMMARY || /[\p{Cc}\p{Zl}\p{Zp}]/u.test(summary)) {
+    throw new NewServiceError(
+      `--summary ${JSON.stringify(summary)}: expected a sentence of up to ${MOST_SUMMARY} ` +
+        "characters on one line",
     );
   }
   const settings = await Deno.readTextFile(`${root}/deno.json`);
@@ -61,12 +72,13 @@ export async function newService(root: string, service: NewService): Promise<str
   if (name in tasks || name in permissions || await isThere(`${root}/services/${name}`)) {
     throw new NewServiceError(`There is a service or task ${name} already: choose another name`);
   }
-  const files = filesFor(service);
+  const files = filesFor({ ...service, summary });
+  const changed = withService(settings, name);
   await Deno.mkdir(`${root}/services/${name}`);
   for (const [file, text] of Object.entries(files)) {
     await Deno.writeTextFile(`${root}/services/${name}/${file}`, text, { createNew: true });
   }
-  await Deno.writeTextFile(`${root}/deno.json`, withService(settings, name));
+  await Deno.writeTextFile(`${root}/deno.json`, changed);
   return [...Object.keys(files).map((file) => `services/${name}/${file}`), "deno.json"];
 }
 
@@ -102,8 +114,12 @@ async function isThere(path: string): Promise<boolean> {
   }
 }
 
-/** @throws {NewServiceError} If the command line is wrong. */
-function parse(args: string[]): NewService {
+/**
+ * Reads the command line of the task.
+ *
+ * @throws {NewServiceError | TypeError} If it is wrong.
+ */
+export function parseCommandLine(args: string[]): NewService {
   const { values, positionals } = parseArgs({
     args,
     options: { kind: { type: "string" }, summary: { type: "string" } },
@@ -122,7 +138,7 @@ function parse(args: string[]): NewService {
 if (import.meta.main) {
   const root = decodeURIComponent(new URL("..", import.meta.url).pathname).replace(/\/$/, "");
   try {
-    const service = parse([...Deno.args]);
+    const service = parseCommandLine([...Deno.args]);
     const files = await newService(root, service);
     console.log(`${files.join("\n")}\n`);
     console.log(`deno task test services/${service.name}    its test`);

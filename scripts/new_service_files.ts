@@ -30,7 +30,7 @@ import { defaultServiceSetup, servePrimary } from "../../lib/service/mod.ts";
 
 const service = await defaultServiceSetup({
   name: "${name}",
-  summary: ${JSON.stringify(summary)},
+${summaryMember(summary)}
   kind: "primary",
   config: z.object({ greeting: z.string().default("hello") }),
 });
@@ -51,7 +51,7 @@ import { defaultServiceSetup, servePostprocessing } from "../../lib/service/mod.
 
 const service = await defaultServiceSetup({
   name: "${name}",
-  summary: ${JSON.stringify(summary)},
+${summaryMember(summary)}
   kind: "postprocessing",
   config: z.object({ greeting: z.string().default("seen") }),
 });
@@ -71,7 +71,7 @@ import { defaultServiceSetup } from "../../lib/service/mod.ts";
 
 const service = await defaultServiceSetup({
   name: "${name}",
-  summary: ${JSON.stringify(summary)},
+${summaryMember(summary)}
   config: z.object({ period_s: z.number().positive().default(1) }),
 });
 
@@ -193,7 +193,7 @@ function readme({ name, kind, summary }: Service): string {
   const servers = kind === "background" ? "Redis" : "RabbitMQ and Redis";
   return `# ${name}
 
-${wrapped(summary)}
+${wrapped(plain(summary))}
 
 \`\`\`sh
 deno task ${name}${broker}${primary}
@@ -238,10 +238,36 @@ ${
 
 const LINE = 100;
 
+/** The summary as a member of an object, as `deno fmt` writes it. */
+function summaryMember(summary: string): string {
+  const text = quoted(summary);
+  const line = `  summary: ${text},`;
+  return line.length <= LINE ? line : `  summary:\n    ${text},`;
+}
+
+/** A text as a string of TypeScript, in the quotes that `deno fmt` prefers. */
+function quoted(text: string): string {
+  const double = JSON.stringify(text);
+  const count = (quote: string): number => text.split(quote).length - 1;
+  if (count('"') <= count("'")) return double;
+  return `'${double.slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")}'`;
+}
+
+/** What Markdown would take for markup: some characters, and words that begin a list, a title or a rule. */
+const MARKUP =
+  /[\\`*<>[~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=#?\w+;)|(?<=^|\s)[-+=#](?=[-+=#]*(?:\s|$))|(?<=(?:^|\s)\d+)[.)](?=\s|$)/g;
+
+/** A text as Markdown that shows it as it is, but for code in backticks, which it may have. */
+function plain(text: string): string {
+  const parts = text.includes("\\") ? [text] : text.split(/(`[^`\s](?:[^`]*[^`\s])?`)/);
+  return parts.map((part, i) => i % 2 === 1 ? part : part.replace(MARKUP, "\\$&")).join("");
+}
+
 /** A paragraph in lines as \`deno fmt\` makes them. */
 function wrapped(text: string): string {
   const lines: string[] = [];
-  for (const word of text.match(/(?:`[^`]*`|[^\s`])+/g) ?? []) { // code stays on one line
+  // Code stays on one line; a backtick behind a backslash is none of its ends.
+  for (const word of text.match(/(?:\\.|`[^`]*`|[^\s`])+/g) ?? []) {
     const last = lines.at(-1);
     if (last !== undefined && last.length + 1 + word.length <= LINE) {
       lines[lines.length - 1] = `${last} ${word}`;
