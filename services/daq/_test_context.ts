@@ -17,6 +17,7 @@ export function testContext(
   options: {
     interactive?: boolean;
     outColor?: boolean;
+    outWidth?: number;
     stateFolder?: string;
     env?: Record<string, string>;
   } = {},
@@ -37,6 +38,7 @@ export function testContext(
     color: false,
     outColor: options.outColor ?? false,
     width: () => 100,
+    outWidth: () => options.outWidth,
     stateFolder: options.stateFolder ?? "/nowhere",
     env: (name) => options.env?.[name],
     signal: controller.signal,

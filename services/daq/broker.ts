@@ -86,7 +86,8 @@ export function mark(action: StatusAction, context: DaqContext): string {
 
 /** A request's id, short: `abcd..wxyz`. */
 export function shortId(requestId: string): string {
-  return requestId.length <= 10 ? requestId : `${requestId.slice(0, 4)}..${requestId.slice(-4)}`;
+  const id = oneLine(requestId);
+  return id.length <= 10 ? id : `${id.slice(0, 4)}..${id.slice(-4)}`;
 }
 
 /** What comes of a broker's message on one line of a terminal: no control characters. */
@@ -100,6 +101,6 @@ export function oneLine(value: unknown): string {
 export function outcomeText(outcome: RequestOutcome, context: DaqContext): string {
   return Object.entries(outcome.services).map(([service, said]) => {
     const { action = "request_start", message } = said.at(-1) ?? {};
-    return `${mark(action, context)} ${service} ${oneLine(message)}`.trimEnd() + "\n";
+    return `${mark(action, context)} ${oneLine(service)} ${oneLine(message)}`.trimEnd() + "\n";
   }).join("");
 }

@@ -14,6 +14,8 @@ export interface DaqContext {
   readonly outColor: boolean;
   /** Width of the terminal, characters. */
   width(): number;
+  /** Width of the terminal that stdout is, characters; `undefined` where it is none. */
+  outWidth(): number | undefined;
   /** Folder of this machine's own store; it need not be there. */
   readonly stateFolder: string;
   /** An environment variable; `undefined` also when it may not be read. */
@@ -42,6 +44,7 @@ export function systemContext(): DaqContext {
     color: interactive && colors,
     outColor: colors && Deno.stdout.isTerminal(),
     width: () => (interactive && Deno.consoleSize().columns) || 80, // some terminals say 0
+    outWidth: () => Deno.stdout.isTerminal() ? Deno.consoleSize().columns || 80 : undefined,
     stateFolder: "/var/lib/std-daq",
     env: readEnv,
     signal: controller.signal,
