@@ -79,6 +79,7 @@ const SYMBOLS = {
   /** In libc since glibc 2.34. */
   dlopen: { parameters: ["buffer", "i32"], result: "usize", optional: true },
   getpid: { parameters: [], result: "i32" },
+  kill: { parameters: ["i32", "i32"], result: "i32" },
   geteuid: { parameters: [], result: "u32" },
   getpwuid: { parameters: ["u32"], result: "usize" },
   getgrouplist: { parameters: ["buffer", "u32", "buffer", "buffer"], result: "i32" },

@@ -11,6 +11,26 @@ export function processId(): number {
   return libc.getpid();
 }
 
+const SIGNALS = { SIGTERM: 15, SIGKILL: 9, none: 0 } as const;
+
+/**
+ * Sends a signal to all processes of a group; `none` only asks whether there are any. `Deno.kill` would
+ * need the permission to run everything.
+ *
+ * @param leader Process that the group was made for, such as a `detached` child.
+ * @returns Whether there are any.
+ * @throws {OsError} EPERM if they are all somebody else's.
+ */
+export function signalGroup(leader: number, signal: keyof typeof SIGNALS): boolean {
+  if (!Number.isInteger(leader) || leader <= 1) {
+    throw new RangeError(`${leader} leads no group of processes: expected the id of a child`);
+  }
+  if (libc.kill(-leader, SIGNALS[signal]) === 0) return true;
+  const error = lastError("kill", `group ${leader}`);
+  if (error.code === "ESRCH") return false;
+  throw error;
+}
+
 /**
  * Runs `action` with a creation mask, so that what it creates (such as a socket file bound by a
  * library) never exists with wider permissions, not even for a moment.

@@ -1,7 +1,7 @@
 import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
 import { OsError } from "./errno.ts";
 import { runScript } from "./_run_script_test_util.ts";
-import { cpuTimeMicroseconds, pinThread, processId } from "./process.ts";
+import { cpuTimeMicroseconds, pinThread, processId, signalGroup } from "./process.ts";
 
 Deno.test("processId() is the process's own", () => {
   strictEqual(processId(), Deno.pid);
@@ -19,6 +19,24 @@ Deno.test("withUmask() applies its mask during the action only", async () => {
       console.log(error.name, Deno.umask());
     }`);
   deepStrictEqual(lines, [`${0o177} ${0o022}`, `RangeError ${0o022}`]);
+});
+
+Deno.test("signalGroup() reaches what a child has started, and says when nothing is left", async () => {
+  const child = new Deno.Command("sh", {
+    args: ["-c", "sleep 600 & echo; wait"],
+    stdout: "piped",
+    detached: true,
+  }).spawn();
+  const reader = child.stdout.getReader();
+  await reader.read(); // both are there
+  ok(signalGroup(child.pid, "none"));
+  ok(signalGroup(child.pid, "SIGKILL"));
+  strictEqual((await child.status).signal, "SIGKILL");
+  strictEqual((await reader.read()).done, true, "sleep, too, has closed it");
+  const alone = new Deno.Command("true", { detached: true }).spawn();
+  await alone.status;
+  strictEqual(signalGroup(alone.pid, "none"), false);
+  for (const nobody of [0, 1, -5, 1.5]) throws(() => signalGroup(nobody, "none"), RangeError);
 });
 
 Deno.test("pinThread() refuses CPUs that cannot exist", () => {

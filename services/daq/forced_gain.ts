@@ -1,5 +1,6 @@
 import type { DetectorConfig } from "../../lib/config/mod.ts";
 import { permissionsFor, programCall, UsageError } from "../../lib/service/mod.ts";
+import { runLimited } from "./limited_command.ts";
 import { PROJECT_ROOT, serviceMain } from "./project.ts";
 
 /** Gain stages by their index, which is also what `{gain}` stands for. */
@@ -26,11 +27,15 @@ const NEVER = new AbortController().signal;
 
 /**
  * Forces gains by running a program: the template's words are its name and arguments, `{gain}` in
- * them becomes 0, 1 or 2. No shell is involved.
+ * them becomes 0, 1 or 2. No shell is involved. One that takes longer than `limitMs`, ms, is ended.
  *
  * @throws {UsageError} If the template names no program or no `{gain}`.
  */
-export function commandControl(template: string, signal: AbortSignal): GainControl {
+export function commandControl(
+  template: string,
+  limitMs: number,
+  signal: AbortSignal,
+): GainControl {
   const words = template.split(/\s+/).filter((word) => word !== "");
   if (!template.includes("{gain}")) {
     throw new UsageError(
@@ -41,33 +46,34 @@ export function commandControl(template: string, signal: AbortSignal): GainContr
   return {
     failed: NEVER,
     async force(gain): Promise<void> {
-      const [program = "", ...args] = words.map((word) => word.replaceAll("{gain}", String(gain)));
-      const child = new Deno.Command(program, {
-        args,
-        stdin: "null",
-        stdout: "null",
-        stderr: "piped",
-        signal,
-      });
-      const { success, code, stderr } = await outputOf(child, program);
-      signal.throwIfAborted();
-      if (success) return;
-      const words_ = new TextDecoder().decode(stderr).trim();
+      const command = words.map((word) => word.replaceAll("{gain}", String(gain)));
+      const { status, said } = await endOf(command, limitMs, signal);
+      if (status === 0) return;
+      const how = status === "late"
+        ? `was ended after ${limitMs / 1000} s, see --gain-timeout`
+        : `ended with exit status ${status}`;
       throw new GainControlError(
-        `${[program, ...args].join(" ")} ended with exit status ${code}: ` +
-          `${words_ || "it said nothing"}. ${NAMES[gain]} is not forced.`,
+        `${command.join(" ")} ${how}: ${said.trim() || "it said nothing"}. ` +
+          `${NAMES[gain]} is not forced.`,
       );
     },
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
 
-async function outputOf(command: Deno.Command, program: string): Promise<Deno.CommandOutput> {
+async function endOf(
+  command: readonly string[],
+  limitMs: number,
+  signal: AbortSignal,
+): ReturnType<typeof runLimited> {
   try {
-    return await command.output();
+    return await runLimited(command, { limitMs, signal });
   } catch (cause) {
     if (!(cause instanceof Deno.errors.NotFound)) throw cause;
-    throw new GainControlError(`${program} is not there: give --gain-command its path`, { cause });
+    throw new GainControlError(
+      `${command[0]} is not there: give --gain-command its path`,
+      { cause },
+    );
   }
 }
 

@@ -131,6 +131,14 @@ Deno.test("daq pedestal ends with what the program said that could not force a g
     context.stderr,
     /force\.sh 0 ended with exit status 3: no detector\. G0 is not forced/,
   );
+  Deno.writeTextFileSync(detector.force, "echo no answer >&2; sleep 600\n");
+  const hanging = testContext();
+  const limit = ["--gain-timeout", "1"];
+  assert.equal(await runDaq([...args, "--gain-command", command, ...limit], hanging), 1);
+  assert.match(
+    hanging.stderr,
+    /force\.sh 0 was ended after 1 s, see --gain-timeout: .*\. G0 is not forced/,
+  );
   const missing = testContext();
   assert.equal(await runDaq([...args, "--gain-command", "/no/such {gain}"], missing), 4);
   assert.match(missing.stderr, /\/no\/such is not there: give --gain-command its path/);

@@ -29,6 +29,7 @@ const GAINS = [0, 1, 2] as const;
 const DEFAULT_FRAMES = 1_000;
 const DEFAULT_SETTLE = 20;
 const DEFAULT_TIMEOUT_S = 60;
+const DEFAULT_GAIN_TIMEOUT_S = 60;
 const MOST_FRAMES = 2 ** 18;
 /** Frames that the simulator sends of each gain beyond those that are needed. */
 const SPARE_FRAMES = 20;
@@ -57,6 +58,12 @@ export function pedestalCommand(context: DaqContext): CommandUnknownOpts {
     .option(
       "--gain-command <command>",
       "program and arguments that force a gain; {gain} becomes 0, 1, 2 (default: you are told)",
+    )
+    .option(
+      "--gain-timeout <s>",
+      "longest time for it to force a gain; then it is ended, with all that it has started",
+      parseInteger(1, 86_400),
+      DEFAULT_GAIN_TIMEOUT_S,
     )
     .option("--simulate", "have udp_simulator play the detector")
     .option("--simulator-options <options>", "more options for it, e.g. '--dead-pixels 5'")
@@ -110,7 +117,7 @@ export function pedestalCommand(context: DaqContext): CommandUnknownOpts {
           })
           : gainCommand === undefined
           ? operatorControl(tell)
-          : commandControl(gainCommand, context.signal);
+          : commandControl(gainCommand, options.gainTimeout * 1_000, context.signal);
       const report = await takePedestals(context, config, {
         configPath: path,
         frames,
