@@ -255,6 +255,7 @@ Deno.test("requests that are not for this agent fail with what to do", async () 
     [{ n_images: 1 }, /output_file/],
     [{ output_file }, /n_images: expected the number of images/],
     [{ output_file, n_images: "many" }, /n_images/],
+    [{ output_file, n_images: 1, start_pulse_id: 5, start_image_id: 6 }, /5 contradicts start_im/],
     [{ output_file, n_images: 1, sources: ["PCO"] }, /images of E2E\w*, and not of PCO|not of PCO/],
     [{ output_file, n_images: 1, user_id: 1234 }, /not as 1234\. Leave it out/],
     [{ output_file: "/tmp/never.h5", n_images: 1 }, /output_file|folder/],

@@ -64,6 +64,16 @@ export const brokerWriteRequestSchema = writeRequestSchema.extend({
   sources: z.union([z.string(), z.array(z.string())]).optional(),
   start_pulse_id: ids.start_image_id,
   stop_pulse_id: ids.stop_image_id,
+}).superRefine((request, { addIssue }) => {
+  for (const end of ["start", "stop"] as const) {
+    const [pulse, image] = [request[`${end}_pulse_id`], request[`${end}_image_id`]];
+    if (pulse === undefined || image === undefined || pulse === image) continue;
+    addIssue({
+      code: "custom",
+      path: [`${end}_pulse_id`],
+      message: `${pulse} contradicts ${end}_image_id ${image}: both mean one id, give one of them`,
+    });
+  }
 });
 
 /** A request through RabbitMQ. */
@@ -118,13 +128,13 @@ function refuseOthers(
   }
 }
 
-/** Pulse ids number images here: they are the same range by the name that requests for pulses have. */
+/** Pulse ids number images here: they are the same range by the name that requests for pulses have, and equal. */
 function withImageIds(request: BrokerWriteRequest): BrokerWriteRequest {
   const { start_pulse_id: start, stop_pulse_id: stop, ...rest } = request;
   return {
     ...rest,
-    ...(start !== undefined && { start_image_id: rest.start_image_id ?? start }),
-    ...(stop !== undefined && { stop_image_id: rest.stop_image_id ?? stop }),
+    ...(start !== undefined && { start_image_id: start }),
+    ...(stop !== undefined && { stop_image_id: stop }),
   };
 }
 

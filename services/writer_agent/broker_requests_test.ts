@@ -101,6 +101,25 @@ Deno.test("pulse ids are image ids, and other people's requests are refused", as
   assert.deepEqual(world.writer.commands, []);
 });
 
+for (
+  const [request, wrong] of [
+    [{ start_pulse_id: 5, start_image_id: 6 }, "start_pulse_id: 5 contradicts start_image_id 6"],
+    [{ stop_pulse_id: 9, stop_image_id: 8 }, "stop_pulse_id: 9 contradicts stop_image_id 8"],
+    [{ start_pulse_id: 5, start_image_id: 5, stop_pulse_id: 9, stop_image_id: 9 }, undefined],
+    [{ start_pulse_id: 5, stop_image_id: 9 }, undefined],
+  ] as const
+) {
+  Deno.test(`a range by pulse and by image id: ${JSON.stringify(request)}`, () => {
+    const parsed = brokerWriteRequestSchema.safeParse({ output_file: "/data/a.h5", ...request });
+    const [issue] = parsed.error?.issues ?? [];
+    const said = issue && `${issue.path.join(".")}: ${issue.message}`;
+    assert.equal(
+      said,
+      wrong && `${wrong}: both mean one id, give one of them`,
+    );
+  });
+}
+
 Deno.test("the writer is told of another user, and only of one who is allowed", async () => {
   for (const [user_id, told] of [[0, undefined], [1001, undefined], [1002, 1002]]) {
     using world = new World();
