@@ -58,7 +58,8 @@ const INTERFACE = /^[A-Za-z0-9][\w.:-]{0,14}$/;
 /**
  * Looks at everything that decides whether packets are lost.
  *
- * @throws {RangeError} If a name cannot be an interface's, or this machine has none of that name.
+ * @throws {RangeError} If a name cannot be an interface's, or this machine has none of that name, or not the
+ * CPUs that are to take interrupts.
  */
 export async function readHostSettings(host: Host, needs: HostNeeds): Promise<HostSetting[]> {
   for (const name of needs.interfaces) {
@@ -70,6 +71,7 @@ export async function readHostSettings(host: Host, needs: HostNeeds): Promise<Ho
       );
     }
   }
+  checkCpus(host, needs.interruptCpus ?? []);
   const cards = await Promise.all(needs.interfaces.map(async (name) => [
     mtu(host, name, needs.datagramBytes + HEADER_BYTES),
     await rings(host, name),
@@ -82,6 +84,22 @@ export async function readHostSettings(host: Host, needs: HostNeeds): Promise<Ho
     hugePages(host, needs.hugePages ?? false),
     drops(host),
   ];
+}
+
+/** @throws {RangeError} If the machine does not have one of these CPUs, or does not use it. */
+export function checkCpus(host: Host, cpus: readonly number[]): void {
+  const online = onlineCpus(host);
+  const wrong = online && cpus.filter((cpu) => !online.includes(cpu));
+  if (online === undefined || wrong === undefined || wrong.length === 0) return;
+  throw new RangeError(
+    `CPU ${formatCpuList(wrong)} is not there: this machine has ${formatCpuList(online)}`,
+  );
+}
+
+/** CPUs that are in use; undefined where the kernel does not say. */
+function onlineCpus(host: Host): number[] | undefined {
+  const online = host.read("/sys/devices/system/cpu/online");
+  return online === undefined ? undefined : parseCpuList(online);
 }
 
 /** Network cards: interfaces with a device behind them, so no loopback, bridge or tunnel. */
@@ -238,8 +256,7 @@ function busAddresses(host: Host, name: string): string[] {
 }
 
 function governor(host: Host): HostSetting {
-  const online = host.read("/sys/devices/system/cpu/online") ?? "0";
-  const found = parseCpuList(online).flatMap((cpu) => {
+  const found = (onlineCpus(host) ?? [0]).flatMap((cpu) => {
     const path = `/sys/devices/system/cpu/cpu${cpu}/cpufreq/scaling_governor`;
     const value = host.read(path)?.trim();
     return value === undefined ? [] : [{ cpu, path, value }];

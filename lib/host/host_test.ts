@@ -104,8 +104,8 @@ Deno.test("parseRingSizes() reads ethtool's answer, also of a card without rings
 });
 
 Deno.test("readHostSettings() judges every setting, and tells how to set what is wrong", async () => {
-  const host = testHost({}, ethtool);
-  const settings = await readHostSettings(host, { ...NEEDS, interruptCpus: [3], hugePages: true });
+  const host = testHost({ "/proc/irq/41/smp_affinity_list": "4\n" }, ethtool);
+  const settings = await readHostSettings(host, { ...NEEDS, interruptCpus: [4], hugePages: true });
   const changes = settings.flatMap(({ change }) =>
     change === undefined ? [] : describeChange(change)
   );
@@ -114,7 +114,7 @@ Deno.test("readHostSettings() judges every setting, and tells how to set what is
     "sysctl -w net.core.netdev_max_backlog=250000",
     "ip link set dev eth1 mtu 9000",
     "ethtool -G eth1 rx 8192",
-    "echo 3 > /proc/irq/40/smp_affinity_list",
+    "echo 4 > /proc/irq/40/smp_affinity_list",
     "cpupower frequency-set -g performance",
     "mount -o remount,huge=within_size /dev/shm",
   ]);

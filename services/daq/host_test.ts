@@ -80,9 +80,25 @@ Deno.test("daq host tune has nothing to do on a machine that is set up", async (
 
 Deno.test("daq host move-irq moves one, and knows those there are", async () => {
   const machine = testHost();
-  const { stdout } = await host(machine, "move-irq", "40", "1-2");
-  assert.equal(stdout, "interrupt 40: CPU 0-3 -> 1,2\n");
+  const { stdout } = await host(machine, "move-irq", "40", "0-1");
+  assert.equal(stdout, "interrupt 40: CPU 0-3 -> 0,1\n");
   await assert.rejects(host(machine, "move-irq", "99", "1"), /this machine has no interrupt 99/);
+});
+
+Deno.test("daq host sends interrupts to no CPU that is not there, and to none without a card", async () => {
+  const machine = testHost({}, NO_RINGS);
+  const before = { ...machine.files };
+  const wrong = { name: "UsageError", message: "CPU 2-3 is not there: this machine has 0-1,4" };
+  await assert.rejects(host(machine, "move-irq", "40", "1-3"), wrong);
+  for (const command of ["check", "tune"]) {
+    const args = [command, "--interface", "eth1", "--irq-cpus", "0-3"];
+    await assert.rejects(host(machine, ...args), wrong);
+  }
+  await assert.rejects(host(machine, "tune", "--apply", "--irq-cpus", "1"), {
+    name: "UsageError",
+    message: /cards that --interface names/,
+  });
+  assert.deepEqual(machine.files, before);
 });
 
 Deno.test("daq host irq and daq host cpu show this machine's", async () => {

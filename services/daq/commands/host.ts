@@ -7,6 +7,7 @@ import { resolve } from "node:path";
 import { loadConfig } from "../../../lib/config/mod.ts";
 import {
   applyChange,
+  checkCpus,
   type CpuLoad,
   cpuLoad,
   DEFAULT_HOST_NEEDS,
@@ -26,6 +27,7 @@ import {
 import { receiveBufferBytes } from "../../../lib/receive/socket_buffer.ts";
 import { ExitCode, parseInteger, UsageError } from "../../../lib/service/mod.ts";
 import type { DaqContext } from "../context.ts";
+import { usage } from "../usage.ts";
 
 /** How the machine is reached: loaded only when it is, since other commands do without system calls. */
 type OpenHost = () => Promise<Host>;
@@ -87,6 +89,11 @@ function tuneCommand(context: DaqContext, openHost: OpenHost): CommandUnknownOpt
   )
     .option("--apply", "set it; needs root")
     .action(async ({ apply, ...options }) => {
+      if (options.irqCpus !== undefined && options.interface === undefined) {
+        throw new UsageError(
+          "--irq-cpus are for the interrupts of the cards that --interface names: name them, too",
+        );
+      }
       const host = await openHost();
       const changes = (await readSettings(host, options)).flatMap(({ change }) => change ?? []);
       if (changes.length === 0) return context.out("nothing to change\n");
@@ -138,6 +145,7 @@ function moveIrqCommand(context: DaqContext, openHost: OpenHost): CommandUnknown
       const path = `/proc/irq/${irq}/smp_affinity_list`;
       const before = host.read(path)?.trim();
       if (before === undefined) throw new UsageError(`this machine has no interrupt ${irq}`);
+      await usage(() => checkCpus(host, cpus));
       await applyChange(host, { kind: "write", path, value: cpus.join(",") });
       context.out(`interrupt ${irq}: CPU ${before} -> ${(host.read(path) ?? "").trim()}\n`);
     });
@@ -199,11 +207,7 @@ async function readSettings(host: Host, options: NeedsOptions): Promise<HostSett
     interruptCpus: options.irqCpus,
     hugePages: options.hugePages ?? false,
   };
-  try {
-    return await readHostSettings(host, needs);
-  } catch (error) {
-    throw error instanceof RangeError ? new UsageError(error.message) : error;
-  }
+  return await usage(() => readHostSettings(host, needs));
 }
 
 /** What a detector needs. */

@@ -24,6 +24,7 @@ import {
 } from "../forced_gain.ts";
 import { bar } from "../format.ts";
 import { type PedestalReport, pedestalReport, reportText } from "../pedestal_report.ts";
+import { usage } from "../usage.ts";
 
 const GAINS = [0, 1, 2] as const;
 const DEFAULT_FRAMES = 1_000;
@@ -162,7 +163,7 @@ async function takePedestals(
   const limits = options.limits(calibration.DEFAULT_PEDESTAL_LIMITS);
   const configBytes = await Deno.readFile(configPath);
   await checkOutput(output, overwrite);
-  using run = usage(() => {
+  using run = await usage(() => {
     calibration.checkPedestalLimits(limits);
     return new calibration.PedestalRun(config, { frames, settle });
   });
@@ -241,15 +242,6 @@ async function checkOutput(path: string, overwrite: boolean): Promise<void> {
     throw error;
   }
   throw new UsageError(`${path} is there already: choose another --output, or add --overwrite`);
-}
-
-/** What is out of range was given on the command line. */
-function usage<T>(make: () => T): T {
-  try {
-    return make();
-  } catch (cause) {
-    throw cause instanceof RangeError ? new UsageError(cause.message, { cause }) : cause;
-  }
 }
 
 /**
