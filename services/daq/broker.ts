@@ -3,9 +3,9 @@ import { resolve } from "node:path";
 import { BROKER_VARIABLES, resolveBroker } from "../../lib/broker/broker_options.ts";
 import { BrokerError } from "../../lib/broker/broker_error.ts";
 import type { BrokerClient, RequestOutcome, StatusAction } from "../../lib/broker/mod.ts";
-import { stringifyJson } from "../../lib/http/mod.ts";
 import { type StorePermission, UsageError } from "../../lib/service/mod.ts";
 import type { DaqContext } from "./context.ts";
+import { oneLine } from "./format.ts";
 
 /** The option that every command of the broker has. */
 // The typings infer the option's name and value; naming the type would repeat them.
@@ -33,7 +33,7 @@ export async function connectBroker(
   return await BrokerClient.connect({
     broker: resolveBroker({ url: address, env: (name) => context.env(name) }),
     name: "daq",
-    onNote: (message) => context.err(`${message}\n`),
+    onNote: (message) => context.err(`${oneLine(message)}\n`),
   });
 }
 
@@ -88,13 +88,6 @@ export function mark(action: StatusAction, context: DaqContext): string {
 export function shortId(requestId: string): string {
   const id = oneLine(requestId);
   return id.length <= 10 ? id : `${id.slice(0, 4)}..${id.slice(-4)}`;
-}
-
-/** What comes of a broker's message on one line of a terminal: no control characters. */
-export function oneLine(value: unknown): string {
-  if (value === null || value === undefined) return "";
-  const text = typeof value === "string" ? value : stringifyJson(value);
-  return text.replace(/\p{Cc}+/gu, " ");
 }
 
 /** The end of a request, a line for each service. */

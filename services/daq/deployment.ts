@@ -1,6 +1,6 @@
 import { type DeploymentState, deploymentState, type Store } from "../../lib/store/mod.ts";
 import type { DaqContext } from "./context.ts";
-import { oneLine } from "./broker.ts";
+import { oneLine } from "./format.ts";
 import { timeText } from "./store.ts";
 
 const POLL_MS = 100;

@@ -46,6 +46,8 @@ const CASES: readonly (readonly [status: number, said: RegExp, ...args: string[]
   [2, /the store has no config 1-1:/, "config", "rollback", "1-1", "--store", store],
   [2, /'newest' is invalid/, "config", "rollback", "newest", "--store", store],
   [2, /the store has no config:/, "deployment", "--store", store],
+  [2, /expected an integer, 1 to 2000000/, "deployment", "--wait", "--timeout", "2147484"],
+  [2, /expected an integer, 1 to 2000000/, "request", "tag", "{}", "--timeout", "9999999"],
   [2, /store address nowhere is none/, "stats", "--store", "nowhere"],
   [2, /broker address nowhere is none/, "monitor", "--broker", "nowhere"],
   [2, /the request is not JSON/, "request", "tag", "{"],

@@ -1,8 +1,18 @@
 import type { Accounting } from "../../lib/accounting/accounting.ts";
 import type { TRANSFORM_LOSSES } from "../../lib/transform/counters.ts";
-import type { StatsAnswer, Writer } from "../../lib/http/mod.ts";
+import { type StatsAnswer, stringifyJson, type Writer } from "../../lib/http/mod.ts";
 
 const DECIMAL_UNITS = ["", "k", "M", "G", "T"];
+
+/**
+ * What somebody else has written, on one line of a terminal: without characters that steer it, end the line, or
+ * turn its direction.
+ */
+export function oneLine(value: unknown): string {
+  if (value === null || value === undefined) return "";
+  const text = typeof value === "string" ? value : stringifyJson(value);
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ");
+}
 
 /** A number of something with a decimal prefix and three digits, e.g. `1.65 G`. */
 export function withPrefix(value: number): string {
@@ -57,7 +67,7 @@ export function acquisitionText({ acquisition }: Writer): string {
   const { state, message, info, stats } = acquisition;
   if (info.output_file === "") return state;
   const total = info.n_images === 0 ? "" : `/${info.n_images}`;
-  const words = message === "" ? "" : `: ${message}`;
+  const words = message === "" ? "" : `: ${oneLine(message)}`;
   return `${state} ${stats.n_write_completed}${total} images${absentText(stats)}${words}`;
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { STATS, writer } from "./_test_agent.ts";
-import { bar, lossText, rateText, rows, statusLine, withPrefix } from "./format.ts";
+import { bar, lossText, oneLine, rateText, rows, statusLine, withPrefix } from "./format.ts";
 
 for (
   const [value, text] of [
@@ -72,4 +72,11 @@ Deno.test("bar() is as wide as asked and never more than full", () => {
 
 Deno.test("rows() aligns the values", () => {
   assert.equal(rows([["a", "1"], ["long", "2"]]), "a     1\nlong  2\n");
+});
+
+Deno.test("oneLine() lets nothing through that steers a terminal or turns the text", () => {
+  assert.equal(oneLine("a\nb\x1b[2Jc\x9b2Jd"), "a b [2Jc 2Jd");
+  assert.equal(oneLine("user\u202eexe\u2028next"), "user exe next");
+  assert.equal(oneLine({ run_id: 2n ** 60n }), '{"run_id":1152921504606846976}');
+  assert.equal(oneLine(null), "");
 });

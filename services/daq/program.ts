@@ -17,6 +17,7 @@ import { statusCommand } from "./commands/status.ts";
 import { stopCommand } from "./commands/stop.ts";
 import { writeCommand } from "./commands/write.ts";
 import type { DaqContext } from "./context.ts";
+import { oneLine } from "./format.ts";
 
 /**
  * Runs the `daq` command line.
@@ -84,10 +85,12 @@ function report(error: unknown, context: DaqContext): number {
     context.err("interrupted\n");
     return ExitCode.failure;
   }
-  const message = error instanceof Error ? error.message : String(error);
+  // Of several lines; what others have written may be in them.
+  const message = (error instanceof Error ? error.message : String(error))
+    .split("\n").map(oneLine).join("\n");
   context.err(`${context.color ? "\x1b[31mdaq:\x1b[0m" : "daq:"} ${message}\n`);
   if (error instanceof DaqApiError) {
-    for (const { path, message } of error.issues) context.err(`  ${path}: ${message}\n`);
+    for (const { path, message } of error.issues) context.err(`  ${path}: ${oneLine(message)}\n`);
     return ExitCode.failure;
   }
   if (error instanceof DaqUnreachableError) return ExitCode.resource;

@@ -215,3 +215,13 @@ Deno.test("daq status needs no more than the network", async () => {
   ]);
   assert.equal(code, 0);
 });
+
+Deno.test("daq shows what others have written without what steers a terminal", async () => {
+  await using agent = testAgent(() => writer({ message: "ERROR: \x1b[2J/data/\u202ex.h5\nready" }));
+  const context = testContext();
+  assert.equal(await runDaq(["status", "--api", agent.url], context), 0);
+  assert.match(context.stdout, /images: ERROR: {2}\[2J\/data\/ x\.h5 ready$/m);
+  await using refusing = testAgent(() => ({ httpStatus: 400, message: "no\x1b[31m\nmore" }));
+  assert.equal(await runDaq(["stop", "--api", refusing.url], context), 1);
+  assert.equal(context.stderr, "daq: no [31m\nmore\n");
+});

@@ -6,8 +6,9 @@
 import type { RequestOutcome, RequestRecord, Status } from "../../lib/broker/mod.ts";
 import { isFinal } from "../../lib/broker/status.ts";
 import { StatusAggregator } from "../../lib/broker/status_aggregator.ts";
-import { mark, oneLine, shortId } from "./broker.ts";
+import { mark, shortId } from "./broker.ts";
 import type { DaqContext } from "./context.ts";
+import { oneLine } from "./format.ts";
 
 /** A request, as far as it has been told. */
 export interface RequestView {

@@ -11,6 +11,7 @@ import {
   StoreError,
 } from "../../lib/store/mod.ts";
 import type { DaqContext } from "./context.ts";
+import { oneLine } from "./format.ts";
 
 /** What an entry is that nobody of ours has stored. */
 export const NOT_JSON = "not JSON, something else has written it";
@@ -79,7 +80,10 @@ export async function openStoreFor(
     );
   }
   const { address: where, ...secrets } = found;
-  return await openStore(where, { ...secrets, onNote: (note) => context.err(`${note}\n`) });
+  return await openStore(where, {
+    ...secrets,
+    onNote: (note) => context.err(`${oneLine(note)}\n`),
+  });
 }
 
 /**

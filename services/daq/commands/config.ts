@@ -1,11 +1,11 @@
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { changedFields, parseConfigText } from "../../../lib/config/mod.ts";
 import { parseJson, stringifyJson } from "../../../lib/http/mod.ts";
-import { ExitCode, parseInteger, UsageError } from "../../../lib/service/mod.ts";
+import { ExitCode, UsageError } from "../../../lib/service/mod.ts";
 import type { Entry, Store } from "../../../lib/store/mod.ts";
-import { oneLine } from "../broker.ts";
 import type { DaqContext } from "../context.ts";
 import { deploymentText, waitForDeployment } from "../deployment.ts";
+import { oneLine } from "../format.ts";
 import {
   configEntry,
   countOption,
@@ -15,6 +15,7 @@ import {
   storeOption,
   timeText,
 } from "../store.ts";
+import { timeoutOption } from "../timeout_option.ts";
 
 /** `daq config`: the detector config in the store, its history, and the way back. */
 export function configCommand(context: DaqContext): CommandUnknownOpts {
@@ -104,7 +105,7 @@ function waiting<Args extends unknown[], Options extends Record<string, unknown>
   return command
     .option("--wait", "wait until servers have deployed it")
     .option("--server <name...>", "servers to wait for, besides those that take it up")
-    .option("--timeout <s>", "longest wait, s", parseInteger(1), 30)
+    .addOption(timeoutOption(30))
     .addOption(storeOption());
 }
 

@@ -2,12 +2,11 @@ import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { z } from "zod";
 import { stringifyJson } from "../../../lib/http/mod.ts";
 import { acquisitionSchema } from "../../../lib/http/schemas.ts";
-import { ExitCode, parseInteger } from "../../../lib/service/mod.ts";
+import { ExitCode } from "../../../lib/service/mod.ts";
 import type { Entry } from "../../../lib/store/mod.ts";
-import { oneLine } from "../broker.ts";
 import type { DaqContext } from "../context.ts";
 import { deploymentText, readDeployment, waitForDeployment } from "../deployment.ts";
-import { absentText, rateText } from "../format.ts";
+import { absentText, oneLine, rateText } from "../format.ts";
 import {
   configEntry,
   countOption,
@@ -17,6 +16,7 @@ import {
   storeOption,
   timeText,
 } from "../store.ts";
+import { timeoutOption } from "../timeout_option.ts";
 
 /** `daq logs`: finished acquisitions, and what validators said of them. */
 export function logsCommand(context: DaqContext): CommandUnknownOpts {
@@ -70,7 +70,7 @@ export function deploymentCommand(context: DaqContext): CommandUnknownOpts {
     .argument("[config-id]", "default: the current one", parseConfigId)
     .option("--wait", "wait until servers are done")
     .option("--server <name...>", "servers to expect, besides those that take it up")
-    .option("--timeout <s>", "longest wait, s", parseInteger(1), 30)
+    .addOption(timeoutOption(30))
     .addOption(storeOption())
     .option("--json", "print one line of JSON")
     .action(async (id, { wait, server = [], timeout, store: address, json }) => {

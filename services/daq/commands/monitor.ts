@@ -2,8 +2,9 @@ import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import type { Status } from "../../../lib/broker/mod.ts";
 import { topicMatches } from "../../../lib/broker/topic.ts";
 import { stringifyJson } from "../../../lib/http/mod.ts";
-import { brokerOption, connectBroker, mark, oneLine, shortId } from "../broker.ts";
+import { brokerOption, connectBroker, mark, shortId } from "../broker.ts";
 import type { DaqContext } from "../context.ts";
+import { oneLine } from "../format.ts";
 import { requestText, RequestWatch } from "../request_watch.ts";
 
 /** `daq monitor`: what services say of requests, as they say it. */

@@ -1,8 +1,9 @@
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { parseJson, stringifyJson } from "../../../lib/http/mod.ts";
-import { parseInteger, UsageError } from "../../../lib/service/mod.ts";
+import { UsageError } from "../../../lib/service/mod.ts";
 import { brokerOption, connectBroker, outcomeText } from "../broker.ts";
 import type { DaqContext } from "../context.ts";
+import { timeoutOption } from "../timeout_option.ts";
 
 /** `daq request`: asks services for something through RabbitMQ, and waits for it if told to. */
 export function requestCommand(context: DaqContext): CommandUnknownOpts {
@@ -12,7 +13,7 @@ export function requestCommand(context: DaqContext): CommandUnknownOpts {
     .argument("<json>", "the request")
     .option("--wait", "wait for the end; Ctrl-C ends the waiting only")
     .option("--service <name...>", "services whose end is waited for, besides those that answer")
-    .option("--timeout <s>", "longest wait, s", parseInteger(1), 60)
+    .addOption(timeoutOption(60))
     .addOption(brokerOption())
     .option("--json", "print one line of JSON")
     .action(async (tag, text, { wait, service = [], timeout, broker, json }) => {

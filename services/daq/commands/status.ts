@@ -2,7 +2,7 @@ import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { stringifyJson } from "../../../lib/http/mod.ts";
 import { apiOption, clientFor } from "../api.ts";
 import type { DaqContext } from "../context.ts";
-import { acquisitionText, rateText, rows } from "../format.ts";
+import { acquisitionText, oneLine, rateText, rows } from "../format.ts";
 
 /** `daq status`: the writer, its acquisition, rates and the account of every packet and image. */
 export function statusCommand(context: DaqContext): CommandUnknownOpts {
@@ -21,7 +21,7 @@ export function statusCommand(context: DaqContext): CommandUnknownOpts {
       context.out(rows([
         ["writer", writer.state],
         ["acquisition", acquisitionText(writer)],
-        ...(info.output_file === "" ? [] : [["file", info.output_file] as const]),
+        ...(info.output_file === "" ? [] : [["file", oneLine(info.output_file)] as const]),
         ["detector", rateText(stats.detector)],
         ["written", rateText(stats.writer)],
         ...Object.entries(accounting).map(([name, value]) => [name, String(value)] as const),
