@@ -1,5 +1,6 @@
 /** Configs from the store onto servers: two with a real pipeline each, in network namespaces of their own. */
-import { deepStrictEqual, equal, match, notEqual, ok } from "node:assert/strict";
+import { deepStrictEqual, equal, match, notEqual, ok, rejects } from "node:assert/strict";
+import { DaqApiError } from "../lib/http/mod.ts";
 import { UdpSocket } from "../lib/os/mod.ts";
 import { openStore, type Store } from "../lib/store/mod.ts";
 import { testContext } from "../services/daq/_test_context.ts";
@@ -257,9 +258,18 @@ Deno.test("a config from Redis waits for the end of an acquisition; a service th
     match((await daq(redis.url, "deployment", id)).out, /RUNNING/);
     deepStrictEqual(JSON.parse(Deno.readTextFileSync(running.configPath)), config);
     equal((await running.command("stop")).code, 0);
+    // In the window between the end of the last run and the restart of the services.
+    const early = { output_file: running.path("early.h5"), n_images: 1 };
+    await rejects(running.client.writeAsync(early), (error: unknown) => {
+      ok(error instanceof DaqApiError);
+      equal(error.status, 503);
+      match(error.message, /A config is being deployed/);
+      return true;
+    });
     const { code, out } = await daq(redis.url, "deployment", id, "--wait", "--timeout", "60");
     equal(code, 0, out);
     deepStrictEqual(JSON.parse(Deno.readTextFileSync(running.configPath)), quick);
+    equal((await running.client.status()).acquisition.info.output_file, path);
   });
 
   await t.step(

@@ -120,7 +120,7 @@ export type AcquisitionEvent =
   | { readonly kind: "source_failed"; readonly reason: string };
 
 /** Why a start was not carried out. */
-export type StartFailure = "busy" | "writer_gone" | "create_failed" | "interrupted";
+export type StartFailure = "busy" | "deploying" | "writer_gone" | "create_failed" | "interrupted";
 
 /** What the machine wants done, in the order given. */
 export type AcquisitionEffect =

@@ -8,6 +8,7 @@ export * from "./clock.ts";
 export * from "./errno.ts";
 export * from "./file.ts";
 export * from "./file_user.ts";
+export * from "./lock_file.ts";
 export * from "./memory.ts";
 export * from "./message_layout.ts";
 export * from "./new_file.ts";

@@ -121,6 +121,30 @@ export function runAddress(detector: string, folder: string = DEFAULT_IPC_FOLDER
   return ipcAddress(folder, ringName(detector, "run"));
 }
 
+/**
+ * File that is locked while a config is deployed: no run begins meanwhile. `/tmp/<detector>-deployment.lock`.
+ *
+ * @throws {ProtocolError} If the detector's name cannot be in a file name.
+ */
+export function deploymentLockPath(
+  detector: string,
+  folder: string = DEFAULT_IPC_FOLDER,
+): string {
+  return `${folder}/${ringName(detector, "deployment.lock")}`;
+}
+
+/**
+ * File that is locked while a run is written: its end is waited for. `/tmp/<detector>-acquisition.lock`.
+ *
+ * @throws {ProtocolError} If the detector's name cannot be in a file name.
+ */
+export function acquisitionLockPath(
+  detector: string,
+  folder: string = DEFAULT_IPC_FOLDER,
+): string {
+  return `${folder}/${ringName(detector, "acquisition.lock")}`;
+}
+
 function ringName(detector: string, suffix: string): string {
   const name = `${namePart("detector name", detector)}-${namePart("ring suffix", suffix)}`;
   const bytes = new TextEncoder().encode(name).byteLength;

@@ -2,6 +2,7 @@ import type { ConfigText, Deployment, Entry } from "../../lib/store/mod.ts";
 import type { ConfigFile } from "./config_file.ts";
 import { Deployer, type DeployerOptions } from "./deployer.ts";
 import type { Restarted, Restarter } from "./restarter.ts";
+import type { Gate } from "./run_gate.ts";
 
 /** A deployer whose surroundings a test looks at. */
 export interface TestDeployer {
@@ -55,9 +56,15 @@ export function testDeployer(
       test.file = config;
     },
   };
+  const gate: Gate = {
+    close(detector): Promise<Disposable> {
+      test.order.push(`close ${detector}`);
+      return Promise.resolve({ [Symbol.dispose]: () => void test.order.push(`open ${detector}`) });
+    },
+  };
   const restarter: Restarter = {
-    settle(): Promise<void> {
-      test.order.push("settle");
+    check(): Promise<void> {
+      test.order.push("check");
       return Promise.resolve();
     },
     async restart(fields, signal): Promise<Restarted> {
@@ -71,6 +78,7 @@ export function testDeployer(
       server: "daq-1",
       store,
       file: configFile,
+      gate,
       restarter,
       onNote: () => {},
     }),

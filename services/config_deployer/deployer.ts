@@ -3,11 +3,18 @@
  *
  * @module
  */
-import { changedFields, ConfigError, parseConfig, parseConfigText } from "../../lib/config/mod.ts";
+import {
+  changedFields,
+  ConfigError,
+  type DetectorConfig,
+  parseConfig,
+  parseConfigText,
+} from "../../lib/config/mod.ts";
 import { parseJson } from "../../lib/protocol/json.ts";
 import { type ConfigText, type Deployment, type Store, StoreError } from "../../lib/store/mod.ts";
 import type { ConfigFile } from "./config_file.ts";
 import type { Restarted, Restarter } from "./restarter.ts";
+import type { Gate } from "./run_gate.ts";
 
 /** `detail` is for people: a config with thousands of errors does not fill the store. */
 const LONGEST_DETAIL = 16_384;
@@ -18,6 +25,7 @@ export interface DeployerOptions {
   server: string;
   store: Pick<Store, "watchConfig" | "addDeployment" | "deployments">;
   file: ConfigFile;
+  gate: Gate;
   restarter: Restarter;
   /** Told of each step, and of warnings. */
   onNote(level: "info" | "warning" | "error", message: string): void;
@@ -59,7 +67,8 @@ export class Deployer {
       const { config: next, warnings } = parseConfigText(text, id);
       for (const warning of warnings) onNote("warning", `config ${id}: ${warning}`);
       const config = parseJson(text.replace(/^\uFEFF/, ""));
-      await restarter.settle(signal);
+      using _closed = await this.#closeGates(next.detector_name, signal);
+      await restarter.check(signal);
       const former = file.read();
       const fields = this.#unsettled
         ? Object.keys(next)
@@ -78,6 +87,16 @@ export class Deployer {
     }
   }
 
+  /** Lets no run begin: neither in the services as they are, nor, under another name, as they are to be. */
+  async #closeGates(next: string, signal: AbortSignal): Promise<Disposable> {
+    const { file, gate } = this.#options;
+    using closed = new DisposableStack();
+    for (const detector of new Set([configOf(file.read())?.detector_name ?? next, next])) {
+      closed.use(await gate.close(detector, signal));
+    }
+    return closed.move();
+  }
+
   /**
    * Restores the former config, which services ran with, after they did not start with the next one.
    *
@@ -90,7 +109,7 @@ export class Deployer {
     reason: string,
     signal: AbortSignal,
   ): Promise<Error> {
-    if (fields.length === 0 || !isConfig(former)) {
+    if (fields.length === 0 || configOf(former) === undefined) {
       return new Error(`${reason}; there is no former config to go back to`);
     }
     const { file, restarter } = this.#options;
@@ -153,16 +172,17 @@ function describe({ services, awayMs }: Restarted, tookMs: number): string {
   return `${services.join(", ")}; ${ready}${away}`;
 }
 
-function isConfig(value: unknown): boolean {
-  return withDefaults(value) !== value;
-}
-
 /** The config with its defaults, so that one that is spelled out is no change; as it is where it is none. */
 function withDefaults(config: unknown): unknown {
+  return configOf(config) ?? config;
+}
+
+/** The config, checked; undefined where it is none. */
+function configOf(config: unknown): DetectorConfig | undefined {
   try {
     return parseConfig(config).config;
   } catch (error) {
-    if (error instanceof ConfigError) return config;
+    if (error instanceof ConfigError) return undefined;
     throw error;
   }
 }

@@ -17,7 +17,13 @@ Deno.test("Deployer waits, writes, restarts for what has changed, and says so, i
   const test = testDeployer(CONFIG);
   const next = { ...CONFIG, frame_timeout_ms: 7, log_level: "info" }; // info is the default
   await test.deployer.deploy(entry(next), signal);
-  assert.deepEqual(test.order, ["settle", "write", "restart"]);
+  assert.deepEqual(test.order, [
+    "close jf1",
+    "check",
+    "write",
+    "restart",
+    "open jf1",
+  ]);
   assert.deepEqual(test.file, next);
   assert.deepEqual(test.restarts, [["frame_timeout_ms"]]);
   assert.equal(test.said[0], "Deploying");
@@ -49,6 +55,13 @@ for (
   });
 }
 
+Deno.test("Deployer keeps runs out under the former name of a detector, too", async () => {
+  const test = testDeployer(CONFIG);
+  await test.deployer.deploy(entry({ ...CONFIG, detector_name: "jf2" }), signal);
+  assert.deepEqual(test.order.slice(0, 3), ["close jf1", "close jf2", "check"]);
+  assert.deepEqual(test.order.slice(-2), ["open jf2", "open jf1"]);
+});
+
 Deno.test("Deployer reports why services did not start again, shortly", async () => {
   const test = testDeployer(
     CONFIG,
@@ -67,7 +80,15 @@ Deno.test("Deployer goes back to the former config when services do not start wi
   const test = testDeployer(CONFIG, (...args) => answers.shift()!(...args));
   await test.deployer.deploy(entry({ ...CONFIG, start_udp_port: 5 }), signal);
   assert.deepEqual(test.file, CONFIG);
-  assert.deepEqual(test.order, ["settle", "write", "restart", "write", "restart"]);
+  assert.deepEqual(test.order, [
+    "close jf1",
+    "check",
+    "write",
+    "restart",
+    "write",
+    "restart",
+    "open jf1",
+  ]);
   assert.deepEqual(test.restarts, [["start_udp_port"], ["start_udp_port"]]);
   assert.deepEqual(test.said, [
     "Deploying",
@@ -98,7 +119,13 @@ for (
     const next = { ...CONFIG, start_udp_port: 5 };
     await test.deployer.deploy(entry(next), signal);
     assert.deepEqual(test.file, next);
-    assert.deepEqual(test.order, ["settle", "write", "restart"]);
+    assert.deepEqual(test.order, [
+      "close jf1",
+      "check",
+      "write",
+      "restart",
+      "open jf1",
+    ]);
     assert.equal(
       test.said[1],
       "Error: port 5 in use; there is no former config to go back to",

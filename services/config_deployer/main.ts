@@ -3,11 +3,12 @@
  *
  * @module
  */
-import { limited, readEnv, runService, UsageError } from "../../lib/service/mod.ts";
+import { ipcFolder, limited, readEnv, runService, UsageError } from "../../lib/service/mod.ts";
 import { openStore, resolveStore } from "../../lib/store/mod.ts";
 import { configFile } from "./config_file.ts";
 import { Deployer } from "./deployer.ts";
 import { CommandRestarter, type Restarter, RunRestarter } from "./restarter.ts";
+import { lockedGate } from "./run_gate.ts";
 
 await runService({
   name: "config_deployer",
@@ -47,7 +48,8 @@ await runService({
       server: checkServer(server),
       store,
       file: configFile(checkFile(options.file)),
-      restarter: restarterFor(options, (message) => note.log("warning", "{message}", { message })),
+      gate: lockedGate(ipcFolder(), (message) => note.log("warning", "{message}", { message })),
+      restarter: restarterFor(options),
       onNote: (level, message) => note.log(level, "{message}", { message }),
     });
     const running = deployer.run(signal).catch(fail);
@@ -77,13 +79,12 @@ function checkFile(path: string): string {
 /** @throws {UsageError} If there is none, or two. */
 function restarterFor(
   { run, restartCommand }: { run?: string | undefined; restartCommand?: string[] | undefined },
-  onNote: (message: string) => void,
 ): Restarter {
   if (run !== undefined && restartCommand === undefined) {
     if (!run.startsWith("ipc:///")) {
       throw new UsageError(`--run ${run}: give the address that daq run prints, ipc:///tmp/…-run`);
     }
-    return new RunRestarter(run, onNote);
+    return new RunRestarter(run);
   }
   if (run === undefined && restartCommand !== undefined) {
     return new CommandRestarter(wordsOf(restartCommand));

@@ -14,8 +14,12 @@ import { Socket, ZmqError } from "../../lib/zmq/mod.ts";
 
 /** Has services started again. */
 export interface Restarter {
-  /** Waits until no acquisition would be cut short. */
-  settle(signal: AbortSignal): Promise<void>;
+  /**
+   * Looks whether services can be started again now.
+   *
+   * @throws {RestartError} If nobody is there to do it, or it would cut a run short.
+   */
+  check(signal: AbortSignal): Promise<void>;
   /**
    * Has the services take up the config that the file now has.
    *
@@ -39,7 +43,6 @@ export class RestartError extends Error {
   override readonly name = "RestartError";
 }
 
-const POLL_MS = 200;
 /** Longest stop and start of all services, or of one by a command. */
 const APPLY_MS = 120_000;
 const ANSWER_MS = 10_000;
@@ -47,21 +50,15 @@ const ANSWER_MS = 10_000;
 /** Through `daq run`, which knows which services a config affects, and when they are ready again. */
 export class RunRestarter implements Restarter {
   readonly #address: string;
-  readonly #onNote: (message: string) => void;
 
   /** @param address Where `daq run` is asked, `ipc://…-run`. */
-  constructor(address: string, onNote: (message: string) => void) {
+  constructor(address: string) {
     this.#address = address;
-    this.#onNote = onNote;
   }
 
-  async settle(signal: AbortSignal): Promise<void> {
-    for (let told = false;; told = true) {
-      const { acquiring } = await this.#ask({ command: "status" }, ANSWER_MS, signal);
-      if (!acquiring) return;
-      if (!told) this.#onNote("waiting for the end of the acquisition; daq stop ends it");
-      await sleep(POLL_MS, signal);
-    }
+  async check(signal: AbortSignal): Promise<void> {
+    const { acquiring } = await this.#ask({ command: "status" }, ANSWER_MS, signal);
+    if (acquiring) throw new RestartError("a run has begun meanwhile; deploy the config again");
   }
 
   async restart(_fields: readonly string[], signal: AbortSignal): Promise<Restarted> {
@@ -99,8 +96,8 @@ export class CommandRestarter implements Restarter {
     this.#limitMs = limitMs;
   }
 
-  /** Whatever runs the services decides. */
-  settle(_signal: AbortSignal): Promise<void> {
+  /** The command tells by its failure. */
+  check(_signal: AbortSignal): Promise<void> {
     return Promise.resolve();
   }
 
@@ -133,16 +130,4 @@ export class CommandRestarter implements Restarter {
           : `ended with status ${code}: ${said || "it said nothing"}`),
     );
   }
-}
-
-async function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, milliseconds);
-  const onAbort = (): void => resolve();
-  signal.addEventListener("abort", onAbort, { once: true });
-  await promise;
-  clearTimeout(timer);
-  signal.removeEventListener("abort", onAbort);
-  signal.throwIfAborted();
 }

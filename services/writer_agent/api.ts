@@ -49,6 +49,7 @@ type Status = 200 | 400 | 403 | 404 | 405 | 409 | 413 | 415 | 500 | 503 | 504;
 
 const START_FAILURE_STATUS: Record<StartFailure, Status> = {
   busy: 409,
+  deploying: 503,
   writer_gone: 503,
   create_failed: 500,
   interrupted: 409,
@@ -164,7 +165,7 @@ const writeErrors = {
   413: errorAnswer("The request is too large."),
   415: errorAnswer("The request is not application/json."),
   500: errorAnswer("The file could not be created, written or closed; images were lost."),
-  503: errorAnswer("The file writer does not answer."),
+  503: errorAnswer("The file writer does not answer, or a config is being deployed."),
 };
 
 const ROUTES = {

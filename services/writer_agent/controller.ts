@@ -17,6 +17,7 @@ import {
   transition,
   type WriterStatus,
 } from "../../lib/acquisition/mod.ts";
+import type { RunGate } from "../../lib/acquisition/run_locks.ts";
 import { DTYPE_BYTES, type ImageMetadata } from "../../lib/protocol/mod.ts";
 import type { Clock, ImageSource, WriterPort } from "./ports.ts";
 import { SYSTEM_CLOCK } from "./ports.ts";
@@ -42,6 +43,8 @@ export interface WrittenTotals {
 export interface ControllerOptions {
   readonly writer: WriterPort;
   readonly images: ImageSource;
+  /** Asked for leave before each run; default: there always is. */
+  readonly gate?: RunGate;
   /** The writer is lost when it owes an answer for so long, ms; default 5000. */
   readonly writerTimeoutMs?: number;
   /** A lost writer is asked again after so long, ms; default 1000. */
@@ -68,6 +71,8 @@ export class AcquisitionController {
   #timerAt = Infinity;
   #imageBytes = 0;
   #closed = false;
+  /** Leave for the run that is under way. */
+  #leave: Disposable | undefined;
   #totals: WrittenTotals = { images: 0n, bytes: 0n };
 
   constructor(options: ControllerOptions) {
@@ -91,14 +96,21 @@ export class AcquisitionController {
 
   /** Starts an acquisition; resolves when images are taken, or it is clear that they will not be. */
   start(request: StartRequest): Promise<StartOutcome> {
+    const leave = this.#leave ?? this.#options.gate?.enter();
+    if (leave !== undefined && "refused" in leave) {
+      return Promise.resolve({ ok: false, why: "deploying", message: leave.refused });
+    }
+    this.#leave = leave;
     // A start that is not refused replaces none: the machine refuses while one is pending.
     const pending = Promise.withResolvers<StartOutcome>();
     const refused = this.#dispatch({ kind: "start", request }, pending);
     return refused === undefined ? pending.promise : Promise.resolve(refused);
   }
 
-  /** Has a file that an agent before this one left open closed, and tells of its run. */
+  /** Has a file that an agent before this one left open closed, and tells of its run; its leave is over. */
   closeOrphan(): void {
+    const leave = this.#options.gate?.enter();
+    if (leave !== undefined && !("refused" in leave)) leave[Symbol.dispose]();
     this.#dispatch({ kind: "driver_started" });
   }
 
@@ -120,6 +132,8 @@ export class AcquisitionController {
     this.#images?.abort();
     this.#capacity?.();
     this.#clearTimer();
+    this.#leave?.[Symbol.dispose]();
+    this.#leave = undefined;
   }
 
   /** @returns Why a start was refused, if it was. */
@@ -255,6 +269,8 @@ export class AcquisitionController {
     this.#capacity?.();
     this.#capacity = undefined;
     if (!isSettled(this.#state)) return;
+    this.#leave?.[Symbol.dispose]();
+    this.#leave = undefined;
     for (const settled of this.#settled) settled();
     this.#settled.clear();
   }

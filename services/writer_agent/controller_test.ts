@@ -4,6 +4,7 @@ import {
   type StartRequest,
   type WriterCommand,
 } from "../../lib/acquisition/mod.ts";
+import type { RunGate } from "../../lib/acquisition/run_locks.ts";
 import { FakeImages, FakeWriter, until, WELL } from "./_fakes.ts";
 import { AcquisitionController } from "./controller.ts";
 
@@ -52,6 +53,51 @@ Deno.test("AcquisitionController asks for images from the first id of the range 
   await controller.stop();
   assert.ok((await controller.start(request(1))).ok);
   assert.equal(images.from, undefined);
+});
+
+Deno.test("AcquisitionController asks for leave, keeps it until the file is closed, and starts nothing without", async () => {
+  const writer = new FakeWriter();
+  const images = new FakeImages();
+  let refused: string | undefined;
+  let underWay = 0;
+  const gate: RunGate = {
+    enter: () => {
+      if (refused !== undefined) return { refused };
+      underWay++;
+      return { [Symbol.dispose]: () => void underWay-- };
+    },
+  };
+  const controller = new AcquisitionController({ writer, images, gate });
+  try {
+    const first = await controller.start(request(1));
+    assert.ok(first.ok);
+    assert.equal(underWay, 1);
+    const busy = await controller.start(request(1));
+    assert.ok(!busy.ok && busy.why === "busy");
+    assert.equal(underWay, 1);
+    refused = "not now";
+    images.publish();
+    await first.ended;
+    await controller.untilSettled();
+    assert.equal(underWay, 0);
+    const commands = writer.commands.length;
+    assert.deepEqual(await controller.start(request(1)), {
+      ok: false,
+      why: "deploying",
+      message: "not now",
+    });
+    assert.equal(writer.commands.length, commands);
+    refused = undefined;
+    writer.react = ({ action }) => ({ ok: false, reason: "no", action, nWritten: 0 });
+    assert.ok(!(await controller.start(request(1))).ok);
+    assert.equal(underWay, 0, "a file that could not be made");
+    writer.react = WELL;
+    assert.ok((await controller.start(request(1))).ok);
+    assert.equal(underWay, 1);
+  } finally {
+    controller.close();
+  }
+  assert.equal(underWay, 0, "with the agent");
 });
 
 Deno.test("AcquisitionController refuses a second start and leaves the first alone", async () => {

@@ -4,6 +4,7 @@
  * @module
  */
 import { statSync } from "node:fs";
+import { runGate } from "../../lib/acquisition/run_locks.ts";
 import { COMPRESSED_SUFFIX, writtenSuffix } from "../../lib/protocol/mod.ts";
 import {
   ipcFolder,
@@ -85,6 +86,7 @@ await runService({
     const controller = new AcquisitionController({
       writer,
       images,
+      gate: runGate(detector, ipcFolder()),
       writerTimeoutMs,
       onNote: (note) => notes.log("warning", "{note}", { note }),
       onChange: (status) => {
