@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url";
 /** Folders from bottom to top; those in one row know nothing of each other. */
 export const LAYERS: readonly (readonly string[])[] = [
   ["wasm", "proto", "deno.json"],
-  ["lib/os"],
+  ["lib/os", "lib/validation"],
   ["lib/zmq", "lib/kernels"],
   ["lib/ring"],
   ["lib/config", "lib/protocol", "lib/hdf5", "lib/host"],

@@ -5,6 +5,7 @@
  * @module
  */
 import type { Handled, Settlement, Telling } from "./_subscription.ts";
+import { issuesText } from "../validation/mod.ts";
 import { decodeJson, type Delivery, toMessage } from "./_messages.ts";
 import { Recent } from "./_recent.ts";
 import type { BrokerServiceOptions, RequestCounts, RequestTools } from "./service_options.ts";
@@ -153,10 +154,8 @@ export class RequestRunner<Request, Tools extends RequestTools> {
     }
     const checked = schema.safeParse(value);
     if (checked.success) return checked.data;
-    const issues = checked.error.issues.map(({ path, message }) =>
-      path.length === 0 ? message : `${path.join(".")}: ${message}`
-    );
-    throw new Refusal(`The request is not as it must be: ${issues.join("; ")}`);
+    const issues = issuesText(checked.error.issues, value, "the request");
+    throw new Refusal(`The request is not as it must be: ${issues}. Correct it and send it again.`);
   }
 
   async #runNamed(

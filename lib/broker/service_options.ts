@@ -1,3 +1,4 @@
+import type { SchemaIssue } from "../validation/mod.ts";
 import type { BrokerOptions } from "./broker_options.ts";
 
 /** Checks what a request is: any schema of zod, and whatever checks in the same way. */
@@ -7,7 +8,7 @@ export interface RequestSchema<Request> {
     | { success: true; data: Request }
     | {
       success: false;
-      error: { issues: readonly { path: readonly PropertyKey[]; message: string }[] };
+      error: { issues: readonly SchemaIssue[] };
     };
 }
 

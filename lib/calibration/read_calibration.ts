@@ -169,6 +169,11 @@ function readMap(source: MapSource, shape: ModulesShape, stages: number): ReadMa
   };
 }
 
+/** How many numbers a dataset has; one that is a scalar has no dimension. */
+function sizeText(shape: readonly number[]): string {
+  return shape.length === 0 ? "one number" : `${shape.join(" × ")} numbers`;
+}
+
 function isHdf5File(path: string): boolean {
   // Asks Deno first: calls by FFI would go past the list of what this process may read.
   Deno.statSync(path);
@@ -187,7 +192,7 @@ function readHdf5(
   const wanted = [...(stages === 0 ? [] : [stages]), modules * rows, columns];
   if (found !== undefined && found.join() !== wanted.join()) {
     throw new CalibrationError(
-      `${path}: ${dataset} is ${found.join(" × ")} numbers, ${wanted.join(" × ")} are needed: ` +
+      `${path}: ${dataset} is ${sizeText(found)}, ${wanted.join(" × ")} are needed: ` +
         wantedShape(modules, rows, columns, stages),
     );
   }

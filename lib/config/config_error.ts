@@ -1,11 +1,9 @@
-/** One wrong value of a detector config. */
-export interface ConfigIssue {
-  /** Where it is, for example `module_positions.3` or `submodule_info[2].port`; empty for the whole file. */
-  readonly path: string;
-  /** What was found there; `undefined` when the field is missing. */
-  readonly value: unknown;
-  /** What is allowed there, as a phrase. */
-  readonly expected: string;
+import { describeValue, type ValueIssue } from "../validation/mod.ts";
+
+/** One wrong value of a config, or a place in its text. */
+export interface ConfigIssue extends ValueIssue {
+  /** What was found there, where that is no value: words that follow the path. */
+  readonly found?: string;
 }
 
 /** What a `ConfigError` may carry besides its issues. */
@@ -61,32 +59,7 @@ export class ConfigError extends Error {
 }
 
 function line(issue: ConfigIssue): string {
-  const found = issue.value === undefined ? "is missing" : `is ${describeValue(issue.value)}`;
+  const found = issue.found ??
+    (issue.value === undefined ? "is missing" : `is ${describeValue(issue.value)}`);
   return `${issue.path === "" ? "the config" : issue.path} ${found}; expected ${issue.expected}`;
-}
-
-const MAX_VALUE_CHARACTERS = 80;
-
-/**
- * Writes a value on one short line, whatever it is.
- *
- * @param value Any value, also one that JSON cannot hold.
- * @returns Its JSON (or its type, where there is none), at most 80 characters, without control characters.
- */
-export function describeValue(value: unknown): string {
-  const text = (json(value) ?? `a value of type ${typeof value}`).replace(/\p{Cc}/gu, " ");
-  const characters = [...text];
-  return characters.length <= MAX_VALUE_CHARACTERS
-    ? text
-    : `${characters.slice(0, MAX_VALUE_CHARACTERS - 1).join("")}…`;
-}
-
-function json(value: unknown): string | undefined {
-  if (typeof value === "number") return String(value); // NaN and Infinity are "null" in JSON
-  if (typeof value === "bigint") return `${value}n`;
-  try {
-    return JSON.stringify(value);
-  } catch { // a cycle, a bigint inside or a throwing toJSON: the type is all there is to say
-    return undefined;
-  }
 }

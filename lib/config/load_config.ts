@@ -48,6 +48,7 @@ export function parseConfigJson(
       problems.map(({ line, column, found, expected }) => ({
         path: `line ${line}, column ${column}`,
         value: found,
+        ...(found === undefined && { found: "is the end of the text" }),
         expected,
       })),
       options,
@@ -70,10 +71,12 @@ export async function readConfigText(
     return await Deno.readTextFile(path);
   } catch (cause) {
     const missing = cause instanceof Deno.errors.NotFound;
-    const value = missing ? undefined : cause instanceof Error ? cause.message : String(cause);
-    throw new ConfigError(path, [{ path: "the file", value, expected: "a readable JSON file" }], {
-      ...options,
-      cause,
-    });
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const found = missing ? "is missing" : `cannot be read: ${reason}`;
+    throw new ConfigError(
+      path,
+      [{ path: "the file", value: undefined, found, expected: "a readable JSON file" }],
+      { ...options, cause },
+    );
   }
 }

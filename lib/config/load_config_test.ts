@@ -47,16 +47,19 @@ Deno.test("loadConfig() says that a file is missing", async () => {
 });
 
 Deno.test("loadConfig() says why a path cannot be read", async () => {
-  await assert.rejects(loadConfig("/tmp"), /the file is ".*directory.*"; expected a readable/);
+  await assert.rejects(
+    loadConfig("/tmp"),
+    /the file cannot be read: .*directory.*; expected a readable/,
+  );
 });
 
 Deno.test("loadConfig() gives line and column of a syntax error", async () => {
   await refuses('{\n  "a": 1,\n  "b" 2\n}', /line 3, column 7 is "2"; expected ":" after the key/);
-  await refuses('{"a": 1', /line 1, column 8 is missing; expected "," or "}"/);
+  await refuses('{"a": 1', /line 1, column 8 is the end of the text; expected "," or "}"/);
   await refuses("[1, 2,]", /line 1, column 7 is "]"; expected a JSON value/);
   await refuses('{"a": 01}', /line 1, column 8 is "1}"; expected "," or "}"/);
   await refuses("{} x", /line 1, column 4 is "x"; expected the end of the text/);
-  await refuses("", /line 1, column 1 is missing; expected a JSON value/);
+  await refuses("", /line 1, column 1 is the end of the text; expected a JSON value/);
   await refuses("abc", /line 1, column 1 is "abc"/);
 });
 

@@ -1,8 +1,9 @@
 import type { z } from "zod";
+import { unknownFields, valueIssues } from "../validation/mod.ts";
 import { checkConfig, type RightFields } from "./check_config.ts";
 import { ConfigError, type ConfigIssue } from "./config_error.ts";
 import { type DetectorConfig, detectorConfigSchema } from "./schema.ts";
-import { ignoredFields, unknownFields } from "./warnings.ts";
+import { ignoredFields } from "./warnings.ts";
 
 /** A usable config and what is odd about it. */
 export interface ParsedConfig {
@@ -29,7 +30,7 @@ export interface ParsedConfig {
  * themselves, and those that do not go with other fields, as far as these are right.
  */
 export function parseConfig(json: unknown, source = ""): ParsedConfig {
-  const warnings = unknownFields(json);
+  const warnings = unknownFields(detectorConfigSchema, json);
   const result = detectorConfigSchema.safeParse(json);
   const issues = result.success
     ? checkConfig(result.data)
@@ -42,7 +43,7 @@ type Issue = z.core.$ZodIssue;
 
 /** What the schema found, and what is wrong besides among the fields that it found right. */
 function withCrossChecks(found: readonly Issue[], json: unknown): ConfigIssue[] {
-  const issues = found.flatMap((issue) => toConfigIssues(issue, json));
+  const issues = valueIssues(found, json);
   const { config, wrong } = rightPart(json, found.map(({ path }) => path));
   const further = checkConfig(config, wrong).filter(({ path }) =>
     // An entry that was left out as wrong is not missing, too.
@@ -89,36 +90,4 @@ function without(
   keys: ReadonlySet<PropertyKey>,
 ): Record<string, unknown> {
   return Object.fromEntries(Object.entries(entries).filter(([key]) => !keys.has(key)));
-}
-
-function toConfigIssues(issue: Issue, json: unknown, parents: PropertyKey[] = []): ConfigIssue[] {
-  const path = [...parents, ...issue.path];
-  if (issue.code === "invalid_union") {
-    // The alternative that went deepest is the one that was meant: report what is wrong inside it.
-    const meant = issue.errors.find((issues) => issues.some((inner) => inner.path.length > 0));
-    if (meant !== undefined) return meant.flatMap((inner) => toConfigIssues(inner, json, path));
-  }
-  const expected = issue.code === "invalid_key"
-    ? `the key to be ${issue.issues[0]?.message ?? "another"}`
-    : issue.message;
-  return [{ path: formatPath(path), value: valueAt(json, path), expected }];
-}
-
-function formatPath(path: readonly PropertyKey[]): string {
-  return path.map((key, index) => {
-    if (typeof key === "number") return `[${key}]`;
-    const name = String(key);
-    if (!/^[A-Za-z0-9_-]+$/.test(name)) return `[${JSON.stringify(name)}]`;
-    return index === 0 ? name : `.${name}`;
-  }).join("");
-}
-
-function valueAt(json: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>(
-    (value, key) =>
-      typeof value === "object" && value !== null
-        ? Object.getOwnPropertyDescriptor(value, key)?.value
-        : undefined,
-    json,
-  );
 }

@@ -191,7 +191,7 @@ Deno.test("parseConfig() warns about an unknown field and names the one it resem
   }));
   assert.deepEqual(warnings.slice(0, 4), [
     "unknown field bit_dept is ignored; did you mean bit_depth?",
-    'unknown field "what ever" is ignored; remove it or check its name',
+    'unknown field ["what ever"] is ignored; remove it or check its name',
     "unknown field submodule_info[0].hostnam is ignored; did you mean hostname?",
     'unknown field live_stream_configs["tcp://a:1"].cofnig is ignored; did you mean config?',
   ]);

@@ -1,44 +1,5 @@
-import { describeValue } from "./config_error.ts";
 import { detectorFacts } from "./detector_facts.ts";
-import {
-  calibrationSchema,
-  type DetectorConfig,
-  detectorConfigSchema,
-  liveStreamSchema,
-  submoduleSchema,
-  trackingSchema,
-} from "./schema.ts";
-
-/**
- * Finds the fields that nothing reads: most often a misspelt name.
- *
- * @param json The config as read.
- * @returns One sentence per unknown field, with the known field it resembles.
- */
-export function unknownFields(json: unknown): string[] {
-  if (!isObject(json)) return [];
-  const calibration = isObject(json["calibration"]) ? json["calibration"] : {};
-  const streamFields = liveStreamSchema.options.flatMap((option) => Object.keys(option.shape));
-  return [
-    ...unknownIn(json, "", Object.keys(detectorConfigSchema.shape)),
-    ...(Array.isArray(json["submodule_info"]) ? json["submodule_info"] : []).flatMap(
-      (entry: unknown, index) =>
-        unknownIn(entry, `submodule_info[${index}].`, Object.keys(submoduleSchema.shape)),
-    ),
-    ...unknownIn(calibration, "calibration.", Object.keys(calibrationSchema.shape)),
-    ...unknownIn(
-      calibration["pedestal_tracking"],
-      "calibration.pedestal_tracking.",
-      Object.keys(trackingSchema.shape),
-    ),
-    ...Object.entries(isObject(json["live_stream_configs"]) ? json["live_stream_configs"] : {})
-      .flatMap(([address, entry]) =>
-        unknownIn(entry, `live_stream_configs[${describeValue(address)}].`, [
-          ...new Set(streamFields),
-        ])
-      ),
-  ];
-}
+import type { DetectorConfig } from "./schema.ts";
 
 /**
  * Finds fields that are right in themselves and have no effect, set to what would have one in the
@@ -115,52 +76,4 @@ function ignoredSubmodules({ submodule_info = [] }: DetectorConfig): string[] {
       "leave it out of n_modules and module_positions if it does not send",
     ]
   );
-}
-
-function unknownIn(value: unknown, prefix: string, known: readonly string[]): string[] {
-  if (!isObject(value)) return [];
-  return Object.keys(value).filter((key) => !known.includes(key)).map((key) => {
-    const close = closest(key, known);
-    const hint = close === undefined ? "remove it or check its name" : `did you mean ${close}?`;
-    return `unknown field ${prefix}${printable(key)} is ignored; ${hint}`;
-  });
-}
-
-function printable(key: string): string {
-  return /^[A-Za-z0-9_.-]{1,64}$/.test(key) ? key : describeValue(key);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** The known name that at most a third of the letters, and at most 3, set apart. */
-function closest(name: string, known: readonly string[]): string | undefined {
-  const limit = Math.min(3, Math.floor(name.length / 3));
-  let best: { candidate: string; distance: number } | undefined;
-  for (const candidate of known) {
-    if (Math.abs(candidate.length - name.length) > limit) continue;
-    const distance = editDistance(name.toLowerCase(), candidate);
-    if (distance <= limit && distance < (best?.distance ?? Infinity)) {
-      best = { candidate, distance };
-    }
-  }
-  return best?.candidate;
-}
-
-/** Levenshtein distance: insertions, deletions and replacements that turn `a` into `b`. */
-function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, column) => column);
-  for (let row = 1; row <= a.length; row++) {
-    const current = [row];
-    for (let column = 1; column <= b.length; column++) {
-      current.push(Math.min(
-        (previous[column] ?? Infinity) + 1,
-        (current[column - 1] ?? Infinity) + 1,
-        (previous[column - 1] ?? Infinity) + (a[row - 1] === b[column - 1] ? 0 : 1),
-      ));
-    }
-    previous = current;
-  }
-  return previous[b.length] ?? Infinity;
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { z } from "zod";
 import { basename, dirname, resolve } from "node:path";
 import {
   type DetectorConfig,
@@ -20,6 +21,7 @@ import {
   MasterFile,
   readImageFile,
 } from "../hdf5/mod.ts";
+import { issuesText } from "../validation/mod.ts";
 import { END_TIME, END_TIME_ESTIMATED, isoTime, mergeNexus, NexusLayouts } from "../nexus/mod.ts";
 import { addressOf } from "../os/mod.ts";
 import { imageInfoFields } from "../writer/mod.ts";
@@ -169,13 +171,12 @@ function ownNexus(reader: ImageFileReader): NexusRequest | undefined {
   const nexus: unknown = typeof request === "object" && request !== null
     ? Reflect.get(request, "nexus")
     : undefined;
-  const { data, error } = nexusRequestSchema.optional().safeParse(nexus);
-  if (error === undefined) return data;
-  const issues = error.issues.map(({ path, message }) =>
-    `${["nexus", ...path].join(".")}: expected ${message}`
-  );
-  throw wrong(issues.join("; "));
+  const { data, error } = requestSchema.safeParse({ nexus });
+  if (error === undefined) return data.nexus;
+  throw wrong(issuesText(error.issues, { nexus }, "it"));
 }
+
+const requestSchema = z.object({ nexus: nexusRequestSchema.optional() });
 
 /** The attributes, with or without the class of NeXus. */
 function converted(

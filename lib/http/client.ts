@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { z } from "zod";
+import type { z } from "zod";
+import { issuesText } from "../validation/mod.ts";
 import { parseJson, stringifyJson } from "../protocol/json.ts";
 import {
   errorAnswerSchema,
@@ -177,7 +178,7 @@ export class DaqClient {
     }
     const parsed = schema.safeParse(answer);
     if (response.ok && parsed.success) return parsed.data;
-    const why = parsed.success ? "" : `: ${z.prettifyError(parsed.error)}`;
+    const why = parsed.success ? "" : `: ${issuesText(parsed.error.issues, answer, "the answer")}`;
     throw new DaqUnreachableError(
       `${method} ${this.baseUrl}${path} answered HTTP ${response.status} with something else than ` +
         `a std-daq writer does${why}. Check the address.`,

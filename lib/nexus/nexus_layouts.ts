@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { z } from "zod";
+import { issuesText } from "../validation/mod.ts";
 import { type DetectorConfig, type NexusRequest, nexusRequestSchema } from "../config/mod.ts";
 import { missingFields } from "./missing_fields.ts";
 import { type NexusLayout, type NexusRun, nxmxTree } from "./nxmx_tree.ts";
@@ -67,11 +69,11 @@ export class NexusLayouts {
   }
 }
 
+const requestSchema = z.object({ nexus: nexusRequestSchema });
+
 function parseRequest(text: string): NexusRequest {
-  const { data, error } = nexusRequestSchema.safeParse(JSON.parse(text));
-  if (data !== undefined) return data;
-  const issues = error?.issues.map(({ path, message }) =>
-    `nexus${path.map((key) => `.${String(key)}`).join("")}: expected ${message}`
-  );
-  throw new TypeError(`${issues?.join("; ")}. Correct the request.`);
+  const request = { nexus: JSON.parse(text) };
+  const { data, error } = requestSchema.safeParse(request);
+  if (error === undefined) return data.nexus;
+  throw new TypeError(`${issuesText(error.issues, request, "it")}. Correct the request.`);
 }

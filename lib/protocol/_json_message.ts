@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { issuesText } from "../validation/mod.ts";
 import { ProtocolError } from "./protocol_error.ts";
 
 /** A message as it is sent. */
@@ -25,7 +26,5 @@ export function decodeJson<Schema extends z.ZodType>(
   }
   const { data, error } = schema.safeParse(json);
   if (error === undefined) return data;
-  const [issue] = error.issues;
-  const at = issue?.path.join(".") ?? "";
-  throw new ProtocolError(`${what}: ${at === "" ? "" : `${at}: `}${issue?.message ?? "not valid"}`);
+  throw new ProtocolError(`${what}: ${issuesText(error.issues, json, "the message")}`);
 }

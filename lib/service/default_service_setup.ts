@@ -1,5 +1,6 @@
 import { resolveBroker } from "../broker/broker_options.ts";
 import { ConfigError, type DetectorConfig, parseConfig } from "../config/mod.ts";
+import { unknownFields, valueIssues } from "../validation/mod.ts";
 import { type CommonOptions, RunningService } from "./_running_service.ts";
 import { readEnv } from "./env.ts";
 import { ExitCode } from "./exit_code.ts";
@@ -225,31 +226,27 @@ async function configOf(
     const { json, source } = await lookUp(about, false);
     const { config, warnings } = parseConfig(json, source);
     service.setLogLevel(config.log_level);
-    for (const warning of warnings) {
-      logText(service.context.logger, "warning", `config: ${warning}`);
-    }
+    warn(service, warnings);
     service.startStats(config.stats_collection_period);
     return { config, source };
   }
   const about = { what: `config of ${spec.name}`, described: `services/${spec.name}/README.md` };
   const { json, source } = await lookUp(about, spec.config.safeParse({}).success);
+  const warnings = unknownFields(spec.config, json);
   const checked = spec.config.safeParse(json);
   if (!checked.success) {
-    const issues = checked.error.issues.map(({ path, message }) => ({
-      path: path.join("."),
-      value: path.reduce(memberOf, json),
-      expected: message,
-    }));
-    throw new ConfigError(source, issues, about);
+    throw new ConfigError(source, valueIssues(checked.error.issues, json), { ...about, warnings });
   }
+  warn(service, warnings);
   service.startStats(DEFAULT_STATS_PERIOD_S);
   return { config: checked.data, source };
 }
 
-function memberOf(value: unknown, key: PropertyKey): unknown {
-  return typeof value === "object" && value !== null
-    ? Object.getOwnPropertyDescriptor(value, key)?.value
-    : undefined;
+/** Says what of a config has no effect. */
+function warn(service: RunningService, warnings: readonly string[]): void {
+  for (const warning of warnings) {
+    logText(service.context.logger, "warning", `config: ${warning}`);
+  }
 }
 
 function brokerSettings(line: BrokerLine): BrokerSettings {

@@ -247,7 +247,7 @@ Deno.test("a wrong request is answered with 400 and every wrong member", async (
     const wrong: [string, RegExp][] = [
       ["", /not JSON/],
       ["{", /not JSON/],
-      ["[]", /expected object/],
+      ["[]", /the request: expected an object, but it is \[\]/],
       ["{}", /output_file.*n_images/],
       [`{"output_file":"${root}/a.h5","n_images":5.5}`, /n_images: expected a whole number/],
       [`{"output_file":"${root}/a.h5","n_images":9007199254740993}`, /n_images: expected a whole/],

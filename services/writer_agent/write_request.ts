@@ -15,6 +15,7 @@ import {
   partPath,
   type StartRequest,
 } from "../../lib/acquisition/mod.ts";
+import { issueMessage, valueIssues } from "../../lib/validation/mod.ts";
 import { type RequestIssue, stringifyJson, writeRequestSchema } from "../../lib/http/mod.ts";
 
 const NS_PER_US = 1000n;
@@ -61,10 +62,12 @@ export function checkWriteRequest(
   rules: WriteRequestRules,
 ): StartRequest | WriteRefusal {
   const parsed = writeRequestSchema.safeParse(body);
-  const issues = parsed.success ? [] : parsed.error.issues.map((issue): RequestIssue => ({
-    path: issue.path.join("."),
-    message: issue.message,
-  }));
+  const issues = parsed.success
+    ? []
+    : valueIssues(parsed.error.issues, body).map((issue): RequestIssue => ({
+      path: issue.path,
+      message: issueMessage(issue),
+    }));
   if (isEndless(body)) {
     issues.push({
       path: "n_images",
@@ -255,6 +258,8 @@ function defaultRunId(): bigint {
 }
 
 function wrong(issues: RequestIssue[]): WriteRefusal {
-  const list = issues.map(({ path, message }) => path === "" ? message : `${path}: ${message}`);
+  const list = issues.map(({ path, message }) =>
+    `${path === "" ? "the request" : path}: ${message}`
+  );
   return { problem: "wrong", message: `The request is wrong: ${list.join("; ")}`, issues };
 }
