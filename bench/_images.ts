@@ -29,6 +29,9 @@ export const LOOPS = ["mask", "bin2", "bin8", "statistics", "histogram", "crop",
 /** Cases of bitshuffle and LZ4. */
 export const COMPRESSION = ["shuffle", "compress", "decompress"] as const;
 
+/** Cases of the parts that these are made of; of 16 bit only. */
+export const PARTS = ["unshuffle", "lz4", "unlz4"] as const;
+
 /** What the images are for other pixels than those of 16 bit: float32 are compressed as uint32 are. */
 export const OTHER_PIXELS: Readonly<Record<Exclude<Pixel, "uint16">, readonly string[]>> = {
   uint8: ["mask", "bin2", "bin8", "statistics", "histogram", ...COMPRESSION],

@@ -12,6 +12,7 @@ import {
   IMAGES,
   LOOPS,
   OTHER_PIXELS,
+  PARTS,
   type Pixel,
   PIXELS,
   WIDTH,
@@ -28,7 +29,7 @@ const TURNS = 7, TURN_MS = 5;
 const TWO_CORE_STARTS = 2;
 
 /** What is measured. */
-type Case = typeof LOOPS[number] | typeof COMPRESSION[number];
+type Case = typeof LOOPS[number] | typeof COMPRESSION[number] | typeof PARTS[number];
 
 const NAMES: Readonly<Record<Case, string>> = {
   mask: "mask %",
@@ -41,6 +42,9 @@ const NAMES: Readonly<Record<Case, string>> = {
   shuffle: "bitshuffle %",
   compress: "bitshuffle + LZ4 %",
   decompress: "bitshuffle + LZ4 %, back",
+  unshuffle: "bitshuffle %, back",
+  lz4: "LZ4 of shuffled %",
+  unlz4: "LZ4 of shuffled %, back",
 };
 
 const SHORT: Readonly<Record<Pixel, string>> = {
@@ -75,13 +79,13 @@ export async function images(rounds: number): Promise<Figure[]> {
 /** All cases of a pixel's type. */
 async function measure(path: string, pixel: Pixel, starts: number): Promise<Figure[]> {
   const asked: readonly string[] = pixel === "uint16"
-    ? [...LOOPS, ...COMPRESSION]
+    ? [...LOOPS, ...COMPRESSION, ...PARTS]
     : OTHER_PIXELS[pixel];
   const twoCoreStarts = pixel === "uint16" ? TWO_CORE_STARTS : 0;
   const options = { starts, turns: TURNS, milliseconds: TURN_MS, twoCoreStarts };
   const ours = script("images_ours.ts", path, pixel);
   const loops = LOOPS.filter((what) => asked.includes(what));
-  const packed = COMPRESSION.filter((what) => asked.includes(what));
+  const packed = [...COMPRESSION, ...PARTS].filter((what) => asked.includes(what));
   const figures: Figure[] = [];
   if (loops.length > 0) {
     const theirs = native("images", path, pixel, IMAGE_BYTES, IMAGES, WIDTH);

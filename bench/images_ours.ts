@@ -13,6 +13,7 @@ import {
   applyMask,
   binImage,
   binWorkBytes,
+  BITSHUFFLE,
   bitshuffleScratchBytes,
   compressChunk,
   compressedBound,
@@ -49,19 +50,22 @@ const WARM_BYTES = 16384, WARM_US = 250_000;
 const [path, pixel] = Deno.args as [string, Pixel];
 const elementBytes = PIXELS[pixel];
 const BLOCK = defaultBlockElements(elementBytes);
+const BLOCK_BYTES = elementBytes * BLOCK;
 /** The largest value of a pixel; there are no image kernels for those of 64 bit, which are compressed only. */
 const LARGEST =
   { uint8: 0xff, uint16: 0xffff, uint32: 0xffff_ffff, float32: Infinity, uint64: NaN }[pixel];
 const imagePixel = pixel === "uint64" ? "uint32" : pixel;
 using file = File.open(path);
 const room = compressedBound(IMAGE_BYTES / elementBytes, elementBytes);
-const memory = new SharedMemory(FILE_BYTES + IMAGES * (IMAGE_BYTES + room) + 2 ** 22);
+const memory = new SharedMemory(FILE_BYTES + IMAGES * (2 * IMAGE_BYTES + room) + 2 ** 22);
 const images = memory.map(file, FILE_BYTES);
 const mask = images + IMAGES * IMAGE_BYTES;
 const outputs = memory.allocate(IMAGES * IMAGE_BYTES, 4096);
+const shuffled = memory.allocate(IMAGES * IMAGE_BYTES, 4096);
 const chunks = memory.allocate(IMAGES * room);
 // Pages are made now, not while measuring.
 memory.u8.copyWithin(outputs, images, images + IMAGES * IMAGE_BYTES);
+memory.u8.copyWithin(shuffled, images, images + IMAGES * IMAGE_BYTES);
 memory.u8.fill(1, chunks, chunks + IMAGES * room);
 const on = kernelMemory(memory.memory);
 const scratch = {
@@ -112,9 +116,19 @@ function step(what: string, i: number, bytes: number): void {
       xxh3.hash(imageRegion(image));
       return;
     case "shuffle":
-      for (let at = 0; at < bytes; at += elementBytes * BLOCK) {
-        kernels.bitshuffle(to + at, image.at + at, BLOCK, elementBytes, scratch.at);
+      return shuffle(i, bytes, to);
+    case "unshuffle":
+      for (let at = 0; at < bytes; at += BLOCK_BYTES) {
+        kernels.bitunshuffle(to + at, shuffled + i * bytes + at, BLOCK, elementBytes, scratch.at);
       }
+      return;
+    case "lz4":
+      return compressShuffled(i, bytes);
+    case "unlz4":
+      blockBytes[i]!.reduce((from, size, block) => {
+        kernels.lz4Decompress(to + block * BLOCK_BYTES, BLOCK_BYTES, from, size);
+        return from + size;
+      }, chunks + i * room);
       return;
     case "compress":
       return compress(i, bytes);
@@ -128,14 +142,16 @@ function step(what: string, i: number, bytes: number): void {
   }
 }
 
+/** Sizes of the chunks of images, and of the blocks of those that were shuffled before. */
 const chunkBytes: number[] = [];
+const blockBytes: number[][] = [];
 
 /** GB of images per second of CPU time: all images one after the other, or the start of the first. */
 function measure(what: string, mode: string, milliseconds: number, warm: boolean): number {
   const [bytes, count] = mode === "hot" ? [HOT_BYTES, 1] : [IMAGE_BYTES, IMAGES];
   if (!warm) {
     warmUp(what);
-    for (let i = 0; i < count; i++) if (what === "decompress") compress(i, bytes);
+    for (let i = 0; i < count; i++) prepare(what, i, bytes);
   }
   let start = cpuTimeMicroseconds("thread"), now = start, done = 0;
   for (let pass = warm ? 1 : 0; pass === 0 || now - start < 1e3 * milliseconds; pass++) {
@@ -149,8 +165,32 @@ function measure(what: string, mode: string, milliseconds: number, warm: boolean
 /** Small calls first: a long first call stays in the compiler's slow tier. */
 function warmUp(what: string): void {
   const start = cpuTimeMicroseconds("thread");
-  if (what === "decompress") compress(0, WARM_BYTES);
+  prepare(what, 0, WARM_BYTES);
   while (cpuTimeMicroseconds("thread") - start < WARM_US) step(what, 0, WARM_BYTES);
+}
+
+/** Makes what a case begins with. */
+function prepare(what: string, i: number, bytes: number): void {
+  if (what === "decompress") return compress(i, bytes);
+  if (what === "unshuffle" || what === "lz4" || what === "unlz4") {
+    shuffle(i, bytes, shuffled + i * bytes);
+  }
+  if (what === "unlz4") compressShuffled(i, bytes);
+}
+
+function shuffle(i: number, bytes: number, to: number): void {
+  for (let at = 0; at < bytes; at += BLOCK_BYTES) {
+    kernels.bitshuffle(to + at, images + i * bytes + at, BLOCK, elementBytes, scratch.at);
+  }
+}
+
+function compressShuffled(i: number, bytes: number): void {
+  const sizes = blockBytes[i] = new Array<number>(bytes / BLOCK_BYTES);
+  const table = scratch.at + BITSHUFFLE.table;
+  for (let block = 0, to = chunks + i * room; block < sizes.length; block++) {
+    const from = shuffled + i * bytes + block * BLOCK_BYTES;
+    to += sizes[block] = kernels.lz4Compress(to, from, BLOCK_BYTES, table);
+  }
 }
 
 function compress(i: number, bytes: number): void {

@@ -32,7 +32,7 @@ static const char *const PLUGINS[] = {
 };
 
 typedef int64_t (*package_function)(const void *, void *, size_t elements, size_t bytes, size_t block);
-static package_function package_shuffle, package_compress, package_decompress;
+static package_function package_shuffle, package_unshuffle, package_compress, package_decompress;
 static int (*lz4_compress)(const char *, char *, int, int);
 static int (*lz4_decompress)(const char *, char *, int, int);
 
@@ -178,6 +178,28 @@ static void shuffle(uint8_t *to, const uint8_t *from, size_t bytes, size_t E) {
   for (size_t at = 0; at < bytes; at += BLOCK) shuffle_block(to + at, from + at, E);
 }
 
+static void unshuffle(uint8_t *to, const uint8_t *from, size_t bytes, size_t E) {
+  for (size_t at = 0; at < bytes; at += BLOCK) unshuffle_block(to + at, from + at, E);
+}
+
+/* Blocks that are shuffled already: the length of each, then its bytes. */
+static void compress_shuffled(uint8_t *to, const uint8_t *from, size_t bytes) {
+  for (size_t at = 0; at < bytes; at += BLOCK) {
+    const int32_t size = lz4_compress((const char *)from + at, (char *)to + 4, BLOCK, BLOCK + 64);
+    memcpy(to, &size, 4);
+    to += 4 + size;
+  }
+}
+
+static void decompress_shuffled(uint8_t *to, const uint8_t *from, size_t bytes) {
+  for (size_t at = 0; at < bytes; at += BLOCK) {
+    int32_t size;
+    memcpy(&size, from, 4);
+    if (lz4_decompress((const char *)from + 4, (char *)to + at, size, BLOCK) != BLOCK) abort();
+    from += 4 + size;
+  }
+}
+
 static size_t compress(uint8_t *to, const uint8_t *from, size_t bytes, size_t E) {
   static uint8_t shuffled[BLOCK];
   uint8_t *out = to;
@@ -204,6 +226,9 @@ static void decompress(uint8_t *to, const uint8_t *from, size_t bytes, size_t E)
 }
 #else
 static void shuffle(uint8_t *to, const uint8_t *from, size_t n, size_t E) { (void)to, (void)from, (void)n, (void)E; }
+static void unshuffle(uint8_t *to, const uint8_t *from, size_t n, size_t E) { (void)to, (void)from, (void)n, (void)E; }
+static void compress_shuffled(uint8_t *to, const uint8_t *from, size_t n) { (void)to, (void)from, (void)n; }
+static void decompress_shuffled(uint8_t *to, const uint8_t *from, size_t n) { (void)to, (void)from, (void)n; }
 static size_t compress(uint8_t *to, const uint8_t *from, size_t n, size_t E) { (void)to, (void)from, (void)n, (void)E; return 0; }
 static void decompress(uint8_t *to, const uint8_t *from, size_t n, size_t E) { (void)to, (void)from, (void)n, (void)E; }
 #endif
@@ -213,11 +238,12 @@ static int find_package(int *avx2) {
   for (size_t i = 0; library == NULL && i < sizeof PLUGINS / sizeof *PLUGINS; i++) library = dlopen(PLUGINS[i], RTLD_NOW);
   if (library == NULL) return 0;
   package_shuffle = (package_function)dlsym(library, "bshuf_bitshuffle");
+  package_unshuffle = (package_function)dlsym(library, "bshuf_bitunshuffle");
   package_compress = (package_function)dlsym(library, "bshuf_compress_lz4");
   package_decompress = (package_function)dlsym(library, "bshuf_decompress_lz4");
   int (*const using_avx2)(void) = (int (*)(void))dlsym(library, "bshuf_using_AVX2");
   *avx2 = using_avx2 != NULL && using_avx2();
-  return package_shuffle != NULL && package_compress != NULL && package_decompress != NULL;
+  return package_shuffle != NULL && package_unshuffle != NULL && package_compress != NULL && package_decompress != NULL;
 }
 
 static int find_lz4(void) {
@@ -244,7 +270,9 @@ int main(int argc, char **argv) {
   if (in == MAP_FAILED) { perror("mmap"); return 1; }
   const size_t room = bytes + bytes / 16 + 4096;
   uint8_t *const packed = malloc(room * count), *const unpacked = malloc(bytes * count);
+  uint8_t *const shuffled = malloc(bytes * count);
   memset(packed, 1, room * count);
+  memset(shuffled, 1, bytes * count);
   memset(unpacked, 1, bytes * count);
 
   puts("ready");
@@ -252,7 +280,10 @@ int main(int argc, char **argv) {
   double share = 0, ms;
   char what[16], mode[8], before[32] = "", now_asked[32];
   while (scanf("%15s %7s %lf", what, mode, &ms) == 3) {
-    if (!found) {
+    const int is_shuffle = strcmp(what, "shuffle") == 0, is_unshuffle = strcmp(what, "unshuffle") == 0;
+    const int is_compress = strcmp(what, "compress") == 0, is_decompress = strcmp(what, "decompress") == 0;
+    const int is_lz4 = strcmp(what, "lz4") == 0, is_unlz4 = strcmp(what, "unlz4") == 0;
+    if (!found || (package && (is_lz4 || is_unlz4))) {
       puts("{}");
       fflush(stdout);
       continue;
@@ -261,7 +292,12 @@ int main(int argc, char **argv) {
     snprintf(now_asked, sizeof now_asked, "%s %s", what, mode);
     const int warm = strcmp(now_asked, before) == 0;
     strcpy(before, now_asked);
-    for (size_t i = 0, size = 0; !warm && what[0] != 's' && i < units; i++) {
+    for (size_t i = 0; !warm && i < units; i++) {
+      if (is_unshuffle && package) package_shuffle(in + i * unit, shuffled + i * unit, n, E, 0);
+      else if (is_unshuffle || is_lz4 || is_unlz4) shuffle(shuffled + i * unit, in + i * unit, unit, E);
+      if (is_unlz4) compress_shuffled(packed + i * room, shuffled + i * unit, unit);
+    }
+    for (size_t i = 0, size = 0; !warm && (is_compress || is_decompress) && i < units; i++) {
       size += package ? (size_t)package_compress(in + i * unit, packed + i * room, n, E, 0)
                       : compress(packed + i * room, in + i * unit, unit, E);
       share = (double)size / (double)(unit * (i + 1));
@@ -273,10 +309,17 @@ int main(int argc, char **argv) {
         const size_t i = k % units;
         const uint8_t *const from = in + i * unit;
         uint8_t *const chunk = packed + i * room, *const to = unpacked + i * unit;
-        if (what[0] == 's') {
+        if (is_unshuffle) {
+          if (package) package_unshuffle(shuffled + i * unit, to, n, E, 0);
+          else unshuffle(to, shuffled + i * unit, unit, E);
+        } else if (is_lz4) {
+          compress_shuffled(chunk, shuffled + i * unit, unit);
+        } else if (is_unlz4) {
+          decompress_shuffled(to, chunk, unit);
+        } else if (is_shuffle) {
           if (package) package_shuffle(from, to, n, E, 0);
           else shuffle(to, from, unit, E);
-        } else if (what[0] == 'c') {
+        } else if (is_compress) {
           if (package) package_compress(from, chunk, n, E, 0);
           else compress(chunk, from, unit, E);
         } else if (package) package_decompress(chunk, to, n, E, 0);
@@ -286,7 +329,8 @@ int main(int argc, char **argv) {
       now = seconds();
       if (pass == 0) start = now, done = 0; /* the first pass of a case is not counted */
     }
-    if (what[0] == 'd' && memcmp(unpacked, in, unit) != 0) { fputs("wrong pixels\n", stderr); return 1; }
+    const uint8_t *const expected = is_decompress || is_unshuffle ? in : is_unlz4 ? shuffled : unpacked;
+    if (memcmp(unpacked, expected, unit) != 0) { fputs("wrong pixels\n", stderr); return 1; }
     printf("{\"gb_per_s\":%.4f,\"share\":%.5f,\"package_avx2\":%d}\n", (double)done / 1e9 / (now - start), share,
            package_avx2);
     fflush(stdout);
