@@ -1,7 +1,7 @@
 /**
  * Checks that imports point down the list of layers and never sideways: from a library only into
- * lower ones, from a service into libraries, never into another service. Tests and what only tests
- * use are free.
+ * lower ones, from a service into libraries, never into another service; and that a service's
+ * Worker does not load what only a process needs. Tests and what only tests use are free.
  *
  *     deno run --allow-read=. scripts/layers.ts
  *
@@ -44,6 +44,9 @@ export interface Violation {
   reason: string;
 }
 
+/** A module that a service starts as a Worker. */
+const WORKER = /^services\/[^/]+\/(\w+_)?worker\.ts$/;
+
 const IMPORT =
   /^\s*(?:import|export)\b[^;"']*?\bfrom\s*"([^"]+)"|^\s*import\s*"([^"]+)"|\bimport\(\s*"([^"]+)"/gm;
 
@@ -66,6 +69,9 @@ export function findViolations(sources: ReadonlyMap<string, string>): Violation[
 
 /** Why `from` must not import `to`; undefined when it may. */
 function judge(from: string, to: string): string | undefined {
+  if (WORKER.test(from) && to === "lib/service/mod.ts") {
+    return "it makes a Worker load what only a process needs: import the file that has it";
+  }
   const [own, other] = [folderOf(from), folderOf(to)];
   if (own === other) return undefined;
   const [ownLevel, otherLevel] = [levelOf(own), levelOf(other)];

@@ -41,6 +41,22 @@ Deno.test("findViolations() finds imports that point up or sideways, whatever th
   );
 });
 
+Deno.test("findViolations() keeps what only a process needs out of Workers", () => {
+  const mod = `import { runService } from "../../lib/service/mod.ts";`;
+  assert.deepEqual(
+    violations({
+      "services/one/main.ts": mod,
+      "services/one/worker.ts": mod,
+      "services/one/compress_worker.ts": mod,
+      "services/two/worker.ts": `import { x } from "../../lib/service/run_data_worker.ts";`,
+    }),
+    [
+      "services/one/compress_worker.ts ../../lib/service/mod.ts",
+      "services/one/worker.ts ../../lib/service/mod.ts",
+    ],
+  );
+});
+
 Deno.test("findViolations() leaves tests, what only they use, and comments alone", () => {
   const up = `import { x } from "../service/mod.ts";`;
   assert.deepEqual(

@@ -72,11 +72,19 @@ export async function readConfigText(
   } catch (cause) {
     const missing = cause instanceof Deno.errors.NotFound;
     const reason = cause instanceof Error ? cause.message : String(cause);
-    const found = missing ? "is missing" : `cannot be read: ${reason}`;
-    throw new ConfigError(
-      path,
-      [{ path: "the file", value: undefined, found, expected: "a readable JSON file" }],
-      { ...options, cause },
-    );
+    const problem = cause instanceof Deno.errors.NotCapable
+      ? {
+        found: "is outside the folders that this program may read",
+        expected: "a file in the working directory or in /etc/std-daq: move it there, or have " +
+          "daq run start the service, which permits it the config's file wherever that is",
+      }
+      : {
+        found: missing ? "is missing" : `cannot be read: ${reason}`,
+        expected: "a readable JSON file",
+      };
+    throw new ConfigError(path, [{ path: "the file", value: undefined, ...problem }], {
+      ...options,
+      cause,
+    });
   }
 }

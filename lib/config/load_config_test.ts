@@ -53,6 +53,19 @@ Deno.test("loadConfig() says why a path cannot be read", async () => {
   );
 });
 
+Deno.test({
+  name: "loadConfig() says what to do about a file that the program may not read",
+  permissions: { read: false },
+  fn: async () => {
+    await assert.rejects(() => loadConfig("/tmp/config.json"), (error) => {
+      assert.ok(error instanceof ConfigError);
+      assert.match(error.message, /may read.*\/etc\/std-daq: move it there.*daq run/s);
+      assert.doesNotMatch(error.message, /--allow-read/);
+      return true;
+    });
+  },
+});
+
 Deno.test("loadConfig() gives line and column of a syntax error", async () => {
   await refuses('{\n  "a": 1,\n  "b" 2\n}', /line 3, column 7 is "2"; expected ":" after the key/);
   await refuses('{"a": 1', /line 1, column 8 is the end of the text; expected "," or "}"/);

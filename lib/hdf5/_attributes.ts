@@ -23,6 +23,9 @@ export const ATTRIBUTE_BLOCK_BYTES = 16384;
 /** Room in a first block for attributes that are added at the end, bytes. */
 export const LAST_ATTRIBUTES_BYTES = 4096;
 
+/** Texts among datatypes. */
+const STRING_CLASS = 3;
+
 /** An encoded attribute block. */
 export interface AttributeBlock {
   /** What to write, {@link ATTRIBUTE_BLOCK_BYTES} long. */
@@ -90,7 +93,7 @@ function checkNames(names: readonly string[]): void {
 }
 
 /** The library's messages for scalar attributes, headers included, in the given order. */
-function encodeAttributes(values: [string, AttributeValue][]): Uint8Array[] {
+function encodeAttributes(values: [string, AttributeValue][]): Uint8Array<ArrayBuffer>[] {
   if (values.length === 0) return [];
   const { bytes, result: root } = buildInMemory((file) => {
     for (const [name, value] of values) {
@@ -115,5 +118,25 @@ function encodeAttributes(values: [string, AttributeValue][]): Uint8Array[] {
       `${messages.length} attribute messages for ${values.length} attributes`,
     );
   }
+  values.forEach(([, value], i) => {
+    if (value === "") endByNul(messages[i]!);
+  });
   return messages;
+}
+
+/**
+ * Makes an empty text empty: it has one byte, of 0, which the library takes for a character where texts are
+ * padded by spaces, as it makes them.
+ */
+function endByNul(message: Uint8Array<ArrayBuffer>): void {
+  // Version, reserved, size of name (u16), of datatype and of dataspace; name, in eights; datatype.
+  const nameBytes = new DataView(message.buffer).getUint16(MESSAGE_HEADER_BYTES + 2, true);
+  const datatypeAt = MESSAGE_HEADER_BYTES + 8 + Math.ceil(nameBytes / 8) * 8;
+  const [version, kind] = [message[MESSAGE_HEADER_BYTES], message[datatypeAt]! & 0xf];
+  if (version !== 1 || kind !== STRING_CLASS) {
+    throw new UnexpectedStructureError(
+      `attribute version ${version} of datatype class ${kind} instead of 1 and ${STRING_CLASS}`,
+    );
+  }
+  message[datatypeAt + 1]! &= 0xf0; // padding 0: it ends with a NUL
 }

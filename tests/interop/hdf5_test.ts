@@ -276,14 +276,16 @@ Deno.test({
   fn: () =>
     withFolder((folder) => {
       const path = `${folder}/images.h5`;
-      const attributes = { exposure: 0.5, run: 7n, offset: -7n };
+      const attributes = { exposure: 0.5, run: 7n, offset: -7n, missing: "" };
       write(path, { ...OPTIONS, attributes, counters: ["lost"] }, 2);
       const described = JSON.parse(run(PYTHON, here("h5_describe.py"), path));
       assert.deepEqual(described.attributes.lost, ["uint64", "42"]);
       assert.deepEqual(described.attributes.exposure, ["float64", "0.5"]);
       assert.deepEqual(described.attributes.run, ["uint64", "7"]);
       assert.deepEqual(described.attributes.offset, ["int64", "-7"]);
-      assert.equal(verify(path)[0]!.attributes["end"], "Ende gut: ü");
+      const texts = verify(path)[0]!.attributes;
+      assert.deepEqual([texts["end"], texts["missing"]], ["Ende gut: ü", ""]);
+      if (hasH5dump) assert.match(run("h5dump", "-a", "/DET/missing", path), /\(0\): ""/);
     }),
 });
 
