@@ -10,7 +10,7 @@ import {
 } from "../lib/broker/mod.ts";
 import { smallConfig, writeNexusFile } from "../lib/nexus/_testing.ts";
 import { openStore } from "../lib/store/mod.ts";
-import { RabbitMq, startFileService, type TestProcess } from "./harness/mod.ts";
+import { RabbitMq, startFileService, type TestProcess, until } from "./harness/mod.ts";
 
 const END = { timeoutMs: 60_000 };
 const TAG = "test.files";
@@ -40,8 +40,8 @@ Deno.test("file_validator and preview go on with the file that a writer has fini
   await using store = await openStore(address);
   const start = (service: keyof typeof NAMES, ...args: string[]): TestProcess =>
     startFileService(service, {
-      ...{ name: NAMES[service], primary: WRITER, tag: TAG, dataRoot: data, args },
-      ...{ broker: rabbit.url, store: address },
+      ...{ name: NAMES[service], dataRoot: data, args, store: address },
+      follows: { primary: WRITER, tag: TAG, broker: rabbit.url },
     });
   try {
     await using validator = start("file_validator");
@@ -145,6 +145,47 @@ Deno.test("file_validator and preview go on with the file that a writer has fini
       const failure = `Primary service ${WRITER} failure. the disk is full`;
       strictEqual(last(outcome, NAMES.file_validator).message, failure);
     });
+    for (const service of [validator, preview]) strictEqual((await service.stop()).code, 0);
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+});
+
+Deno.test("file_validator and preview follow the store's log, without a broker", async () => {
+  const folder = Deno.makeTempDirSync({ prefix: `std_daq_services_${Deno.pid}_` });
+  const address = `sqlite:${folder}/store`;
+  const data = `${folder}/data`;
+  Deno.mkdirSync(data);
+  try {
+    await using store = await openStore(address);
+    const before = await store.addLog({ info: { output_file: `${data}/before.h5` } });
+    const start = (service: keyof typeof NAMES): TestProcess =>
+      startFileService(service, {
+        ...{ name: service, dataRoot: data, args: ["--follow-log"], store: address },
+      });
+    await using validator = start("file_validator");
+    await using preview = start("preview");
+    await Promise.all([validator.ready(), preview.ready()]);
+    const options = { attributes: { end_time: 1, images_requested: 3n } };
+    const ids: string[] = [];
+    for (const [name, images] of [["none.h5", 0], ["good.h5", 3], ["short.h5", 2]] as const) {
+      const path = `${data}/${name}`;
+      if (images > 0) writeNexusFile(path, smallConfig(), { images, options });
+      ids.push(await store.addLog({ state: "FINISHED", info: { output_file: path } }));
+    }
+    const [none = "", good = "", short = ""] = ids;
+    const valid = async (id: string): Promise<boolean | undefined> => {
+      const [report] = await store.reports(id);
+      return report && reportSchema.omit({ log_id: true }).parse(report.value).valid;
+    };
+    await until("reports", async () => await valid(short) !== undefined);
+    deepStrictEqual([await valid(good), await valid(short)], [true, false]);
+    await until("a picture", async () => await store.preview(short) !== undefined);
+    ok(await store.preview(good) !== undefined);
+    for (const id of [none, before]) {
+      deepStrictEqual([await valid(id), await store.preview(id)], [undefined, undefined]);
+    }
+    ok(validator.log.some(({ message }) => message.includes("none.h5")));
     for (const service of [validator, preview]) strictEqual((await service.stop()).code, 0);
   } finally {
     Deno.removeSync(folder, { recursive: true });

@@ -126,7 +126,8 @@ Deno.test("a request becomes a file: daq request, with what became of every imag
 
 Deno.test("file_validator and preview go on with a request's file, and Redis has what they found", async () => {
   const names = { file_validator: "test.validator", preview: "test.preview" };
-  const options = { primary: "writer_agent", tag: TAG, broker: rabbit.url, store: redis.url };
+  const follows = { primary: "writer_agent", tag: TAG, broker: rabbit.url };
+  const options = { follows, store: redis.url };
   const start = (service: keyof typeof names): TestProcess =>
     startFileService(service, { ...options, name: names[service], dataRoot: pipeline.dataRoot });
   await using validator = start("file_validator");

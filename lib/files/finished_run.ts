@@ -80,6 +80,11 @@ export async function findAcquisition(
   return undefined;
 }
 
+/** The file of an acquisition in the store; undefined where its entry names none. */
+export function fileOfAcquisition(acquisition: unknown): string | undefined {
+  return acquisitionSchema.safeParse(acquisition).data?.info.output_file;
+}
+
 const runIdSchema = z.union([z.int(), z.bigint()]);
 const runSchema = z.looseObject({ run_id: runIdSchema });
 const acquisitionSchema = z.looseObject({

@@ -1,7 +1,7 @@
 /**
  * One way to be a service: arguments, config, log, statistics, signals, health, status in Redis, an ordered stop
  * and documented exit statuses ({@link defaultServiceSetup}, {@link runService}); requests through RabbitMQ
- * ({@link servePrimary}, {@link servePostprocessing}); threads for the data plane ({@link startDataWorker},
+ * ({@link servePrimary}, {@link servePostprocessing}), or of whatever comes ({@link serveEach}); threads for the data plane ({@link startDataWorker},
  * {@link runDataWorker}); and child services under supervision ({@link Supervisor}).
  *
  * @module
@@ -23,6 +23,7 @@ export * from "./run_data_worker.ts";
 export * from "./service.ts";
 export * from "./service_command.ts";
 export * from "./service_program.ts";
+export * from "./serve_each.ts";
 export * from "./serve_requests.ts";
 export * from "./service_start_error.ts";
 export * from "./start_data_worker.ts";

@@ -96,7 +96,7 @@ export function withBrokerOptions(program: ServiceProgram) {
  */
 // deno-lint-ignore explicit-function-return-type
 export function withPrimaryOption(program: ServiceProgram) {
-  return program.requiredOption("--primary <service>", "name of the service to follow");
+  return program.option("--primary <service>", "name of the service to follow");
 }
 
 /**

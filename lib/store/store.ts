@@ -1,5 +1,5 @@
 import { parseJson, stringifyJson } from "../protocol/json.ts";
-import { type Engine, isId, type NewEntry, type StoredEntry, timeOf } from "./_engine.ts";
+import { type Engine, isId, type NewEntry, pause, type StoredEntry, timeOf } from "./_engine.ts";
 import { StoreError } from "./store_error.ts";
 
 /** Something that was stored. */
@@ -66,6 +66,11 @@ export const DEFAULT_LIMITS: StoreLimits = {
   stats: { length: 86_400, ageMs: DAY_MS },
   status: { length: 86_400, ageMs: DAY_MS },
 };
+
+/** The log is looked at so often by who follows it, ms. */
+const LOOK_EVERY_MS = 1000;
+/** More acquisitions do not end in that time. */
+const LOGS_AT_ONCE = 100;
 
 /** What may be dropped while the store is away, first to last; the others never are. */
 const WORTH: Partial<Record<keyof StoreLimits, number>> = {
@@ -165,6 +170,26 @@ export class Store implements AsyncDisposable {
   /** The last acquisitions, the newest first. */
   async logs(count: number): Promise<Entry<unknown>[]> {
     return await this.#newestJson("log", "log", count);
+  }
+
+  /**
+   * Each acquisition that is added from now on, in their order, within a second. An outage is waited out.
+   *
+   * @param signal Ends it.
+   */
+  async *watchLogs(signal: AbortSignal): AsyncGenerator<Entry<unknown>, void, void> {
+    let last: string | undefined;
+    while (!signal.aborted) {
+      try {
+        const newest = await this.logs(LOGS_AT_ONCE);
+        const from = last ?? newest[0]?.id ?? "0-0";
+        last = newest[0]?.id ?? from;
+        for (const entry of newest.toReversed()) if (isLater(entry.id, from)) yield entry;
+      } catch (error) {
+        if (!(error instanceof StoreError)) throw error;
+      }
+      await pause(LOOK_EVERY_MS, signal);
+    }
   }
 
   /** One acquisition; undefined when it is not there, or not any more. */
@@ -271,6 +296,13 @@ export class Store implements AsyncDisposable {
     const { ageMs } = this.#limits[kind];
     return ageMs === undefined ? undefined : Math.max(0, Math.floor(this.#now() - ageMs));
   }
+}
+
+/** Whether an entry came after another one of its stream. */
+function isLater(id: string, other: string): boolean {
+  const [ms, otherMs] = [timeOf(id), timeOf(other)];
+  if (ms !== otherMs) return ms > otherMs;
+  return Number(id.split("-")[1]) > Number(other.split("-")[1]);
 }
 
 function toEntry<Value>({ id }: StoredEntry, value: Value): Entry<Value> {

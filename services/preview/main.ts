@@ -5,12 +5,18 @@
  */
 import { Option } from "@commander-js/extra-typings";
 import { basename, dirname } from "node:path";
-import { fileBelow, findAcquisition, writtenFileSchema } from "../../lib/files/mod.ts";
+import {
+  fileBelow,
+  fileOfAcquisition,
+  findAcquisition,
+  writtenFileSchema,
+} from "../../lib/files/mod.ts";
 import { PREVIEW_FORMATS, previewFile } from "../../lib/preview/mod.ts";
 import {
   defaultServiceSetup,
   parseInteger,
   readEnv,
+  serveEach,
   servePostprocessing,
   UsageError,
 } from "../../lib/service/mod.ts";
@@ -28,6 +34,10 @@ const service = await defaultServiceSetup({
       .option(
         "--store <address>",
         "redis://… or sqlite:/path: GIFs are kept there (env: STD_DAQ_STORE)",
+      )
+      .option(
+        "--follow-log",
+        "draw the file of every acquisition in the store's log, instead of those of --primary",
       )
       .option("--beside", "write the picture beside the file: run.h5 → run.gif")
       .addOption(
@@ -54,24 +64,45 @@ if (store === undefined && !options.beside) {
   service.fail(new UsageError("where do pictures go? Give --store, or --beside"));
 }
 
+if (options.followLog && store === undefined) {
+  service.fail(new UsageError("--follow-log: where is the log? Give --store"));
+}
+if (options.followLog && store !== undefined) {
+  await serveEach(service, (signal) => store.watchLogs(signal), async ({ id, value }, signal) => {
+    const outputFile = fileOfAcquisition(value);
+    if (outputFile !== undefined) await draw(outputFile, () => Promise.resolve(id), signal);
+  });
+}
+
 await servePostprocessing(service, {
   schema: writtenFileSchema,
   async onRequest(_, { output_file: outputFile }, { result, signal }): Promise<unknown> {
-    const path = await fileBelow(outputFile, roots);
-    const draw = { images, longestSide, signal };
-    const gif = await previewFile(path, { ...draw, format: "gif" });
-    const beside = options.beside && format !== "gif"
-      ? await previewFile(path, { ...draw, format })
-      : gif;
-    const logId = store && await findAcquisition(store, { outputFile, result }, signal);
-    if (store !== undefined && logId !== undefined) await store.setPreview(logId, gif.bytes);
-    // Last: what fails before can be asked for again, and no picture is in the way.
-    const picture = options.beside ? await writeBeside(outputFile, beside.bytes) : null;
-    const { rows, range, bytes: { byteLength: bytes } } = gif;
-    logger.info("drew {file}", { file: outputFile, rows: rows.join(" "), bytes });
-    return { file: outputFile, rows, range, bytes, picture, log_id: logId ?? null };
+    const find = async (): Promise<string | undefined> =>
+      store && await findAcquisition(store, { outputFile, result }, signal);
+    return await draw(outputFile, find, signal);
   },
 });
+
+/** Draws a file; `find` has the id of its acquisition in the store, if there is one. */
+async function draw(
+  outputFile: string,
+  find: () => Promise<string | undefined>,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const path = await fileBelow(outputFile, roots);
+  const how = { images, longestSide, signal };
+  const gif = await previewFile(path, { ...how, format: "gif" });
+  const beside = options.beside && format !== "gif"
+    ? await previewFile(path, { ...how, format })
+    : gif;
+  const logId = await find();
+  if (store !== undefined && logId !== undefined) await store.setPreview(logId, gif.bytes);
+  // Last: what fails before can be asked for again, and no picture is in the way.
+  const picture = options.beside ? await writeBeside(outputFile, beside.bytes) : null;
+  const { rows, range, bytes: { byteLength: bytes } } = gif;
+  logger.info("drew {file}", { file: outputFile, rows: rows.join(" "), bytes });
+  return { file: outputFile, rows, range, bytes, picture, log_id: logId ?? null };
+}
 
 /** Writes the picture where the file is, links in its path followed, which may not lead out of the roots. */
 async function writeBeside(outputFile: string, bytes: Uint8Array): Promise<string> {
