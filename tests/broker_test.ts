@@ -9,6 +9,7 @@ import {
   type BrokerServiceOptions,
   PostprocessingService,
   PrimaryService,
+  QueueFullError,
   type RequestOutcome,
   resolveBroker,
   type Status,
@@ -32,7 +33,11 @@ type Request = z.infer<typeof schema>;
 const END = { timeoutMs: 60_000 };
 
 /** What waits in a named queue at most. */
-const LIMITS = { "x-max-length": 100_000, "x-max-length-bytes": 2 ** 30 };
+const LIMITS = {
+  "x-max-length": 100_000,
+  "x-max-length-bytes": 2 ** 30,
+  "x-delivery-limit": 10,
+};
 
 let tags = 0;
 /** A tag that no other test uses; services are named after it. */
@@ -243,6 +248,24 @@ Deno.test("a body with a content type is taken as well", async () => {
   }
 });
 
+Deno.test("a body is the bytes that were sent, whatever content type was told", async () => {
+  const tag = newTag();
+  let got: unknown;
+  await using _service = await service(tag, { onRequest: (_id, request) => void (got = request) });
+  await using asker = await client();
+  for (const contentType of ["application/json", "text/plain", undefined]) {
+    const type = contentType === undefined ? {} : { contentType };
+    const exact = crypto.randomUUID();
+    await sendRaw(tag, '{"n": 5, "pulse": 9007199254740993}', { correlationId: exact, ...type });
+    strictEqual((await asker.wait(exact, END)).status, "request_success");
+    deepStrictEqual(got, { n: 5, pulse: 9007199254740993n });
+    const odd = crypto.randomUUID();
+    const bytes = Uint8Array.from('{"n": 5, "text": "\u00ff"}', (c) => c.charCodeAt(0));
+    await sendRaw(tag, bytes, { correlationId: odd, ...type });
+    match(said(await asker.wait(odd, END)).join(), /^request_fail .*not JSON in UTF-8/);
+  }
+});
+
 Deno.test("a request that no service is bound for is reported to its sender", async () => {
   await using asker = await client();
   await rejects(
@@ -316,7 +339,7 @@ Deno.test("requests that wait in a service's own queue are told when it stops; l
   match(said(await asker.wait("malformed", END)).join(), /^request_fail .* not JSON/);
   strictEqual((await asker.wait(id, END)).status, "request_fail");
   deepStrictEqual(held.ran, [id]);
-  deepStrictEqual(worker.counts, { done: 0, failed: 51 });
+  deepStrictEqual(worker.counts, { done: 0, failed: 1, refused: 50 });
   await rejects(asker.send(tag, { n: 51 }), UnroutableError);
 });
 
@@ -394,6 +417,21 @@ Deno.test("post-processing follows a success and passes a failure on", async () 
   strictEqual(bad.status, "request_fail");
   const message = `Primary service ${primary} failure. disk full`;
   deepStrictEqual(bad.services[serviceName], [{ action: "request_fail", message }]);
+  // Of any form, and told twice, as after a lost connection.
+  const connection = new Connection(rabbit.url);
+  const publisher = connection.createPublisher({ confirm: true });
+  const correlationId = crypto.randomUUID();
+  const headers = { action: "request_fail", source: primary, message: { code: 7 } };
+  const failure = { exchange: "status", routingKey: tag, correlationId, headers };
+  for (let i = 0; i < 2; i++) await publisher.send(failure, Buffer.from("{}"));
+  await publisher.close();
+  await connection.close();
+  strictEqual((await asker.request(tag, { n: 3 }, expected)).status, "request_success");
+  const { services } = await asker.wait(correlationId, expected);
+  deepStrictEqual(services[serviceName], [
+    { action: "request_fail", message: `Primary service ${primary} failure. {"code":7}` },
+  ]);
+  results.length = 2;
   deepStrictEqual(results, [2, { file: "/run.h5" }]);
 });
 
@@ -442,6 +480,46 @@ Deno.test("a named queue whose service has another tag now: requests to the form
   await rejects(asker.send(`${tag}.one`, { n: 2 }), UnroutableError);
   strictEqual((await asker.request(`${tag}.two`, { n: 3 }, END)).status, "request_success");
   deepStrictEqual(ran, [3]);
+});
+
+Deno.test("a named queue that had a wider tag is narrowed by the first request that is not for it", async () => {
+  const tag = newTag();
+  const queue = `${tag}.queue`;
+  const ran: number[] = [];
+  const handler = { onRequest: (_id: string, { n }: Request): void => void ran.push(n) };
+  const before = await service(`${tag}.#`, handler, { queue, serviceName: "before" });
+  await before.stop();
+  await using _now = await service(`${tag}.two`, handler, { queue });
+  await using asker = await client();
+  match(said(await asker.request(`${tag}.one`, { n: 1 }, END)).join(), /still bound for/);
+  await rejects(asker.send(`${tag}.three`, { n: 2 }), UnroutableError);
+  strictEqual((await asker.request(`${tag}.two`, { n: 3 }, END)).status, "request_success");
+  deepStrictEqual(ran, [3]);
+});
+
+Deno.test("who sends a request to a full queue is told so at once", async () => {
+  const tag = newTag();
+  const queue = `${tag}.queue`;
+  const connection = new Connection(rabbit.url);
+  try {
+    await connection.queueDeclare({
+      queue,
+      durable: true,
+      arguments: { "x-queue-type": "quorum", "x-max-length": 1, "x-overflow": "reject-publish" },
+    });
+    await using asker = await client();
+    await connection.queueBind({ queue, exchange: "request", routingKey: tag });
+    await rejects(
+      async () => {
+        // The limit of a quorum queue is kept with a little delay.
+        for (let n = 1; n < 1_000; n++) await asker.send(tag, { n });
+      },
+      (error) => error instanceof QueueFullError && error.message.includes(`"${tag}" is full`),
+    );
+    await connection.queueDelete({ queue });
+  } finally {
+    await connection.close();
+  }
 });
 
 Deno.test("a named queue has limits: requests are refused, of statuses the oldest go", async () => {
@@ -525,13 +603,12 @@ Deno.test("a service set up from its command line: --killed-ends-as, --max-reque
   strictEqual((await asker.wait(id, END)).status, "request_success");
   const circle = await asker.request(tag, { circle: true }, END);
   match(said(circle).at(-1)!, /^request_fail The result cannot be written as JSON/);
-  // Last what is counted before it is told: the service hears that it was told after we do.
   const long = await asker.request(tag, { long: "x".repeat(6_000) }, END);
   match(said(long).join(), /^request_fail The request has 6011 bytes, more than the 6000 allowed/);
   await process.stop();
-  const { requests_done, requests_failed } =
+  const { requests_done, requests_failed, requests_refused } =
     process.log.findLast(({ message }) => message === "stats")!.properties;
-  deepStrictEqual([requests_done, requests_failed], [1, 3]);
+  deepStrictEqual([requests_done, requests_failed, requests_refused], [1, 2, 1]);
   const logged = process.log.find(({ message }) =>
     /^request/.test(message) && message.includes(id)
   );

@@ -6,6 +6,8 @@
  *   that is not ours it would come again each time. Its headers count as empty instead.
  * - It writes small integers in the forms of 8 and 16 bits. pika takes the first for unsigned, and versions
  *   before 1.2 cannot read the other.
+ * - It decodes a body whose sender told a content type, and so rounds large integers and overlooks what is no
+ *   UTF-8. What is received has none: a body is the bytes that were sent.
  *
  * @module
  */
@@ -54,15 +56,18 @@ function mend(codec: unknown): void {
   codec.decodeFrame = async (read) => {
     const parts: Buffer[] = [];
     try {
-      return await decodeFrame(async (bytes) => {
+      const frame = await decodeFrame(async (bytes) => {
         const part = await read(bytes);
         parts.push(part);
         return part;
       });
+      return withoutContentType(frame);
     } catch (error) {
       const bare = withoutHeaders(parts);
       if (bare === undefined) throw error;
-      return await decodeFrame(() => Promise.resolve(bare.shift() ?? Buffer.alloc(0)));
+      return withoutContentType(
+        await decodeFrame(() => Promise.resolve(bare.shift() ?? Buffer.alloc(0))),
+      );
     }
   };
   codec.genContentFrames = function* (channelId, message, body, frameMax): Generator<Buffer> {
@@ -83,6 +88,15 @@ function isCodec(value: unknown): value is Codec {
   return typeof value === "object" && value !== null &&
     "decodeFrame" in value && typeof value.decodeFrame === "function" &&
     "genContentFrames" in value && typeof value.genContentFrames === "function";
+}
+
+/** A decoded frame without the property that would have the body decoded, too. */
+function withoutContentType(frame: unknown): unknown {
+  if (typeof frame !== "object" || frame === null || !("fields" in frame)) return frame;
+  const { fields } = frame;
+  return typeof fields === "object" && fields !== null
+    ? { ...frame, fields: { ...fields, contentType: undefined } }
+    : frame;
 }
 
 /** The parts of a frame, its headers left out; undefined when it has none. */

@@ -9,11 +9,12 @@ import { setImmediate } from "node:timers";
 import { Connection, type Envelope, type Publisher } from "rabbitmq-client";
 import { isNetRefused, netHint } from "../host/net_permission.ts";
 import "./_codec.ts";
-import { BrokerError, UnroutableError } from "./broker_error.ts";
+import { BrokerError, QueueFullError, UnroutableError } from "./broker_error.ts";
 import { type BrokerOptions, type BrokerTls, describeBroker } from "./broker_options.ts";
 import { bufferOf, type Delivery, EXCHANGES, FRAME_MAX, type Outgoing } from "./_messages.ts";
 import {
   isPermanent,
+  isRejected,
   isUntrusted,
   pause,
   RETRY_FIRST_MS,
@@ -99,6 +100,7 @@ export class BrokerConnection {
    * @param signal Ends the attempts.
    * @param answers Where answers to it come: it is sent only while they would be heard.
    * @throws {UnroutableError} If it is mandatory and no queue is bound for its routing key.
+   * @throws {QueueFullError} If it is a request and a queue that is bound for its routing key takes no more.
    */
   async publish(message: Outgoing, signal?: AbortSignal, answers?: Subscription): Promise<void> {
     const messageId = message.mandatory ? crypto.randomUUID() : undefined;
@@ -117,6 +119,16 @@ export class BrokerConnection {
           break;
         } catch (error) {
           over.throwIfAborted();
+          if (exchange === "request" && isRejected(error)) {
+            throw new QueueFullError(
+              `${this.#where} did not take the request: a queue for ${
+                JSON.stringify(routingKey)
+              } ` +
+                "is full (services with other queues may have got it). See whether its service " +
+                "runs, and send it again later",
+              { cause: error },
+            );
+          }
           if (isPermanent(error)) {
             throw new BrokerError(`${this.#where} refused a message: ${textOf(error)}`, {
               cause: error,

@@ -58,10 +58,10 @@ export function decodeJson(body: Uint8Array): unknown {
   return parseJson(strict.decode(body));
 }
 
-/** Bytes of a body as rabbitmq-client gives it, which is decoded when its sender told a content type. */
+/** Bytes of a body as rabbitmq-client gives it: see `_codec.ts`. */
 export function bytesOf(body: unknown): Uint8Array {
   if (body instanceof Uint8Array) return body;
-  return typeof body === "string" ? encoder.encode(body) : encodeJson(body);
+  throw new TypeError("rabbitmq-client has decoded a body");
 }
 
 /** The form in which rabbitmq-client takes bytes without adding a content type. */

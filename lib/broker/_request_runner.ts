@@ -8,6 +8,7 @@ import type { Handled, Settlement, Telling } from "./_subscription.ts";
 import { issuesText } from "../validation/mod.ts";
 import { decodeJson, type Delivery, toMessage } from "./_messages.ts";
 import { Recent } from "./_recent.ts";
+import { after } from "./_timer.ts";
 import type { BrokerServiceOptions, RequestCounts, RequestTools } from "./service_options.ts";
 import type { StatusAction } from "./status.ts";
 
@@ -47,7 +48,7 @@ export class RequestRunner<Request, Tools extends RequestTools> {
   readonly #seen: Recent;
   readonly #killed = new Recent(KILLS_REMEMBERED);
   readonly #running = new Map<string, Running>();
-  readonly #counts = { done: 0, failed: 0 };
+  readonly #counts = { done: 0, failed: 0, refused: 0 };
   #stopping = false;
 
   constructor(options: BrokerServiceOptions<Request, Tools>, tell: Tell) {
@@ -88,7 +89,7 @@ export class RequestRunner<Request, Tools extends RequestTools> {
       this.#note(`request ${requestId ?? "without id"} refused: ${error.message}`);
       if (requestId !== undefined) this.#seen.add(requestId);
       // Not the body itself: clients of the original die of what is not JSON.
-      this.#counts.failed++;
+      this.#counts.refused++;
       const body = new TextEncoder().encode("{}");
       await this.tell({ requestId, body }, "request_fail", error.message);
       return "reject";
@@ -99,7 +100,11 @@ export class RequestRunner<Request, Tools extends RequestTools> {
   /** Aborts a request that is running, or keeps one that is still to come from starting. */
   kill(requestId: string): void {
     const running = this.#running.get(requestId);
-    if (running === undefined) return this.#killed.add(requestId);
+    if (running === undefined) {
+      const known = this.#seen.has(requestId) ? "has ended" : "does not run here";
+      this.#note(`request ${requestId} is to be killed, and ${known}`);
+      return this.#killed.add(requestId);
+    }
     running.killed = true;
     const { handler, serviceName } = this.#options;
     if (handler.onKill === undefined) {
@@ -168,7 +173,9 @@ export class RequestRunner<Request, Tools extends RequestTools> {
     if (this.#killed.delete(requestId)) {
       return { told: this.#end(delivery, this.#killedOutcome(null)) };
     }
-    if (this.#stopping) return { told: this.#end(delivery, { ok: false, reason: NOT_BEGUN }) };
+    if (this.#stopping) {
+      return { told: this.#end(delivery, { ok: false, reason: NOT_BEGUN }, "refused") };
+    }
     const running: Running = { controller: new AbortController() };
     this.#running.set(requestId, running);
     try {
@@ -185,22 +192,26 @@ export class RequestRunner<Request, Tools extends RequestTools> {
     }
   }
 
-  async #end(delivery: Delivery, outcome: Outcome): Promise<Settlement> {
-    let done = false;
+  /** Tells the end of a request. It is counted first: who hears of it may look at the counts. */
+  async #end(
+    delivery: Delivery,
+    outcome: Outcome,
+    counted: keyof RequestCounts = outcome.ok && !outcome.killed ? "done" : "failed",
+  ): Promise<Settlement> {
+    this.#counts[counted]++;
     try {
       if (outcome.ok) await this.tell(delivery, "request_success", outcome.result ?? null);
       else await this.tell(delivery, "request_fail", outcome.reason);
-      done = outcome.ok && !outcome.killed;
       return outcome.ok ? "ack" : "reject";
     } catch (error) {
+      this.#counts[counted]--;
+      this.#counts.failed++;
       // Whoever waits shall not wait in vain. When the connection was closed, this fails just the same.
       const end = outcome.ok ? "succeeded" : "failed";
       const message = `The request ${end}, but that could not be told: ${reasonOf(error)}`;
       await this.tell(delivery, "request_fail", message);
       this.#note(`request ${delivery.requestId}: ${message}`);
       return "reject";
-    } finally {
-      this.#counts[done ? "done" : "failed"]++;
     }
   }
 
@@ -211,7 +222,7 @@ export class RequestRunner<Request, Tools extends RequestTools> {
     running: Running,
     complete: (common: RequestTools) => Tools,
   ): Promise<Outcome> {
-    const { timeLimitMs, handler } = this.#options;
+    const { timeLimitMs = Infinity, handler } = this.#options;
     const { signal } = running.controller;
     const reports = new ProgressReports(
       (message) => this.tell(delivery, "request_progress", message, true),
@@ -219,15 +230,12 @@ export class RequestRunner<Request, Tools extends RequestTools> {
     );
     const tools = complete({ signal, progress: (message) => reports.add(message) });
     running.tools = tools;
-    const timer = timeLimitMs === undefined ? undefined : setTimeout(
-      () =>
-        this.#abort(
-          running,
-          `Not done within the time limit of ${timeLimitMs / 1000} s.`,
-          "TimeoutError",
-        ),
-      timeLimitMs,
-    );
+    const endTimer = after(timeLimitMs, () =>
+      this.#abort(
+        running,
+        `Not done within the time limit of ${timeLimitMs / 1000} s.`,
+        "TimeoutError",
+      ));
     const work = signal.aborted
       ? Promise.resolve(null)
       : call(() => handler.onRequest(requestId, request, tools));
@@ -237,7 +245,7 @@ export class RequestRunner<Request, Tools extends RequestTools> {
       if (running.killed) return this.#killedOutcome(outcome.ok ? outcome.result : null);
       return running.reason === undefined ? outcome : { ok: false, reason: running.reason };
     } finally {
-      clearTimeout(timer);
+      endTimer();
       await reports.end();
     }
   }
@@ -250,12 +258,12 @@ export class RequestRunner<Request, Tools extends RequestTools> {
   ): Promise<Outcome> {
     const { graceMs = 10_000 } = this.#options;
     const late = Promise.withResolvers<Outcome>();
-    let timer: ReturnType<typeof setTimeout> | undefined;
+    let endTimer = (): void => {};
     const startGrace = (): void => {
-      timer = setTimeout(() => {
+      endTimer = after(graceMs, () => {
         this.#note(`request ${requestId} did not end within ${graceMs} ms and is left behind`);
         late.resolve({ ok: false, reason: INTERRUPTED });
-      }, graceMs);
+      });
     };
     if (signal.aborted) startGrace();
     else signal.addEventListener("abort", startGrace, { once: true });
@@ -263,7 +271,7 @@ export class RequestRunner<Request, Tools extends RequestTools> {
       return await Promise.race([outcomeOf(work), late.promise]);
     } finally {
       signal.removeEventListener("abort", startGrace);
-      clearTimeout(timer);
+      endTimer();
     }
   }
 

@@ -22,6 +22,11 @@ export function isPermanent(error: unknown): boolean {
   return error instanceof AMQPError && PERMANENT.has(error.code);
 }
 
+/** Whether the broker has said no to this very message: a queue for it is full and rejects what comes. */
+export function isRejected(error: unknown): boolean {
+  return error instanceof AMQPError && error.code === "NACK";
+}
+
 /** Whether the broker's certificate is not trusted: another attempt does not change that either. */
 export function isUntrusted(error: unknown): boolean {
   return /certificate/i.test(textOf(error));

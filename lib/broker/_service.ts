@@ -2,6 +2,7 @@
 import { BrokerConnection } from "./_connection.ts";
 import type { Settlement } from "./_subscription.ts";
 import { type Delivery, statusHeaders } from "./_messages.ts";
+import { checkName } from "./names.ts";
 import { RequestRunner, type Tell } from "./_request_runner.ts";
 import { StatusLane } from "./_status_lane.ts";
 import type { BrokerServiceOptions, RequestTools } from "./service_options.ts";
@@ -23,7 +24,11 @@ export class ServiceCore<Request, Tools extends RequestTools> {
     this.runner = new RequestRunner(options, this.#teller(options.serviceName));
   }
 
-  /** Connects, and listens to kills first: a request may be killed from its first moment. */
+  /**
+   * Connects, and listens to kills first: a request may be killed from its first moment.
+   *
+   * @throws {BrokerUsageError} If a name cannot be one.
+   */
   static async start<Request, Tools extends RequestTools>(
     options: BrokerServiceOptions<Request, Tools>,
     listen: (
@@ -33,6 +38,10 @@ export class ServiceCore<Request, Tools extends RequestTools> {
     ) => Promise<unknown>,
   ): Promise<ServiceCore<Request, Tools>> {
     const { broker, serviceName, connectTimeoutMs = 10_000, onNote = () => {} } = options;
+    const { tag, queue } = options;
+    checkName("service name", serviceName);
+    if (tag !== undefined) checkName("tag", tag);
+    if (queue !== undefined) checkName("queue", queue);
     const connection = await BrokerConnection.open(broker, {
       name: serviceName,
       connectTimeoutMs,

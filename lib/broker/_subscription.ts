@@ -10,12 +10,17 @@ import type { AsyncMessage, Channel, Connection, SyncMessage } from "rabbitmq-cl
 import { BrokerError } from "./broker_error.ts";
 import { bytesOf, type Delivery, EXCHANGES } from "./_messages.ts";
 import { isPermanent, pause, textOf, untilAborted } from "./_retry.ts";
-import { topicMatches } from "./topic.ts";
+import { topicMatches, usualPatterns } from "./topic.ts";
 
 /** So many messages wait in a named queue at most. */
 const MAX_WAITING = 100_000;
 /** So long are they together at most, bytes. */
 const MAX_WAITING_BYTES = 2 ** 30;
+/**
+ * So often a message comes back at most. A service is given it once: who gets it again only says so. One that ends
+ * every process that reads it would come back for ever.
+ */
+const DELIVERY_LIMIT = 10;
 
 /** A queue to take messages from. */
 export interface QueueSpec {
@@ -289,10 +294,14 @@ export class Subscription {
     };
   }
 
-  /** Undoes the binding that brought this, unless it had wildcards: AMQP tells nobody what is bound. */
+  /** Undoes the binding that brought this: AMQP tells nobody what is bound, so all that are usual. */
   async #unbind(channel: Channel, { routingKey }: Delivery): Promise<void> {
     const { exchange, name: queue = "" } = this.#spec;
-    await channel.queueUnbind({ queue, exchange, routingKey });
+    await Promise.all(
+      usualPatterns(routingKey).map((pattern) =>
+        channel.queueUnbind({ queue, exchange, routingKey: pattern })
+      ),
+    );
   }
 
   #failed(error: unknown): void {
@@ -320,6 +329,7 @@ function sharedQueue(exchange: QueueSpec["exchange"]): Record<string, unknown> {
     "x-queue-type": "quorum",
     "x-max-length": MAX_WAITING,
     "x-max-length-bytes": MAX_WAITING_BYTES,
+    "x-delivery-limit": DELIVERY_LIMIT,
     "x-overflow": exchange === "request" ? "reject-publish" : "drop-head",
   };
 }

@@ -1,6 +1,7 @@
 import { BrokerConnection } from "./_connection.ts";
 import { encodeJson, readStatus } from "./_messages.ts";
 import type { Subscription } from "./_subscription.ts";
+import { checkName } from "./names.ts";
 import type { BrokerOptions } from "./broker_options.ts";
 import type { Status } from "./status.ts";
 import { type RequestOutcome, StatusAggregator, type WaitOptions } from "./status_aggregator.ts";
@@ -92,11 +93,15 @@ export class BrokerClient implements AsyncDisposable {
    * @param tag Routing key, words with dots between them.
    * @param request Any JSON.
    * @returns The request's id.
+   * @throws {BrokerUsageError} If tag or id cannot be one: empty, or longer than 255 bytes.
    * @throws {UnroutableError} If no service is bound for the tag.
+   * @throws {QueueFullError} If the named queue of a service takes no more.
    * @throws {DOMException} `TimeoutError` if the broker does not take it in time.
    */
   async send(tag: string, request: unknown, options: SendOptions = {}): Promise<string> {
     const { requestId = crypto.randomUUID(), headers = {} } = options;
+    checkName("tag", tag);
+    checkName("request id", requestId);
     await this.#connection.publish(
       {
         exchange: "request",
@@ -115,9 +120,12 @@ export class BrokerClient implements AsyncDisposable {
   /**
    * Ends a request early; resolves when the broker has the order, not when the request has ended.
    *
+   * @throws {BrokerUsageError} If tag or id cannot be one.
    * @throws {UnroutableError} If no service is bound for the tag.
    */
   async kill(tag: string, requestId: string): Promise<void> {
+    checkName("tag", tag);
+    checkName("request id", requestId);
     await this.#connection.publish({
       exchange: "kill",
       routingKey: tag,

@@ -1,4 +1,5 @@
-import { BrokerError } from "./broker_error.ts";
+import { reasonOf } from "../validation/mod.ts";
+import { BrokerError, BrokerUsageError } from "./broker_error.ts";
 
 /** Where RabbitMQ is and how to be let in. */
 export interface BrokerOptions {
@@ -55,7 +56,8 @@ export interface BrokerSources {
  * guest. What the URL leaves open comes from BROKER_USER, BROKER_PASSWORD or BROKER_PASSWORD_FILE; for
  * `amqps:` BROKER_CA_FILE, BROKER_CERT_FILE and BROKER_KEY_FILE name PEM files.
  *
- * @throws {BrokerError} If the URL is none or has a stray %, or a file cannot be read.
+ * @throws {BrokerUsageError} If the URL is none or has a stray %.
+ * @throws {BrokerError} If a file cannot be read.
  */
 export function resolveBroker(sources: BrokerSources = {}): BrokerOptions {
   const { env = () => undefined, readFile = Deno.readTextFileSync } = sources;
@@ -65,13 +67,13 @@ export function resolveBroker(sources: BrokerSources = {}): BrokerOptions {
     try {
       return readFile(path);
     } catch (cause) {
-      throw new BrokerError(`${variable}: ${path} cannot be read`, { cause });
+      throw new BrokerError(unreadable(variable, path, cause), { cause });
     }
   };
-  const given = sources.url ?? env("BROKER_URL") ?? `amqp://${env("BROKER_HOST") ?? "127.0.0.1"}`;
+  const given = sources.url ?? env("BROKER_URL") ?? `amqp://${hostOf(env("BROKER_HOST"))}`;
   const url = URL.canParse(given) ? new URL(given) : undefined;
   if (url === undefined || !/^amqps?:$/.test(url.protocol) || url.hostname === "") {
-    throw new BrokerError(
+    throw new BrokerUsageError(
       `broker address ${hidePassword(given)} is none; ` +
         "give one such as amqp://user:password@host:5672/vhost, or amqps:// for TLS",
     );
@@ -99,13 +101,24 @@ export function resolveBroker(sources: BrokerSources = {}): BrokerOptions {
   };
 }
 
-/** @throws {BrokerError} If there is a % in it that stands for itself. */
+/** A host for a URL: an address of IPv6 has brackets there, which need not be given. */
+function hostOf(host = "127.0.0.1"): string {
+  return /^[0-9a-f:.%]*:[0-9a-f:.%]*:[0-9a-z:.%]*$/i.test(host) ? `[${host}]` : host;
+}
+
+/** Why a file with a secret or a certificate was not to be had. */
+function unreadable(variable: string, path: string, cause: unknown): string {
+  return `${variable}: ${path} cannot be read: ${reasonOf(cause)}. ` +
+    "Check that it is there, and that this service may read it";
+}
+
+/** @throws {BrokerUsageError} If there is a % in it that stands for itself. */
 function decoded(text: string, what: string): string {
   try {
     return decodeURIComponent(text);
   } catch (cause) {
     const message = `broker address: a % in its ${what} stands for itself; write it as %25`;
-    throw new BrokerError(message, { cause });
+    throw new BrokerUsageError(message, { cause });
   }
 }
 
@@ -115,13 +128,15 @@ export function describeBroker({ hostname, port, vhost, tls }: BrokerOptions): s
   return `${tls === undefined ? "amqp" : "amqps"}://${hostname}:${port}${path}`;
 }
 
-/** @throws {BrokerError} If it is no number of seconds. */
+/** @throws {BrokerUsageError} If it is no number of seconds. */
 function heartbeat(url: URL): Pick<BrokerOptions, "heartbeatS"> {
   const text = url.searchParams.get("heartbeat");
   if (text === null) return {};
   const heartbeatS = /^\d{1,5}$/.test(text) ? Number(text) : 0;
   if (heartbeatS > 0) return { heartbeatS };
-  throw new BrokerError(`broker address: heartbeat=${text} is none; expected seconds, 1 or more`);
+  throw new BrokerUsageError(
+    `broker address: heartbeat=${text} is none; expected seconds, 1 or more`,
+  );
 }
 
 /** Whatever it is, nothing in front of its last `@` is shown but the scheme. */

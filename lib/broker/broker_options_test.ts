@@ -12,7 +12,9 @@ Deno.test("resolveBroker() is guest at this machine when nothing is told, as the
     password: "guest",
     vhost: "/",
   });
-  assert.equal(resolveBroker({ env: env({ BROKER_HOST: "daq-1" }) }).hostname, "daq-1");
+  for (const [host, hostname] of [["daq-1", "daq-1"], ["::1", "::1"], ["[::1]", "::1"]] as const) {
+    assert.equal(resolveBroker({ env: env({ BROKER_HOST: host }) }).hostname, hostname);
+  }
 });
 
 Deno.test("resolveBroker() takes the URL given before the environment", () => {
@@ -55,7 +57,10 @@ Deno.test("resolveBroker() reads the files that the environment names", () => {
   });
   assert.equal(describeBroker(broker), "amqps://daq-1:5671");
   const missing = { url: "amqps://daq-1", env: env({ BROKER_CA_FILE: "/nowhere/ca" }) };
-  assert.throws(() => resolveBroker(missing), /BROKER_CA_FILE: \/nowhere\/ca cannot be read/);
+  assert.throws(
+    () => resolveBroker(missing),
+    /BROKER_CA_FILE: \/nowhere\/ca cannot be read: .*os error 2.*\. Check that it is there/,
+  );
 });
 
 Deno.test("resolveBroker() refuses what is no address, without telling the password", () => {
@@ -86,7 +91,7 @@ Deno.test("resolveBroker() says how to write a %, without telling the password",
   for (const url of ["amqp://me:50%@daq-1", "amqp://5%0:x@daq-1", "amqp://daq-1/50%"]) {
     assert.throws(
       () => resolveBroker({ url }),
-      /^BrokerError: broker address: a % in its (password|user|vhost) stands for itself; write it as %25$/,
+      /^BrokerUsageError: broker address: a % in its (password|user|vhost) stands for itself; write it as %25$/,
     );
   }
 });

@@ -35,6 +35,7 @@ export class PrimaryService extends BrokerService {
    * Connects and takes requests; resolves when those sent from now on will be seen.
    *
    * @throws {BrokerError} If the broker cannot be reached or refuses.
+   * @throws {BrokerUsageError} If a name cannot be one.
    */
   static async start<Request>(
     options: BrokerServiceOptions<Request>,

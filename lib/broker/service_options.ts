@@ -36,10 +36,12 @@ export interface RequestHandler<Request, Tools extends RequestTools = RequestToo
 
 /** Requests since the start of a service. */
 export interface RequestCounts {
-  /** So many ended well, and that was told. */
+  /** So many ended well. */
   readonly done: number;
-  /** So many failed, were refused or killed, or had a result that could not be told. */
+  /** So many failed or were killed, or had a result that could not be told. */
   readonly failed: number;
+  /** So many were not begun: not as they must be, begun by another instance, or the service was stopping. */
+  readonly refused: number;
 }
 
 /** How to be a service. */

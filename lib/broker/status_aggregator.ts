@@ -1,3 +1,4 @@
+import { after } from "./_timer.ts";
 import { isFinal, type Status, type StatusAction } from "./status.ts";
 
 /** What one service said of a request. */
@@ -109,17 +110,17 @@ export class StatusAggregator {
     const waiter = { services, resolve };
     const waiters = this.#waiters.get(requestId) ?? new Set();
     this.#waiters.set(requestId, waiters.add(waiter));
-    const timer = setTimeout(
+    const endTimer = after(
+      timeoutMs,
       () =>
         reject(new DOMException(this.#lateText(requestId, services, timeoutMs), "TimeoutError")),
-      timeoutMs,
     );
     const onAbort = (): void => reject(signal?.reason);
     signal?.addEventListener("abort", onAbort);
     try {
       return await promise;
     } finally {
-      clearTimeout(timer);
+      endTimer();
       signal?.removeEventListener("abort", onAbort);
       waiters.delete(waiter);
       if (waiters.size === 0) this.#waiters.delete(requestId);

@@ -1,3 +1,4 @@
+import { checkName } from "../broker/names.ts";
 import { resolveBroker } from "../broker/broker_options.ts";
 import { ConfigError, type DetectorConfig, parseConfig } from "../config/mod.ts";
 import { unknownFields, valueIssues } from "../validation/mod.ts";
@@ -190,6 +191,7 @@ interface SetUp {
 
 /** From signals to the status in Redis. */
 async function setUp(service: RunningService, spec: Spec, line: CommandLine): Promise<SetUp> {
+  checkNames(service.name, line.broker);
   await service.open(spec.workers ?? []);
   const redis = service.redis();
   // Loaded only where Redis is named.
@@ -207,6 +209,14 @@ async function setUp(service: RunningService, spec: Spec, line: CommandLine): Pr
   const { config, source } = await configOf(service, spec, lookUp);
   if (registry !== undefined) service.reportStatus(registry, config);
   return { config, source, redis };
+}
+
+/** @throws {BrokerUsageError} If a name can be none: before anything is done under it. */
+function checkNames(serviceName: string, { tag, queue, primary }: BrokerLine): void {
+  checkName("service name", serviceName);
+  if (tag !== undefined) checkName("tag", tag);
+  if (queue !== undefined) checkName("queue", queue);
+  if (primary !== undefined) checkName("primary service", primary);
 }
 
 type About = { what: string; described: string };

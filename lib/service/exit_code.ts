@@ -34,7 +34,15 @@ const RESOURCE_ERRORS: ReadonlySet<string> = new Set([
   "PermissionDenied",
   "BrokerError",
   "UnroutableError",
+  "QueueFullError",
   "StoreError",
+]);
+
+/** Names of errors that mean "what was asked for makes no sense". */
+const USAGE_ERRORS: ReadonlySet<string> = new Set([
+  "UsageError",
+  "BrokerUsageError",
+  "StoreUsageError",
 ]);
 
 /** Names of errors that mean "the config, or a file that it names, is not what is needed". */
@@ -56,7 +64,7 @@ export function exitCodeOf(error: unknown): ExitCode {
   for (const link of causeChain(error)) {
     const { name } = link;
     if (link instanceof ServiceStartError) return exitCodeOfChild(link.exitCode);
-    if (name === "UsageError") return ExitCode.usage;
+    if (USAGE_ERRORS.has(name)) return ExitCode.usage;
     if (CONFIG_ERRORS.has(name)) return ExitCode.config;
     if (RESOURCE_ERRORS.has(name) || /^Ring\w*Error$/.test(name)) return ExitCode.resource;
     if (name === "DataWorkerError") inWorker = true;

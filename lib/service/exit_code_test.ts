@@ -13,6 +13,8 @@ for (
     [new Error("?"), 1],
     ["not even an error", 1],
     [new UsageError("no module 9"), 2],
+    [named("BrokerUsageError"), 2],
+    [named("StoreUsageError"), 2],
     [named("ConfigError"), 3],
     [named("CalibrationError"), 3],
     [named("ArrayFileError"), 3],

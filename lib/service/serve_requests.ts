@@ -150,10 +150,11 @@ function followRequests(
   service.onStop(() => running.stop(), "requests");
   service.onHealth("broker", () => running.isConnected ? null : "no connection to RabbitMQ");
   service.onStats(() => {
-    const { done, failed } = running.counts;
+    const { done, failed, refused } = running.counts;
     return {
       requests_done: done,
       requests_failed: failed,
+      requests_refused: refused,
       requests_running: running.running.length,
     };
   });

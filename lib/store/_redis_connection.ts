@@ -8,7 +8,7 @@ import type { Redis as RedisClient } from "ioredis";
 import { isNetRefused, netHint } from "../host/net_permission.ts";
 import { Redis } from "./_redis_client.ts";
 import { describeStore, type ResolvedStore } from "./store_address.ts";
-import { StoreError } from "./store_error.ts";
+import { StoreUsageError } from "./store_error.ts";
 
 /** Longest answer time of Redis, ms. */
 export const ANSWER_MS = 5_000;
@@ -108,12 +108,12 @@ function connect({ address, password, ca }: ResolvedStore, commandTimeout: numbe
   });
 }
 
-/** @throws {StoreError} If there is a % in it that stands for itself. */
+/** @throws {StoreUsageError} If there is a % in it that stands for itself. */
 function decoded(text: string, what: string): string {
   try {
     return decodeURIComponent(text);
   } catch (cause) {
     const message = `store address: a % in its ${what} stands for itself; write it as %25`;
-    throw new StoreError(message, { cause });
+    throw new StoreUsageError(message, { cause });
   }
 }

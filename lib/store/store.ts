@@ -1,6 +1,6 @@
 import { parseJson, stringifyJson } from "../protocol/json.ts";
 import { type Engine, isId, type NewEntry, pause, type StoredEntry, timeOf } from "./_engine.ts";
-import { StoreError } from "./store_error.ts";
+import { StoreError, StoreUsageError } from "./store_error.ts";
 
 /** Something that was stored. */
 export interface Entry<Value> {
@@ -329,10 +329,10 @@ function stored(id: string | undefined): string {
   return id;
 }
 
-/** @throws {StoreError} If it is no id: part of a key, it must not be anything. */
+/** @throws {StoreUsageError} If it is no id: part of a key, it must not be anything. */
 function checkId(id: string): string {
   if (isId(id)) return id;
-  throw new StoreError(
+  throw new StoreUsageError(
     `${JSON.stringify(id)} is no id of the store; expected one such as 1685090990182-0`,
   );
 }

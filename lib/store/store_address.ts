@@ -1,4 +1,5 @@
-import { StoreError } from "./store_error.ts";
+import { reasonOf } from "../validation/mod.ts";
+import { StoreError, StoreUsageError } from "./store_error.ts";
 
 /** Where a store is. */
 export type StoreAddress =
@@ -8,20 +9,20 @@ export type StoreAddress =
 /**
  * Reads `redis[s]://[user[:password]@]host[:port][/db]` or `sqlite:/path/to/file`.
  *
- * @throws {StoreError} If it is neither; without the password.
+ * @throws {StoreUsageError} If it is neither; without the password.
  */
 export function parseStoreAddress(address: string): StoreAddress {
   const path = /^sqlite:(?:\/\/)?(.+)$/.exec(address)?.[1];
   if (path !== undefined) return { engine: "sqlite", path };
   const url = URL.canParse(address) ? new URL(address) : undefined;
   if (url === undefined || !/^rediss?:$/.test(url.protocol) || url.hostname === "") {
-    throw new StoreError(
+    throw new StoreUsageError(
       `store address ${withoutPassword(address)} is none; ` +
         "give redis://host:6379, rediss://… for TLS, or sqlite:/path/to/file",
     );
   }
   if (!/^\/?\d*$/.test(url.pathname)) {
-    throw new StoreError(
+    throw new StoreUsageError(
       `store address ${withoutPassword(address)} ends in ${url.pathname}; ` +
         "expected the number of a database of Redis, such as /0, or nothing",
     );
@@ -80,7 +81,8 @@ export const STORE_VARIABLES = [
  * REDIS_PASSWORD_FILE, the authority of `rediss:` from REDIS_CA_FILE.
  *
  * @returns Undefined when nothing says where.
- * @throws {StoreError} If the address is none, or a file cannot be read.
+ * @throws {StoreUsageError} If the address is none.
+ * @throws {StoreError} If a file cannot be read.
  */
 export function resolveStore(sources: StoreSources = {}): ResolvedStore | undefined {
   const { env = () => undefined, readFile = Deno.readTextFileSync } = sources;
@@ -94,7 +96,11 @@ export function resolveStore(sources: StoreSources = {}): ResolvedStore | undefi
     try {
       return readFile(path);
     } catch (cause) {
-      throw new StoreError(`${variable}: ${path} cannot be read`, { cause });
+      throw new StoreError(
+        `${variable}: ${path} cannot be read: ${reasonOf(cause)}. ` +
+          "Check that it is there, and that this service may read it",
+        { cause },
+      );
     }
   };
   const password = parsed.url.password !== "" ? undefined : env("REDIS_PASSWORD") ??
@@ -112,14 +118,17 @@ export function resolveStore(sources: StoreSources = {}): ResolvedStore | undefi
  * without STD_DAQ_STORE.
  *
  * @returns Undefined when nothing says where: whoever wants none is not made to have one.
- * @throws {StoreError} If the address is none of Redis, or a file cannot be read.
+ * @throws {StoreUsageError} If the address is none of Redis.
+ * @throws {StoreError} If a file cannot be read.
  */
 export function resolveRedis(sources: StoreSources = {}): ResolvedStore | undefined {
   const { env = () => undefined } = sources;
   const address = sources.address ?? redisNamedBy(env);
   if (address === undefined) return undefined;
   if (parseStoreAddress(address).engine === "redis") return resolveStore({ ...sources, address });
-  throw new StoreError(`${address} is not Redis; give redis://host:6379, or rediss://… for TLS`);
+  throw new StoreUsageError(
+    `${address} is not Redis; give redis://host:6379, or rediss://… for TLS`,
+  );
 }
 
 /**

@@ -83,7 +83,7 @@ Deno.test("a % of its own in Redis's user or password is told, without the passw
   for (const address of ["redis://:50%@h", "redis://5%0:x@h"]) {
     throws(
       () => new RedisConnection({ address }),
-      /^StoreError: store address: a % in its (password|user) stands for itself; write it as %25$/,
+      /^StoreUsageError: store address: a % in its (password|user) stands for itself; write it as %25$/,
     );
   }
 });

@@ -4,5 +4,6 @@
  * @module
  */
 export * from "./describe_value.ts";
+export * from "./reason_of.ts";
 export * from "./unknown_fields.ts";
 export * from "./value_issue.ts";
