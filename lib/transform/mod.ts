@@ -7,5 +7,6 @@ export * from "./counters.ts";
 export * from "./image_source.ts";
 export * from "./image_transformer.ts";
 export * from "./run_transform.ts";
+export * from "./serve_transform.ts";
 export * from "./slot_transformer.ts";
 export * from "./transform_queue.ts";
