@@ -25,3 +25,21 @@ export const PIXEL_BYTES = {
   int32: 4,
   float32: 4,
 } as const satisfies Record<PixelType, number>;
+
+/** The pixels that a whole buffer holds. */
+export function pixelArray(buffer: ArrayBuffer, type: PixelType): PixelArray {
+  switch (type) {
+    case "uint8":
+      return new Uint8Array(buffer);
+    case "uint16":
+      return new Uint16Array(buffer);
+    case "uint32":
+      return new Uint32Array(buffer);
+    case "int16":
+      return new Int16Array(buffer);
+    case "int32":
+      return new Int32Array(buffer);
+    case "float32":
+      return new Float32Array(buffer);
+  }
+}

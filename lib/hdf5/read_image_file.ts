@@ -14,7 +14,7 @@ import type { MasterPart } from "./master_file.ts";
 import { Errno, OsError } from "../os/mod.ts";
 import type { ImageCompression } from "./compression.ts";
 import type { AttributeValue } from "./_attributes.ts";
-import { PIXEL_BYTES, type PixelArray, type PixelType } from "./pixel_type.ts";
+import { PIXEL_BYTES, type PixelArray, pixelArray, type PixelType } from "./pixel_type.ts";
 
 export type { StoredImage } from "./_compressed_chunks.ts";
 
@@ -254,7 +254,7 @@ export class ImageFileReader implements Disposable {
     if (this.#master !== undefined) return this.#imageOfPart(this.#master.place(index));
     const pixels = this.#chunks === undefined
       ? this.#data.slice([[index, index + 1], [], []])
-      : pixelsOf(this.#chunks.read(index), this.pixelType);
+      : pixelArray(this.#chunks.read(index).buffer, this.pixelType);
     if (
       pixels instanceof Uint8Array || pixels instanceof Uint16Array ||
       pixels instanceof Uint32Array || pixels instanceof Int16Array ||
@@ -308,7 +308,8 @@ export class ImageFileReader implements Disposable {
       return part.image(place.row);
     }
     const [, height, width] = this.shape;
-    return pixelsOf(new Uint8Array(height * width * PIXEL_BYTES[this.pixelType]), this.pixelType);
+    const bytes = height * width * PIXEL_BYTES[this.pixelType];
+    return pixelArray(new ArrayBuffer(bytes), this.pixelType);
   }
 
   /** A part's reader; undefined if the file is not there. A few stay open. */
@@ -392,23 +393,6 @@ function openIfThere(path: string): ImageFileReader | undefined {
   } catch (error) {
     if (error instanceof OsError && error.errno === Errno.ENOENT) return undefined;
     throw error;
-  }
-}
-
-function pixelsOf({ buffer }: Uint8Array<ArrayBuffer>, type: PixelType): PixelArray {
-  switch (type) {
-    case "uint8":
-      return new Uint8Array(buffer);
-    case "uint16":
-      return new Uint16Array(buffer);
-    case "uint32":
-      return new Uint32Array(buffer);
-    case "int16":
-      return new Int16Array(buffer);
-    case "int32":
-      return new Int32Array(buffer);
-    case "float32":
-      return new Float32Array(buffer);
   }
 }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { PixelArray } from "../hdf5/mod.ts";
+import { type PixelArray, pixelArray } from "../hdf5/pixel_type.ts";
 import {
   binImage,
   binnedImage,
@@ -105,7 +105,7 @@ export class ImageRenderer {
       });
     });
     const small = this.#binned.at(-1)!;
-    const values = arrayOf(this.#on, small);
+    const values = pixelArray(bytesOf(this.#on, imageRegion(small)).slice().buffer, small.pixel);
     const scale = 254 / Math.max(high - low, 1e-30);
     const drawn = new Uint8Array(values.length);
     for (let i = 0; i < values.length; i++) {
@@ -139,21 +139,4 @@ export function drawnPixel(type: string): ImagePixel {
 function signedAsFloats(pixels: Int16Array | Int32Array): Float32Array {
   const none = pixels instanceof Int16Array ? -(2 ** 15) : -(2 ** 31);
   return Float32Array.from(pixels, (value) => value === none ? NaN : value);
-}
-
-function arrayOf(
-  on: KernelMemory,
-  image: ImageAt,
-): Uint8Array | Uint16Array | Uint32Array | Float32Array {
-  const { buffer } = bytesOf(on, imageRegion(image)).slice();
-  switch (image.pixel) {
-    case "uint8":
-      return new Uint8Array(buffer);
-    case "uint16":
-      return new Uint16Array(buffer);
-    case "uint32":
-      return new Uint32Array(buffer);
-    case "float32":
-      return new Float32Array(buffer);
-  }
 }
