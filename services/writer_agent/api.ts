@@ -21,6 +21,7 @@ import {
 import type { AcquisitionController } from "./controller.ts";
 import { hostGuard } from "./guard.ts";
 import type { Rate } from "./rates.ts";
+import { writeCounts } from "./write_counts.ts";
 import { checkWriteRequest, type WriteRefusal, type WriteRequestRules } from "./write_request.ts";
 
 const MAX_BODY_BYTES = 64 * 1024;
@@ -326,12 +327,7 @@ export function writerBody({ state, acquisition }: WriterStatus): Writer {
       message: acquisition.message,
       info: { n_images: info.nImages, output_file: info.outputFile, run_id: info.runId },
       stats: {
-        n_write_requested: stats.nWriteRequested,
-        n_write_completed: stats.nWriteCompleted,
-        n_lost: stats.nLost,
-        n_missing: stats.nMissing,
-        n_failed: stats.nFailed,
-        n_not_taken: stats.nNotTaken,
+        ...writeCounts(stats),
         start_time: stats.startTime,
         stop_time: stats.stopTime,
       },

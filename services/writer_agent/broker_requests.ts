@@ -12,6 +12,7 @@ import type { RequestService } from "../../lib/service/mod.ts";
 import type { Accounting } from "./api.ts";
 import type { AcquisitionController } from "./controller.ts";
 import { type Clock, SYSTEM_CLOCK } from "./ports.ts";
+import { type WriteCounts, writeCounts } from "./write_counts.ts";
 import { checkWriteRequest, type WriteRequestRules } from "./write_request.ts";
 
 /** How far a run is, is told so often, ms. */
@@ -30,7 +31,7 @@ export interface BrokerRequestsOptions {
 }
 
 /** A run as its statuses tell it. */
-interface RunReport {
+interface RunReport extends WriteCounts {
   state: string;
   output_file: string;
   run_id: bigint;
@@ -38,12 +39,6 @@ interface RunReport {
   /** When the run began and ended, s since 1970; null before that. */
   init_timestamp: number | null;
   end_timestamp: number | null;
-  n_write_requested: number;
-  n_write_completed: number;
-  n_lost: number;
-  n_missing: number;
-  n_failed: number;
-  n_not_taken: number;
 }
 
 /** What the agent does with requests through RabbitMQ. */
@@ -146,12 +141,7 @@ function report({ acquisition: { state, info, stats } }: WriterStatus): RunRepor
     n_images: info.nImages,
     init_timestamp: stats.startTime,
     end_timestamp: stats.stopTime,
-    n_write_requested: stats.nWriteRequested,
-    n_write_completed: stats.nWriteCompleted,
-    n_lost: stats.nLost,
-    n_missing: stats.nMissing,
-    n_failed: stats.nFailed,
-    n_not_taken: stats.nNotTaken,
+    ...writeCounts(stats),
   };
 }
 
