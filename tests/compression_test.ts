@@ -54,13 +54,7 @@ Deno.test("daq write --compression writes compressed files of several writers, r
   await using _running = daq;
   const path = daq.path("run.h5");
   const options = ["--compression", "bitshuffle-lz4", "--images-per-file", "3"];
-  const { code, err } = await daq.command("write", path, "-n", "10", ...options);
-  assert.equal(code, 0, err);
-  const sent = await daq.command(
-    ...["simulate", daq.configPath, "--images", "10", "--rate", "50", "--pattern", "ramp"],
-  );
-  assert.equal(sent.code, 0, sent.err);
-  assert.equal((await daq.client.waitForEnd()).acquisition.message, "Completed.");
+  await writeTen(daq, path, ...options);
   const master = await readWithH5py(path);
   assertSimulated(master, parseConfig(json).config, imageIds(master)[0]!, 10);
   assert.ok(Deno.statSync(daq.path("run0.h5")).size < 512 * 1024 * 2 * 2, "three images in it");
@@ -76,18 +70,23 @@ Deno.test("daq run compresses into a ring of its own, if the config says so, and
   const path = daq.path("run.h5");
   const refused = await daq.command("write", path, "-n", "10", "--compression", "none");
   assert.match(refused.err, /compression.*none is not possible: the images come compressed/);
-  const { code, err } = await daq.command("write", path, "-n", "10");
+  await writeTen(daq, path);
+  const master = await readWithH5py(path);
+  assertSimulated(master, parseConfig(json).config, imageIds(master)[0]!, 10);
+  assert.equal(master.attributes["images_good"], "10");
+  assert.ok(Deno.statSync(daq.path("run0.h5")).size < 512 * 1024 * 2 * 2, "five images in it");
+});
+
+/** Has ten images written, and sends them. */
+async function writeTen(daq: DaqRun, path: string, ...options: string[]): Promise<void> {
+  const { code, err } = await daq.command("write", path, "-n", "10", ...options);
   assert.equal(code, 0, err);
   const sent = await daq.command(
     ...["simulate", daq.configPath, "--images", "10", "--rate", "50", "--pattern", "ramp"],
   );
   assert.equal(sent.code, 0, sent.err);
   assert.equal((await daq.client.waitForEnd()).acquisition.message, "Completed.");
-  const master = await readWithH5py(path);
-  assertSimulated(master, parseConfig(json).config, imageIds(master)[0]!, 10);
-  assert.equal(master.attributes["images_good"], "10");
-  assert.ok(Deno.statSync(daq.path("run0.h5")).size < 512 * 1024 * 2 * 2, "five images in it");
-});
+}
 
 function assertSimulated(
   file: H5File,

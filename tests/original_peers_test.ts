@@ -21,16 +21,8 @@ const WAIT = { timeoutMs: 20_000 };
 const ACTION = { create: 1, record: 2, close: 3, confirm: 4 } as const;
 
 Deno.test("the agent drives a file writer that answers as the original does, and not for each image", async () => {
-  await using pipeline = await Pipeline.start(jungfrauConfig(1), {
-    services: ["std_udp_recv", "std_assembler", "writer_agent"],
-  });
-  using detector = new TestDetector(pipeline.config);
-  const stream = imageStreamAddress(pipeline.name);
-  await using listener = await StreamListener.start([stream]);
-  using actions = new Socket("PULL");
-  using answers = new Socket("PUSH");
-  answers.bind(writerAddress(pipeline.name, 0));
-  actions.connect(driverAddress(pipeline.name, 0));
+  await using peer = await startPeer("writer_agent");
+  const { pipeline, detector, actions, answers } = peer;
   /** The next action: its number, and what it says. */
   const next = async (): Promise<[number, Field[]]> => {
     const [bytes] = await actions.receive(WAIT);
@@ -74,7 +66,7 @@ Deno.test("the agent drives a file writer that answers as the original does, and
     assert.equal(metadata?.number, 1);
     recorded.push(metadata.bytes.toHex());
   }
-  assert.deepEqual(recorded, await listener.take(stream, IMAGES));
+  assert.deepEqual(recorded, await peer.metadata(IMAGES));
   await take(ACTION.confirm);
   await answer(1);
   await take(ACTION.close);
@@ -84,16 +76,8 @@ Deno.test("the agent drives a file writer that answers as the original does, and
 });
 
 Deno.test("the file writer writes what an original driver tells it to, and answers what that waits for", async () => {
-  await using pipeline = await Pipeline.start(jungfrauConfig(1), {
-    services: ["std_udp_recv", "std_assembler", "std_h5_writer"],
-  });
-  using detector = new TestDetector(pipeline.config);
-  const stream = imageStreamAddress(pipeline.name);
-  await using listener = await StreamListener.start([stream]);
-  using actions = new Socket("PUSH");
-  using answers = new Socket("PULL");
-  actions.bind(driverAddress(pipeline.name, 0));
-  answers.connect(writerAddress(pipeline.name, 0));
+  await using peer = await startPeer("std_h5_writer");
+  const { pipeline, detector, actions, answers } = peer;
   const order = (number: number, content: number[] = []): Promise<void> =>
     actions.send(Uint8Array.from(message(number, content)), WAIT);
   /** Code and reason of the next answer. */
@@ -115,7 +99,7 @@ Deno.test("the file writer writes what an original driver tells it to, and answe
   const path = pipeline.path("driven.h5");
   assert.deepEqual(await create(path), [1, ""]);
   detector.send(0, IMAGES - 1);
-  for (const metadata of await listener.take(stream, IMAGES)) {
+  for (const metadata of await peer.metadata(IMAGES)) {
     await order(ACTION.record, message(1, Uint8Array.fromHex(metadata)));
   }
   await order(ACTION.confirm);
@@ -127,6 +111,41 @@ Deno.test("the file writer writes what an original driver tells it to, and answe
   assert.deepEqual(imageIds(file), [0, 1, 2, 3, 4]);
   assert.deepEqual(file.data.sha256, imageIds(file).map((id) => detector.sha256(id)));
 });
+
+/** A pipeline in which one of writer agent and file writer runs; the test is in the other one's place. */
+interface Peer extends AsyncDisposable {
+  pipeline: Pipeline;
+  detector: TestDetector;
+  /** What the agent says to the file writer. */
+  actions: Socket;
+  /** What the file writer says to the agent. */
+  answers: Socket;
+  /** Messages of the image stream, hex. */
+  metadata(count: number): Promise<string[]>;
+}
+
+async function startPeer(service: "writer_agent" | "std_h5_writer"): Promise<Peer> {
+  await using started = new AsyncDisposableStack();
+  const services = ["std_udp_recv", "std_assembler", service] as const;
+  const pipeline = started.use(await Pipeline.start(jungfrauConfig(1), { services }));
+  const detector = started.use(new TestDetector(pipeline.config));
+  const stream = imageStreamAddress(pipeline.name);
+  const listener = started.use(await StreamListener.start([stream]));
+  const isAgent = service === "writer_agent";
+  const actions = started.use(new Socket(isAgent ? "PULL" : "PUSH"));
+  const answers = started.use(new Socket(isAgent ? "PUSH" : "PULL"));
+  // Whoever speaks binds.
+  const [spoken, heard] = isAgent ? [answers, actions] : [actions, answers];
+  const [writer, driver] = [writerAddress(pipeline.name, 0), driverAddress(pipeline.name, 0)];
+  spoken.bind(isAgent ? writer : driver);
+  heard.connect(isAgent ? driver : writer);
+  const resources = started.move();
+  return {
+    ...{ pipeline, detector, actions, answers },
+    metadata: (count) => listener.take(stream, count),
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}
 
 /** A field of a protobuf message. */
 interface Field {

@@ -37,3 +37,18 @@ export function jungfrau(changes: Record<string, unknown> = {}): Record<string, 
   };
   return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));
 }
+
+/**
+ * A valid config of one Jungfrau module.
+ *
+ * @param changes Fields to replace or add; `undefined` removes one.
+ * @returns A fresh JSON-like object.
+ */
+export function jungfrauModule(changes: Record<string, unknown> = {}): Record<string, unknown> {
+  return jungfrau({
+    n_modules: 1,
+    image_pixel_height: 512,
+    module_positions: { "0": [0, 0, 1023, 511] },
+    ...changes,
+  });
+}

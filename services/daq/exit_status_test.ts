@@ -1,22 +1,13 @@
 /** The exit statuses of `README.md`, as far as they need no server. */
 import { match, strictEqual } from "node:assert/strict";
+import { jungfrauModule } from "../../lib/config/_test_configs.ts";
 import { testContext } from "./_test_context.ts";
 import { runDaq } from "./program.ts";
 
 const folder = Deno.makeTempDirSync({ prefix: `std_daq_exit_status_${Deno.pid}_` });
 Deno.test.afterAll(() => Deno.removeSync(folder, { recursive: true }));
 
-const config = {
-  detector_name: `exit_status_${Deno.pid}`,
-  detector_type: "jungfrau-raw",
-  n_modules: 1,
-  bit_depth: 16,
-  image_pixel_height: 512,
-  image_pixel_width: 1024,
-  start_udp_port: 50_000,
-  module_positions: { "0": [0, 0, 1023, 511] },
-};
-const raw = file("raw.json", JSON.stringify(config));
+const raw = file("raw.json", JSON.stringify(jungfrauModule()));
 const broken = file("broken.json", "{");
 const junk = file("junk.h5", "junk");
 const cut = file("cut.dat", "x");

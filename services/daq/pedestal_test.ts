@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
 import { TestFrameRing, uniqueRing } from "../../lib/calibration/_test_ring.ts";
+import { jungfrauModule } from "../../lib/config/_test_configs.ts";
 import { testContext } from "./_test_context.ts";
 import { runDaq } from "./program.ts";
 
@@ -25,16 +26,7 @@ class Detector implements Disposable {
     Deno.writeTextFileSync(this.force, `echo "$1" >> ${this.forced}\n`);
     Deno.writeTextFileSync(
       this.config,
-      JSON.stringify({
-        detector_name: this.name,
-        detector_type: "jungfrau-raw",
-        n_modules: 1,
-        bit_depth: 16,
-        image_pixel_height: 512,
-        image_pixel_width: 1024,
-        start_udp_port: 50_000,
-        module_positions: { "0": [0, 0, 1023, 511] },
-      }),
+      JSON.stringify(jungfrauModule({ detector_name: this.name })),
     );
     this.#timer = setInterval(() => this.#publish(), 5);
   }

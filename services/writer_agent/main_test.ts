@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { jungfrauModule } from "../../lib/config/_test_configs.ts";
 import { parseConfig } from "../../lib/config/mod.ts";
 import { DaqClient, parseJson } from "../../lib/http/mod.ts";
 import { permissionsFor } from "../../lib/service/mod.ts";
@@ -84,16 +85,7 @@ async function withAgent(
   cleanup.defer(() => Deno.remove(folder, { recursive: true }));
   const detector = uniqueDetector();
   const assembler = cleanup.use(new FakeAssembler(detector, folder, 64));
-  const json = {
-    detector_name: detector,
-    detector_type: "jungfrau-raw",
-    image_pixel_height: 512,
-    image_pixel_width: 1024,
-    bit_depth: 16,
-    n_modules: 1,
-    start_udp_port: 50_000,
-    module_positions: { "0": [0, 0, 1023, 511] },
-  };
+  const json = jungfrauModule({ detector_name: detector });
   const configPath = `${folder}/config.json`;
   await Deno.writeTextFile(configPath, JSON.stringify(json));
   const dataRoot = `${folder}/data`;

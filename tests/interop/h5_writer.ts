@@ -7,9 +7,9 @@
  * - `files <folder>`: prints "ready", then creates and closes files 0.h5, 1.h5, … until killed;
  * - `fill <preallocate> <file>…`: fills each until it fails, closes it, prints a line of JSON.
  */
-import { addressOf, File, NewFile, OsError } from "../../lib/os/mod.ts";
-import { compressed } from "../../lib/hdf5/_testing.ts";
+import { File, NewFile, OsError } from "../../lib/os/mod.ts";
 import { type ImageCompression, ImageFile, type ImageFileOptions } from "../../lib/hdf5/mod.ts";
+import { appendPatternImage } from "./h5_images.ts";
 
 const OPTIONS: ImageFileOptions = {
   detector: "DET",
@@ -21,28 +21,18 @@ const OPTIONS: ImageFileOptions = {
   counters: ["good", "lost"],
   alignBytes: 8,
 };
-const pixels = new Uint16Array(OPTIONS.height * OPTIONS.width);
 
-function append(images: ImageFile, compression = OPTIONS.compression): void {
-  const id = images.appendedImages;
-  for (let i = 0; i < pixels.length; i++) pixels[i] = id * 31 + i * 7 + 1;
-  const bytes = compression === "bitshuffle-lz4"
-    ? compressed(pixels)
-    : new Uint8Array(pixels.buffer);
-  images.appendImage({
-    imageId: BigInt(id),
-    status: 1 + id % 3,
-    address: addressOf(bytes),
-    bytes: bytes.byteLength,
-  });
+function append(images: ImageFile, options = OPTIONS): void {
+  appendPatternImage(images, images.appendedImages, options);
 }
 
 function appendForever(path: string, compression: ImageCompression): never {
   using file = File.open(path, { write: true, create: "exclusive" });
-  const images = ImageFile.create(file, { ...OPTIONS, compression });
+  const options = { ...OPTIONS, compression };
+  const images = ImageFile.create(file, options);
   console.log("ready");
   while (true) {
-    append(images, compression);
+    append(images, options);
     images.setCounters({ good: BigInt(images.appendedImages) });
     if (images.appendedImages % 71 === 0) images.publish();
   }

@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { addressOf, File } from "../../lib/os/mod.ts";
 import { ImageFile, type ImageFileOptions, MasterFile, readImageFile } from "../../lib/hdf5/mod.ts";
 import { compressed } from "../../lib/hdf5/_testing.ts";
+import { appendPatternImage } from "./h5_images.ts";
 
 const PYTHON = "/usr/bin/python3";
 const here = (name: string): string => new URL(name, import.meta.url).pathname;
@@ -73,19 +74,7 @@ const OPTIONS: ImageFileOptions = {
 function write(path: string, options: ImageFileOptions, n: number, first = 0, step = 1): void {
   using file = File.open(path, { write: true, create: "exclusive" });
   const images = ImageFile.create(file, options);
-  const pixels = new Uint16Array(options.height * options.width);
-  for (let id = first, i = 0; i < n; id += step, i++) {
-    pixels.forEach((_, i) => pixels[i] = id * 31 + i * 7 + 1);
-    const bytes = options.compression === "bitshuffle-lz4"
-      ? compressed(pixels)
-      : new Uint8Array(pixels.buffer);
-    images.appendImage({
-      imageId: BigInt(id),
-      status: 1 + id % 3,
-      address: addressOf(bytes),
-      bytes: bytes.byteLength,
-    });
-  }
+  for (let id = first, i = 0; i < n; id += step, i++) appendPatternImage(images, id, options);
   images.setCounters(Object.fromEntries((options.counters ?? []).map((name) => [name, 42n])));
   images.close({ attributes: { end: "Ende gut: ü" } });
 }
@@ -463,6 +452,8 @@ function assertFilled(filled: Filled[], paths: string[], code: string): void {
 }
 
 for (const preallocate of [false, true]) {
+  const writer = [Deno.execPath(), "run", "-A", "--no-check", WRITER, "fill", `${preallocate}`];
+
   Deno.test({
     name: `a full disk loses no appended image, preallocate ${preallocate}`,
     ignore: !hasH5py || !canMount,
@@ -478,15 +469,6 @@ for (const preallocate of [false, true]) {
           `"$@" ${sizes.map((_, i) => `${folder}/m${i}/f.h5`).join(" ")}`,
           ...sizes.map((_, i) => `cp ${folder}/m${i}/f.h5 ${folder}/${i}.h5`),
         ].join(" && ");
-        const writer = [
-          Deno.execPath(),
-          "run",
-          "-A",
-          "--no-check",
-          WRITER,
-          "fill",
-          `${preallocate}`,
-        ];
         const output = run("unshare", "-rm", "sh", "-c", script, "sh", ...writer);
         assertFilled(lines(output), sizes.map((_, i) => `${folder}/${i}.h5`), "ENOSPC");
       }),
@@ -498,15 +480,6 @@ for (const preallocate of [false, true]) {
     fn: () =>
       withFolder((folder) => {
         const paths = [`${folder}/0.h5`, `${folder}/1.h5`];
-        const writer = [
-          Deno.execPath(),
-          "run",
-          "-A",
-          "--no-check",
-          WRITER,
-          "fill",
-          `${preallocate}`,
-        ];
         const script = 'trap "" XFSZ; ulimit -f 2001; exec "$@"'; // blocks of 512 bytes
         const output = run("sh", "-c", script, "sh", ...writer, ...paths);
         assertFilled(lines(output), paths, "EFBIG");

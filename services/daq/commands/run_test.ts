@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { jungfrauModule } from "../../../lib/config/_test_configs.ts";
 import { parseConfig } from "../../../lib/config/mod.ts";
 import type { ServiceCommand } from "../../../lib/service/mod.ts";
 import { testAgent, writer } from "../_test_agent.ts";
@@ -8,17 +9,7 @@ import { runPipeline } from "./run.ts";
 
 const SERVICE = new URL("../../../lib/service/testdata/service.ts", import.meta.url);
 const detector = `T${Deno.pid}-${crypto.randomUUID().slice(0, 8)}`;
-const JSON_CONFIG = {
-  detector_name: detector,
-  detector_type: "jungfrau-raw",
-  image_pixel_height: 512,
-  image_pixel_width: 1024,
-  bit_depth: 16,
-  n_modules: 1,
-  start_udp_port: 50_000,
-  module_positions: { "0": [0, 0, 1023, 511] },
-  stats_collection_period: 1,
-};
+const JSON_CONFIG = jungfrauModule({ detector_name: detector, stats_collection_period: 1 });
 const { config } = parseConfig(JSON_CONFIG);
 
 function options(api: string): Parameters<typeof runPipeline>[2] {
