@@ -1,6 +1,7 @@
 import { type DeploymentState, deploymentState, type Store } from "../../lib/store/mod.ts";
 import type { DaqContext } from "./context.ts";
 import { oneLine } from "./format.ts";
+import { pause } from "./pause.ts";
 import { timeText } from "./store.ts";
 
 const POLL_MS = 100;
@@ -34,8 +35,8 @@ export async function waitForDeployment(
     const state = await readDeployment(store, configId, servers);
     const over = state.status === "SUCCESS" || state.status === "ERROR";
     if (over || performance.now() > deadline) return state;
+    await pause(POLL_MS, context.signal);
     context.signal.throwIfAborted();
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
 

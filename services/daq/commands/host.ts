@@ -27,6 +27,7 @@ import {
 import { receiveBufferBytes } from "../../../lib/receive/socket_buffer.ts";
 import { ExitCode, parseInteger, UsageError } from "../../../lib/service/mod.ts";
 import type { DaqContext } from "../context.ts";
+import { pause } from "../pause.ts";
 import { usage } from "../usage.ts";
 
 /** How the machine is reached: loaded only when it is, since other commands do without system calls. */
@@ -178,13 +179,7 @@ async function watch<Look>(
 ): Promise<void> {
   let [before, since] = [look(), performance.now()];
   for (let n = 0; n < number; n++) {
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, interval * 1000);
-      signal.addEventListener("abort", () => {
-        clearTimeout(timer);
-        resolve();
-      }, { once: true });
-    });
+    await pause(interval * 1000, signal);
     if (signal.aborted) return;
     const [after, now] = [look(), performance.now()];
     out((n === 0 ? "" : "\n") + table(before, after, (now - since) / 1000));

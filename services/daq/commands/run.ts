@@ -28,6 +28,7 @@ import type { DaqContext } from "../context.ts";
 import { DrawnLine } from "../drawn_line.ts";
 import { statusLine } from "../format.ts";
 import { resolveBrokerFor } from "../broker.ts";
+import { pause } from "../pause.ts";
 import { resolveStoreFor, storeOption } from "../store.ts";
 import { imageSuffixes, pipelineCommands } from "../pipeline.ts";
 import { serveRunControl } from "../run_control.ts";
@@ -267,14 +268,4 @@ async function dataRoots(folders: readonly string[] | undefined): Promise<string
     }
     throw new UsageError(`--data-root ${folder} is not a folder: create it first`);
   }));
-}
-
-async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, milliseconds);
-  const onAbort = (): void => resolve();
-  signal.addEventListener("abort", onAbort, { once: true });
-  await promise;
-  clearTimeout(timer);
-  signal.removeEventListener("abort", onAbort);
 }
