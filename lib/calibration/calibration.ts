@@ -11,8 +11,11 @@ import { GAIN_STAGES } from "./gain_stages.ts";
 /** Bit of a pixel mask: the calibration has no usable gain or pedestal for the pixel. */
 export const UNCALIBRATED_BIT = 1 << 10;
 
-/** Gains that can be: their magnitude, ADU/keV. A Jungfrau's are about 40, −1.4 and −0.1. */
-export const GAIN_RANGE = { least: 1e-4, most: 1e6 } as const;
+/**
+ * Gains that can be: their magnitude, ADU/keV. A Jungfrau's are about 40 (100 in high gain), −1.4 and −0.1;
+ * its pedestals, for which they may be mistaken, are larger than all of these.
+ */
+export const GAIN_RANGE = { least: 1e-4, most: 1e3 } as const;
 
 /** Pedestals that can be: as charges, ADU. */
 export const PEDESTAL_RANGE = { least: 0, most: LARGEST_CHARGE } as const;
@@ -69,7 +72,8 @@ export interface Calibration extends ModulesShape {
   readonly provenance: {
     readonly gains: MapProvenance;
     readonly pedestal: MapProvenance;
-    readonly pixelMask: MapProvenance | undefined;
+    /** A pixel is masked if one of them says so. */
+    readonly pixelMasks: readonly MapProvenance[];
   };
 }
 

@@ -16,6 +16,7 @@ import {
   makeCalibration,
   readCalibration,
   UNCALIBRATED_BIT,
+  withPedestalFile,
 } from "./mod.ts";
 
 const SHAPE = { modules: 2, rows: 2, columns: 3 };
@@ -86,7 +87,9 @@ Deno.test("readCalibration() takes stacked modules apart and finds the pedestal 
   assert.deepEqual([...maps[0]!.mask], [0, 0, 0, 0, 0, 0]);
   assert.deepEqual([...maps[1]!.mask], [0, 16, 0, 0, 0, 0]);
   assert.deepEqual(masked, { mask: 1, gain: 0, pedestal: 0 });
-  assert.deepEqual(provenance.pixelMask, { path: `${folder.path}/p.h5`, dataset: "/pixel_mask" });
+  assert.deepEqual(provenance.pixelMasks, [
+    { path: `${folder.path}/p.h5`, dataset: "/pixel_mask" },
+  ]);
   assert.match(formatCalibrationId(id), /^[0-9a-f]{16}$/);
 });
 
@@ -97,6 +100,111 @@ Deno.test("readCalibration() masks whatever is not 0, also if it has none of the
   assert.deepEqual([...maps[0]!.mask], [0, 0, 1, 1, 1, 0xffffffff]);
   assert.deepEqual([...maps[1]!.mask], [1, 2 ** 31, 0, 0, 0, 0]);
   assert.equal(masked.mask, 6);
+});
+
+Deno.test("a pixel is masked if the mask says so, or that of the pedestal file it is in", () => {
+  using folder = new Folder();
+  const { maps } = readStacked(folder);
+  const file = (module: number, bad?: number): string => {
+    const shape = [3, SHAPE.rows, SHAPE.columns];
+    const datasets = { "/pedestal": { data: maps[module]!.pedestals, shape } };
+    const mask = { data: Uint8Array.from({ length: PIXELS }, (_, i) => i === bad ? 16 : 0) };
+    const masks = bad === undefined ? {} : { "/pixel_mask": { ...mask, shape: shape.slice(1) } };
+    return folder.write(`m${module}.h5`, encodeArrayFile({ datasets: { ...datasets, ...masks } }));
+  };
+  const byHand = new Uint8Array(2 * PIXELS);
+  byHand[2] = byHand[PIXELS + 4] = 1;
+  const mask = folder.write("mask.bin", byHand);
+  const gains = `${folder.path}/g.h5`;
+  // Of the files per module, only the second one has a mask.
+  const perModule = sources(gains, [file(0), file(1, 4)]);
+  const own = readCalibration(perModule, SHAPE);
+  assert.deepEqual(own.maps.map((map) => [...map.mask]), [[0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 16, 0]]);
+  assert.deepEqual(own.provenance.pixelMasks, [
+    { path: `${folder.path}/m1.h5`, dataset: "/pixel_mask" },
+  ]);
+  const both = readCalibration({ ...perModule, pixelMask: { path: mask, dataset: "" } }, SHAPE);
+  assert.deepEqual(both.maps.map((map) => [...map.mask]), [
+    [0, 0, 1, 0, 0, 0],
+    [0, 0, 0, 0, 17, 0],
+  ]);
+  assert.equal(both.masked.mask, 2);
+  assert.deepEqual(both.provenance.pixelMasks.map(({ path }) => path), [
+    mask,
+    `${folder.path}/m1.h5`,
+  ]);
+});
+
+for (
+  const [count, high] of [[3, [0, 1, 2]], [4, [3, 3, 3]], [6, [3, 4, 5]]] as const
+) {
+  Deno.test(`of maps with ${count} stages those of the detector's gain are read`, () => {
+    using folder = new Folder();
+    const stage = SHAPE.modules * PIXELS;
+    const shape = [count, SHAPE.modules * SHAPE.rows, SHAPE.columns];
+    const map = (first: number, step: number) => ({
+      data: Float64Array.from({ length: count * stage }, (_, i) => first + step * i),
+      shape,
+    });
+    const path = folder.write(
+      "maps.h5",
+      encodeArrayFile({
+        datasets: { "/gains": map(1, 2), "/pedestal": map(2000, 3), "/rms": map(1, 0.25) },
+      }),
+    );
+    for (const highGain of [false, true]) {
+      const noises = { path, dataset: "/rms" };
+      const { maps, firstNoises } = readCalibration(
+        { ...sources(path, path), noises, highGain },
+        SHAPE,
+      );
+      (highGain ? high : [0, 1, 2]).forEach((from, to) =>
+        maps.forEach(({ gains, pedestals }, module) => {
+          for (let pixel = 0; pixel < PIXELS; pixel++) {
+            const i = from * stage + module * PIXELS + pixel;
+            assert.equal(gains[to * PIXELS + pixel], 1 + 2 * i);
+            assert.equal(pedestals[to * PIXELS + pixel], 2000 + 3 * i);
+            if (to === 0) assert.equal(firstNoises![module]![pixel], 1 + 0.25 * i);
+          }
+        })
+      );
+    }
+  });
+}
+
+Deno.test("withPedestalFile() takes the gains of a file, but not pedestals that are called gains", () => {
+  using folder = new Folder();
+  const shape = [3, SHAPE.modules * SHAPE.rows, SHAPE.columns];
+  const { gains, pedestals } = stacked();
+  const file = (name: string, datasets: Record<string, Float32Array | Float64Array>): string =>
+    folder.write(
+      name,
+      encodeArrayFile({
+        datasets: Object.fromEntries(
+          Object.entries(datasets).map(([dataset, data]) => [dataset, { data, shape }]),
+        ),
+      }),
+    );
+  const config = sources("/config/gains.h5", "/config/pedestal.h5");
+  const both = file("both.h5", { "/gains": gains, "/pedestal": pedestals });
+  const { gains: g, pedestal: p } = withPedestalFile(config, both);
+  assert.deepEqual([g, p], [{ path: both, dataset: "/gains" }, {
+    path: both,
+    dataset: "/pedestal",
+  }]);
+
+  // As jungfrau_utils has them: the pedestals are /gains.
+  const called = { ...config, pedestal: { path: "/config/pedestal.h5", dataset: "/gains" } };
+  const theirs = file("theirs.h5", { "/gains": pedestals });
+  assert.deepEqual(withPedestalFile(called, theirs), {
+    gains: config.gains,
+    pedestal: { path: theirs, dataset: "/gains" },
+  });
+  // Others are refused, and not taken for gains.
+  assert.throws(
+    () => readCalibration(sources(theirs, both), SHAPE),
+    /no pixel would have a value: 0 are masked, 12 have no usable gain in .*theirs\.h5 \/gains, 0 no/,
+  );
 });
 
 Deno.test("raw numbers, files per module and HDF5 are the same calibration", () => {
@@ -138,7 +246,7 @@ Deno.test("the id changes with any number of any map, and only with those", () =
       mask: new Uint32Array(PIXELS),
     }));
   const nowhere = { path: "", dataset: undefined };
-  const provenance = { gains: nowhere, pedestal: nowhere, pixelMask: undefined };
+  const provenance = { gains: nowhere, pedestal: nowhere, pixelMasks: [] };
   const idWith = (change: (maps: ReturnType<typeof blank>) => void): bigint => {
     const maps = blank();
     change(maps);
@@ -189,7 +297,7 @@ Deno.test("pixels without usable gain or pedestal are masked and counted once", 
   const { masked, maps: [module] } = makeCalibration({ ...SHAPE, modules: 1 }, [maps], {
     gains: nowhere,
     pedestal: nowhere,
-    pixelMask: undefined,
+    pixelMasks: [],
   });
   assert.deepEqual(masked, { mask: 1, gain: 2, pedestal: 2 });
   const bad = UNCALIBRATED_BIT;
@@ -208,7 +316,7 @@ Deno.test("a map of another size is refused with both sizes", () => {
   const cases: [string | string[], RegExp][] = [
     [
       wrong,
-      /w\.h5: \/gains is 3 × 3 × 4 numbers, 3 × 4 × 3 are needed: G0, G1, G2 of 2 modules, stacked, of 2 rows/,
+      /w\.h5: \/gains is 3 × 3 × 4 numbers, 3 × 4 × 3 are needed: G0, G1, G2, and HG0 or HG0 to HG2 if any, of 2 modules, stacked, of 2 rows/,
     ],
     [short, /short\.bin is no HDF5 file and has 100 bytes, 144 or 288 are needed/],
     [[wrong], /1 files for 2 modules: give one for each/],

@@ -204,13 +204,13 @@ export const detectorConfigSchema = z.object({
   ),
   double_pixels: z.enum(DOUBLE_PIXELS, oneOf(DOUBLE_PIXELS)).default("keep").meta(
     notes(
-      "Pixels at the borders of chips, which are twice as large: kept as they are; masked (all bits set, NaN in float32) with the gap beside them; or shared with the gap.",
+      "Pixels at the borders of chips, which are twice as large: kept as they are; masked (all bits set; in converted images their value for no value) with the gap beside them; or shared with the gap.",
       { origin: "addition" },
     ),
   ),
   calibration: calibrationSchema.optional().meta(
     notes(
-      "jungfrau-converted: files with gains (ADU/keV) and pedestals (ADU), [gain, y, x] of one module or of all, stacked, and optionally a pixel mask, [y, x]; without it, that of the pedestal file. Datasets: gains_dataset, pedestal_dataset, pixel_mask_dataset. With pedestal_tracking, {} or {frames, noise, noise_dataset}, pedestals of G0 follow pixels without photons.",
+      "jungfrau-converted: files with gains (ADU/keV) and pedestals (ADU), [gain, y, x] of one module or of all, stacked, and optionally a pixel mask, [y, x], besides that of the pedestal file. Datasets: gains_dataset, pedestal_dataset, pixel_mask_dataset. With pedestal_tracking, {} or {frames, noise, noise_dataset}, pedestals of G0 follow pixels without photons.",
       { origin: "addition" },
     ),
   ),
@@ -231,7 +231,7 @@ export const detectorConfigSchema = z.object({
     ),
   high_gain: boolean.default(false).meta(
     notes(
-      "jungfrau-converted: the detector is forced to high gain, where the raw value of a saturated pixel is 0x3FFF and not 0xC000.",
+      "jungfrau-converted: the detector is forced to high gain, where the raw value of a saturated pixel is 0x3FFF and not 0xC000; of maps with 4 or 6 stages, those of high gain are used.",
       { origin: "addition" },
     ),
   ),

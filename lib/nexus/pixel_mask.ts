@@ -124,7 +124,7 @@ function calibrationOf(
   const setup = correctionSetup(config);
   if (setup === undefined || config.calibration === undefined) return undefined;
   try {
-    const { noises: _, ...sources } = calibrationSources(config.calibration);
+    const { noises: _, ...sources } = calibrationSources(config.calibration, config.high_gain);
     return readCalibration(sources, setup);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

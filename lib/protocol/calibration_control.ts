@@ -13,8 +13,8 @@ export type CalibrationRequest =
   | {
     readonly command: "load";
     /**
-     * Absolute path of a pedestal file; gains and a pixel mask in it replace the ones of the config,
-     * what it lacks is the config's.
+     * Absolute path of a pedestal file; gains and a pixel mask in it replace those of the config's gain
+     * and pedestal files, what it lacks is the config's.
      */
     readonly file: string;
   };
@@ -29,7 +29,7 @@ export interface CalibrationState {
   readonly gains: string | readonly string[];
   /** Where its pedestals are from. */
   readonly pedestal: string | readonly string[];
-  /** Where its pixel mask is from; null if it has none. */
+  /** Where its pixel mask is from, or the masks that it is put together from; null if it has none. */
   readonly pixel_mask: string | readonly string[] | null;
   /** Masked pixels of all modules: by the mask, and those without usable gain or pedestal. */
   readonly masked: { readonly mask: number; readonly gain: number; readonly pedestal: number };

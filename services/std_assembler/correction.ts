@@ -12,7 +12,7 @@ import {
   makeCalibrationBoard,
   type ModuleMaps,
 } from "../../lib/assemble/mod.ts";
-import type { Calibration, CalibrationSources, MapSource } from "../../lib/calibration/mod.ts";
+import type { Calibration, CalibrationSources } from "../../lib/calibration/mod.ts";
 import { ConfigError, type DetectorConfig } from "../../lib/config/mod.ts";
 import { type CalibrationState, formatCalibrationId } from "../../lib/protocol/mod.ts";
 
@@ -42,7 +42,7 @@ export async function startCorrection(
   }
   const correction = new Correction(config, logger);
   const { calibrationSources } = await import("../../lib/calibration/mod.ts");
-  await correction.load(calibrationSources(config.calibration));
+  await correction.load(calibrationSources(config.calibration, config.high_gain));
   return correction;
 }
 
@@ -109,29 +109,20 @@ export class Correction implements Disposable {
   }
 
   /**
-   * Has the next images made with another pedestal: gains and pixel mask are those of its file, or the
-   * config's where it has none.
+   * Has the next images made with another pedestal; its file's gains and pixel mask are used, too, see
+   * `withPedestalFile()`.
    *
    * @throws As {@link load}.
    */
   async loadPedestal(file: string): Promise<void> {
     const { calibration } = this.#config;
     if (calibration === undefined) throw new RangeError("The config has no calibration");
-    const { CALIBRATION_DATASETS, calibrationSources, datasetsIn } = await import(
+    const { calibrationSources, withPedestalFile } = await import(
       "../../lib/calibration/mod.ts"
     );
-    const there = datasetsIn(file);
-    const { pixelMask, ...configured } = calibrationSources(calibration);
-    const has = (dataset: string): boolean => there.includes(dataset);
-    const own = (dataset: string): MapSource => ({ path: file, dataset });
-    await this.load({
-      gains: has(CALIBRATION_DATASETS.gains) ? own(CALIBRATION_DATASETS.gains) : configured.gains,
-      pedestal: has(CALIBRATION_DATASETS.pedestal)
-        ? own(CALIBRATION_DATASETS.pedestal)
-        : own(calibration.pedestal_dataset),
-      ...(has(CALIBRATION_DATASETS.pixelMask) || pixelMask === undefined ? {} : { pixelMask }),
-      ...(configured.noises === undefined ? {} : { noises: own(configured.noises.dataset) }),
-    });
+    await this.load(
+      withPedestalFile(calibrationSources(calibration, this.#config.high_gain), file),
+    );
   }
 
   /**
@@ -142,12 +133,13 @@ export class Correction implements Disposable {
   state(): CalibrationState {
     if (this.#newest === undefined) throw new Error("There is no calibration yet");
     const { calibration: { id, provenance, masked }, loaded } = this.#newest;
+    const masks = [...new Set(provenance.pixelMasks.flatMap(({ path }) => path))];
     return {
       calibration_id: formatCalibrationId(id),
       loaded: loaded.toISOString(),
       gains: provenance.gains.path,
       pedestal: provenance.pedestal.path,
-      pixel_mask: provenance.pixelMask?.path ?? null,
+      pixel_mask: masks.length > 1 ? masks : masks[0] ?? null,
       masked,
     };
   }
