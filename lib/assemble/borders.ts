@@ -81,11 +81,12 @@ export function moduleBorders(
   const type = pixelType(config);
   const pixel = imageBytes(config) / (config.image_pixel_height * config.image_pixel_width);
   const mask = config.double_pixels === "mask";
+  const { saturatedCount = 2 ** config.bit_depth - 1 } = layout;
   return rectangles.map((rectangle) => ({
     lines: borderLines(rectangle, rectangles, layout, config.image_pixel_width, pixel),
     handling: mask ? "mask" : SHARED[type],
     pixel,
-    value: mask || SHARED[type] === "share_signed" ? MASKED_BITS[type] : 2 ** config.bit_depth - 1,
+    value: mask || SHARED[type] === "share_signed" ? MASKED_BITS[type] : saturatedCount,
   }));
 }
 

@@ -72,6 +72,8 @@ export interface ModuleLayout {
   readonly pixelBytes: number;
   /** Bits of a pixel as received, where pixels do not fill bytes. */
   readonly packedBits?: 4 | 12;
+  /** Count of a saturated pixel, which says "at least"; left out: the largest of its bits. */
+  readonly saturatedCount?: number;
   /** Modules that share a place, each with every so many-th row; left out: 1. */
   readonly interleaved?: number;
 }

@@ -23,6 +23,9 @@ const CHIPS = 2;
 const CHIP_COLUMNS = 256;
 const PAYLOAD_BYTES = 4096;
 
+/** Largest count of the chip's counters: 16 bit are sent of their 12, 32 bit are sums of many readings. */
+const LARGEST_READING = 2 ** 12 - 1;
+
 /** The Eiger detector. */
 export const eiger: Detector = {
   name: "eiger",
@@ -50,6 +53,7 @@ export const eiger: Detector = {
       joinedModules: true,
       pixelBytes: Math.max(1, config.bit_depth / 8),
       ...(config.bit_depth === 4 ? { packedBits: 4 } : {}),
+      ...(config.bit_depth === 16 ? { saturatedCount: LARGEST_READING } : {}),
     };
   },
 
