@@ -8,6 +8,13 @@
  */
 import type { KernelExports } from "../../wasm/exports.ts";
 import {
+  checkRegions,
+  checkWholeFrom,
+  type KernelMemory,
+  type Region,
+  rowsRegion,
+} from "./kernel_memory.ts";
+import {
   CHARGE_BITS,
   CORRECTION,
   JUNGFRAU_G0,
@@ -80,7 +87,7 @@ export function jungfrauMapBytes(rows: number, columns: number): { g0: number; s
  * @param g0 Where they go, of the lengths that {@link jungfrauMapBytes} says.
  * @param switched Likewise.
  * @returns How many pixels are masked.
- * @throws {RangeError} If the sizes do not match.
+ * @throws {RangeError} If the sizes do not match, or a photon has no energy.
  */
 export function packJungfrauMaps(
   maps: JungfrauMaps,
@@ -97,6 +104,9 @@ export function packJungfrauMaps(
   checkLength("g0", g0.byteLength, bytes.g0);
   checkLength("switched", switched.byteLength, bytes.switched);
   const { pixelType, photonEnergyKev } = output;
+  if (!(photonEnergyKev > 0 && photonEnergyKev < Infinity)) {
+    throw new RangeError(`A photon of ${photonEnergyKev} keV; give a number above 0`);
+  }
   const maskedPedestal = { float32: NaN, int16: Infinity, int32: Infinity, uint16: -Infinity };
   const blocks = Math.ceil(columns / BLOCK);
   g0.fill(0);
@@ -160,8 +170,9 @@ export interface InvalidPixels {
 
 /** The correction kernels on one memory. */
 export class JungfrauCorrector {
+  readonly #on: KernelMemory;
   readonly #kernels: Record<ConvertedPixelType, KernelExports["correctJungfrauFloat32"]>;
-  readonly #memory: DataView;
+  readonly #counts: DataView;
   readonly #work: number;
   readonly #columns: number;
 
@@ -177,7 +188,7 @@ export class JungfrauCorrector {
     work: number,
     columns: number,
   ) {
-    this.#memory = new DataView(memory.buffer);
+    this.#on = { memory, kernels };
     this.#kernels = {
       float32: kernels.correctJungfrauFloat32,
       int16: kernels.correctJungfrauInt16,
@@ -186,7 +197,9 @@ export class JungfrauCorrector {
     };
     this.#work = work;
     this.#columns = columns;
-    this.#check("work", work, JungfrauCorrector.workBytes(columns), 8);
+    checkWholeFrom(1, { columns });
+    checkRegions(this.#on, {}, { "work area": this.#workArea() });
+    this.#counts = new DataView(memory.buffer, work, CORRECTION.$bytes);
   }
 
   /** Bytes of the work area for modules of so many columns. */
@@ -198,46 +211,42 @@ export class JungfrauCorrector {
    * Corrects one module.
    *
    * @returns The pixels that had no good value.
-   * @throws {RangeError} If a place is outside the memory, or sizes make no sense.
+   * @throws {RangeError} If something lies outside the memory or over what the kernel writes, or sizes make
+   * no sense.
    */
   correct(pixelType: ConvertedPixelType, module: JungfrauModule): InvalidPixels {
     const { to, stride, from, rows, columns, g0, switched, saturated } = module;
-    const rowBytes = columns * CONVERTED_PIXEL_BYTES[pixelType];
-    if (!(rows >= 1 && columns >= 1 && columns <= this.#columns)) {
+    checkWholeFrom(1, { rows, columns });
+    if (columns > this.#columns) {
       throw new RangeError(
-        `A module of ${rows} × ${columns} px cannot be corrected: 1 to ${this.#columns} columns`,
+        `A module of ${columns} columns; this corrector is for up to ${this.#columns}`,
       );
-    }
-    if (rows > 1 && Math.abs(stride) < rowBytes) {
-      throw new RangeError(`Rows of ${rowBytes} bytes overlap ${stride} bytes apart`);
     }
     if (!(saturated >= 1 && saturated <= 0xffff)) {
       throw new RangeError(`No raw pixel is ${saturated}: 1 to 65535`);
     }
     const maps = jungfrauMapBytes(rows, columns);
-    const last = (rows - 1) * stride;
-    this.#check("to", Math.min(to, to + last), Math.abs(last) + rowBytes, 1);
-    this.#check("from", from, rows * columns * 2, 2);
-    this.#check("g0", g0, maps.g0, 4);
-    this.#check("switched", switched, maps.switched, 4);
-    const work = this.#work;
-    const counts = this.#memory;
-    counts.setBigUint64(work + CORRECTION.saturated, 0n, true);
-    counts.setBigUint64(work + CORRECTION.invalid_gain, 0n, true);
+    checkRegions(this.#on, {
+      "raw pixels": { at: from, bytes: rows * columns * 2 },
+      "map of G0": { at: g0, bytes: maps.g0 },
+      "map of switched pixels": { at: switched, bytes: maps.switched },
+    }, {
+      "rows of the image": rowsRegion(to, rows, stride, columns * CONVERTED_PIXEL_BYTES[pixelType]),
+      "work area": this.#workArea(),
+    });
+    const counts = this.#counts;
+    counts.setBigUint64(CORRECTION.saturated, 0n, true);
+    counts.setBigUint64(CORRECTION.invalid_gain, 0n, true);
     const kernel = this.#kernels[pixelType];
-    kernel(to, stride, from, rows, columns, g0, switched, saturated, work);
+    kernel(to, stride, from, rows, columns, g0, switched, saturated, this.#work);
     return {
-      saturated: Number(counts.getBigUint64(work + CORRECTION.saturated, true)),
-      invalidGain: Number(counts.getBigUint64(work + CORRECTION.invalid_gain, true)),
+      saturated: Number(counts.getBigUint64(CORRECTION.saturated, true)),
+      invalidGain: Number(counts.getBigUint64(CORRECTION.invalid_gain, true)),
     };
   }
 
-  #check(what: string, at: number, bytes: number, align: number): void {
-    const end = this.#memory.byteLength;
-    if (at >= 0 && at + bytes <= end && at % align === 0) return;
-    throw new RangeError(
-      `${what}: ${bytes} bytes at ${at} are not inside a memory of ${end} bytes, on a multiple of ${align}`,
-    );
+  #workArea(): Region {
+    return { at: this.#work, bytes: JungfrauCorrector.workBytes(this.#columns) };
   }
 }
 

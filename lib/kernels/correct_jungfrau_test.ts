@@ -170,16 +170,23 @@ Deno.test("places outside the memory and senseless sizes are refused before the 
   };
   const end = memory.buffer.byteLength;
   const wrong: [Partial<typeof good>, RegExp][] = [
-    [{ to: end - 64 }, /to: 128 bytes at/],
-    [{ to: 32, stride: -64 }, /to: 128 bytes at -32/],
-    [{ from: end - 32 }, /from: 64 bytes/],
-    [{ from: RAW + 1 }, /from: .* on a multiple of 2/],
-    [{ g0: end - 64 }, /g0: 256 bytes/],
-    [{ switched: -128 }, /switched: 512 bytes/],
-    [{ stride: 60 }, /Rows of 64 bytes overlap 60 bytes apart/],
-    [{ columns: 1025 }, /1 to 1024 columns/],
-    [{ rows: 0 }, /0 × 16 px/],
+    [{ to: end - 64 }, /rows of the image of 128 bytes at \d+ ends outside the memory/],
+    [{ to: 32, stride: -64 }, /rows of the image is 128 bytes at -32/],
+    [{ from: end - 32 }, /raw pixels of 64 bytes/],
+    [{ g0: end - 64 }, /map of G0 of 256 bytes/],
+    [{ switched: -128 }, /map of switched pixels is 512 bytes at -128/],
+    [{ stride: 60 }, /64 bytes, 60 apart, lie over each other/],
+    [{ stride: 64.5 }, /stride is 64.5; give a whole number/],
+    [{ columns: 1025 }, /up to 1024/],
+    [{ columns: 3.5 }, /columns is 3.5/],
+    [{ rows: 0 }, /rows is 0; give 1 or more/],
+    [{ rows: 1.5 }, /rows is 1.5/],
     [{ saturated: 0 }, /No raw pixel is 0/],
+    [{ to: RAW + 60 }, /rows of the image .* overlaps the raw pixels/],
+    [{ to: RAW - 200, stride: 200 }, /overlaps the raw pixels/],
+    [{ to: G0 + 255 }, /overlaps the map of G0/],
+    [{ to: SWITCHED }, /overlaps the map of switched pixels/],
+    [{ to: WORK + 8 }, /overlaps the work area/],
   ];
   for (const [change, message] of wrong) {
     assert.throws(() => corrector.correct("float32", { ...good, ...change }), message);
@@ -201,6 +208,19 @@ Deno.test("places outside the memory and senseless sizes are refused before the 
       ),
     /gains has the length 23, 24 is needed/,
   );
+  const one = { rows: 1, columns: 1, gains: f32.slice(0, 3), pedestals: f32.slice(0, 3) };
+  for (const photonEnergyKev of [0, -1, NaN, Infinity]) {
+    assert.throws(
+      () =>
+        packJungfrauMaps(
+          { ...one, mask: u8.slice(0, 1) },
+          { pixelType: "int16", photonEnergyKev },
+          new Float32Array(16),
+          new Float32Array(32),
+        ),
+      /give a number above 0/,
+    );
+  }
 });
 
 /** Corrects random pixels with random maps and compares image, surroundings and counts. */

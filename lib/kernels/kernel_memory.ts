@@ -76,3 +76,37 @@ export function checkRegions(on: KernelMemory, read: NamedRegions, written: Name
     }
   }
 }
+
+/**
+ * Where rows lie that are some bytes apart.
+ *
+ * @param at The first byte of the first row.
+ * @param count Rows, at least 1.
+ * @param stride From one to the next, bytes; negative where they follow each other backwards.
+ * @param bytes Bytes of a row.
+ * @throws {RangeError} If the numbers are not whole, or rows lie over each other.
+ */
+export function rowsRegion(at: number, count: number, stride: number, bytes: number): Region {
+  checkWhole({ stride });
+  checkWholeFrom(1, { rows: count });
+  if (count > 1 && Math.abs(stride) < bytes) {
+    throw new RangeError(`${bytes} bytes, ${stride} apart, lie over each other; give them room`);
+  }
+  const last = at + (count - 1) * stride;
+  return { at: Math.min(at, last), bytes: Math.abs(last - at) + bytes };
+}
+
+/** @throws {RangeError} If a number is not whole. */
+export function checkWhole(numbers: Readonly<Record<string, number>>): void {
+  for (const [name, value] of Object.entries(numbers)) {
+    if (!Number.isInteger(value)) throw new RangeError(`${name} is ${value}; give a whole number`);
+  }
+}
+
+/** @throws {RangeError} If a number is not whole, or less than `least`. */
+export function checkWholeFrom(least: number, numbers: Readonly<Record<string, number>>): void {
+  checkWhole(numbers);
+  for (const [name, value] of Object.entries(numbers)) {
+    if (value < least) throw new RangeError(`${name} is ${value}; give ${least} or more`);
+  }
+}

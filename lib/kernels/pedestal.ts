@@ -3,7 +3,12 @@
  *
  * @module
  */
-import { checkRegions, type KernelMemory, type NamedRegions } from "./kernel_memory.ts";
+import {
+  checkRegions,
+  checkWholeFrom,
+  type KernelMemory,
+  type NamedRegions,
+} from "./kernel_memory.ts";
 
 /** Most frames of one {@link accumulatePedestal} call. */
 export const PEDESTAL_BATCH = 16;
@@ -40,7 +45,7 @@ export interface PedestalFrames {
  * Adds dark frames of one gain to the sums. A pixel of another gain adds nothing and is counted as
  * wrong. The formula and the limits are on top of `assembly/pedestal.ts`.
  *
- * @throws {RangeError} If the number of frames is not allowed or the regions do not fit.
+ * @throws {RangeError} If the number of frames or the gain is not allowed, or the regions do not fit.
  */
 export function accumulatePedestal(
   on: KernelMemory,
@@ -51,9 +56,8 @@ export function accumulatePedestal(
   if (!(Number.isInteger(count) && count >= 1 && count <= PEDESTAL_BATCH)) {
     throw new RangeError(`${count} frames at once; give 1 to ${PEDESTAL_BATCH}`);
   }
-  if (!(Number.isInteger(stride) && stride >= 0)) {
-    throw new RangeError(`frames ${stride} bytes apart; give 0 or more`);
-  }
+  if (![0, 1, 2, 3].includes(gain)) throw new RangeError(`gain code ${gain}; give 0 to 3`);
+  checkWholeFrom(0, { stride });
   const { sums, squares, wrong, pixels } = state;
   const frames = { at, bytes: (count - 1) * stride + 2 * pixels };
   checkRegions(on, { frames }, regionsOf(state));
@@ -100,6 +104,7 @@ export function countGains(
   pixels: number,
   counts: number,
 ): [number, number, number, number] {
+  checkWholeFrom(0, { pixels });
   checkRegions(on, { frame: { at, bytes: 2 * pixels } }, { counts: { at: counts, bytes: 16 } });
   on.kernels.countGains(at, pixels, counts);
   const view = new DataView(on.memory.buffer, counts, 16);
@@ -108,6 +113,7 @@ export function countGains(
 }
 
 function regionsOf({ sums, squares, wrong, pixels }: PedestalState): NamedRegions {
+  checkWholeFrom(0, { pixels });
   return {
     "sums": { at: sums, bytes: 4 * pixels },
     "squares": { at: squares, bytes: 8 * pixels },

@@ -272,6 +272,15 @@ for (
         accumulatePedestal(on, { at: FRAMES, stride: 8, count: 1 }, 0, { ...state, pixels: 0.3 }),
     ],
     [
+      "one and a half pixels",
+      (state) =>
+        accumulatePedestal(on, { at: FRAMES, stride: 8, count: 1 }, 0, { ...state, pixels: 1.5 }),
+    ],
+    [
+      "a gain code of three bits",
+      (state) => accumulatePedestal(on, { at: FRAMES, stride: 8, count: 1 }, 7 as 0, state),
+    ],
+    [
       "too many frames",
       (state) => finishPedestal(on, state, PEDESTAL_MOST_FRAMES + 1, OUTPUT, OUTPUT),
     ],

@@ -4,7 +4,13 @@
  *
  * @module
  */
-import { checkRegions, type KernelMemory, type Region } from "./kernel_memory.ts";
+import {
+  checkRegions,
+  checkWhole,
+  checkWholeFrom,
+  type KernelMemory,
+  rowsRegion,
+} from "./kernel_memory.ts";
 
 /** A module of packed pixels and its place in an image; bytes but for `rows` and `chips`. */
 export interface PackedModule {
@@ -32,13 +38,13 @@ export interface PackedModule {
  */
 export function unpackNibbles(on: KernelMemory, module: PackedModule): void {
   const { from, to, rows, chips, run, gap, stride } = module;
-  wholeFromZero({ rows, chips, run, gap });
-  whole({ stride });
+  checkWholeFrom(0, { rows, chips, run, gap });
+  checkWhole({ stride });
   if (run % 2 !== 0) throw new RangeError(`A run of ${run} pixels; give an even number`);
   if (rows * chips * run === 0) return;
   const width = chips * (run + gap) - gap;
   checkRegions(on, { "packed pixels": { at: from, bytes: rows * chips * run / 2 } }, {
-    "rows of the image": lines(to, rows, stride, width),
+    "rows of the image": rowsRegion(to, rows, stride, width),
   });
   on.kernels.unpackNibbles(to, from, rows, chips, run, gap, stride);
 }
@@ -68,12 +74,12 @@ export interface Transposition {
  */
 export function transposeModule(on: KernelMemory, transposition: Transposition): void {
   const { from, fromStride, to, toStride, rows, columns, pixel } = transposition;
-  wholeFromZero({ rows, columns });
-  whole({ fromStride, toStride });
+  checkWholeFrom(0, { rows, columns });
+  checkWhole({ fromStride, toStride });
   checkPixel(pixel);
   if (rows * columns === 0) return;
-  checkRegions(on, { "rows of the module": lines(from, rows, fromStride, columns * pixel) }, {
-    "rows of the image": lines(to, columns, toStride, rows * pixel),
+  checkRegions(on, { "rows of the module": rowsRegion(from, rows, fromStride, columns * pixel) }, {
+    "rows of the image": rowsRegion(to, columns, toStride, rows * pixel),
   });
   on.kernels.transposeModule(to, toStride, from, fromStride, rows, columns, pixel);
 }
@@ -97,20 +103,32 @@ export type Sharing =
 
 const BYTES = { uint8: 1, uint16: 2, uint32: 4, int16: 2, int32: 4, float32: 4 } as const;
 
+/** Least and largest value of a pixel that is a whole number. */
+const RANGES = {
+  uint8: [0, 0xff],
+  uint16: [0, 0xffff],
+  uint32: [0, 0xffff_ffff],
+  int16: [-0x8000, 0x7fff],
+  int32: [-0x8000_0000, 0x7fff_ffff],
+} as const;
+
 /**
  * Shares border pixels with their gap pixels; see `assembly/fill_gaps.ts`.
  *
- * @throws {RangeError} If numbers are not whole or a line lies outside the memory.
+ * @throws {RangeError} If numbers are not whole, the limit is no value of the pixels, a line lies outside
+ * the memory, or a gap pixel over a border pixel.
  */
 export function shareBorder(on: KernelMemory, border: BorderPixels, sharing: Sharing): void {
   const { at, count, stride, step } = border;
   const bytes = BYTES[sharing.pixel];
-  wholeFromZero({ count });
-  whole({ stride, step });
+  checkWholeFrom(0, { count });
+  checkWhole({ stride, step });
+  if (sharing.pixel !== "float32") checkLimit(sharing.pixel, sharing.limit);
   if (count === 0) return;
+  checkApart(border, bytes);
   checkRegions(on, {
-    "border pixels": lines(at, count, stride, bytes),
-    "gap pixels": lines(at + step, count, stride, bytes),
+    "border pixels": rowsRegion(at, count, stride, bytes),
+    "gap pixels": rowsRegion(at + step, count, stride, bytes),
   }, {});
   switch (sharing.pixel) {
     case "float32":
@@ -123,34 +141,27 @@ export function shareBorder(on: KernelMemory, border: BorderPixels, sharing: Sha
   }
 }
 
-/**
- * Bytes that `count` pieces of `bytes` take, `stride` apart.
- *
- * @throws {RangeError} If they lie over each other.
- */
-function lines(at: number, count: number, stride: number, bytes: number): Region {
-  if (count > 1 && Math.abs(stride) < bytes) {
-    throw new RangeError(`${bytes} bytes, ${stride} apart, lie over each other; give them room`);
+function checkLimit(pixel: keyof typeof RANGES, limit: number): void {
+  const [least, largest] = RANGES[pixel];
+  if (Number.isInteger(limit) && limit >= least && limit <= largest) return;
+  throw new RangeError(`No ${pixel} is ${limit}; give a limit from ${least} to ${largest}`);
+}
+
+/** Refuses lines of which a gap pixel, the nearest ones first, lies over a border pixel. */
+function checkApart({ count, stride, step }: BorderPixels, bytes: number): void {
+  const most = count - 1;
+  const nearest = stride === 0 ? 0 : Math.round(-step / stride);
+  for (const pixels of [nearest - 1, nearest, nearest + 1]) {
+    const apart = step + Math.max(-most, Math.min(most, pixels)) * stride;
+    if (Math.abs(apart) >= bytes) continue;
+    throw new RangeError(
+      `Gap pixels ${step} bytes from border pixels that are ${stride} apart lie over them; give both room`,
+    );
   }
-  const last = at + (count - 1) * stride;
-  return { at: Math.min(at, last), bytes: Math.abs(last - at) + bytes };
 }
 
 function checkPixel(pixel: number): void {
   if (pixel !== 1 && pixel !== 2 && pixel !== 4) {
     throw new RangeError(`A pixel of ${pixel} bytes; give 1, 2 or 4`);
-  }
-}
-
-function whole(numbers: Readonly<Record<string, number>>): void {
-  for (const [name, value] of Object.entries(numbers)) {
-    if (!Number.isInteger(value)) throw new RangeError(`${name} is ${value}; give a whole number`);
-  }
-}
-
-function wholeFromZero(numbers: Readonly<Record<string, number>>): void {
-  whole(numbers);
-  for (const [name, value] of Object.entries(numbers)) {
-    if (value < 0) throw new RangeError(`${name} is ${value}; give 0 or more`);
   }
 }

@@ -96,6 +96,19 @@ Deno.test("shareBorder() refuses pixels that lie over each other", () => {
   const good = { at: 64, count: 4, stride: 2, step: 128 };
   shareBorder(on, good, { pixel: "uint16", limit: 65_535 });
   assert.throws(() => shareBorder(on, { ...good, stride: 1 }, { pixel: "float32" }), /over each/);
+  const counts = { pixel: "uint16", limit: 65_535 } as const;
+  for (const step of [0, 1, -1, 2, 5, 6, -6]) {
+    assert.throws(() => shareBorder(on, { ...good, step }, counts), /lie over them/);
+  }
+  for (const step of [8, -8]) shareBorder(on, { ...good, step }, counts);
+  const column = { at: 640, count: 4, stride: 64, step: 2 };
+  for (const step of [2, -2, 62, 66, 256]) shareBorder(on, { ...column, step }, counts);
+  for (const step of [1, 64, -128, 191]) {
+    assert.throws(() => shareBorder(on, { ...column, step }, counts), /lie over them/);
+  }
+  for (const [pixel, limit] of [["uint8", 256], ["int16", 0x8000], ["uint32", NaN]] as const) {
+    assert.throws(() => shareBorder(on, { ...good, stride: 4 }, { pixel, limit }), /No u?int/);
+  }
 });
 
 Deno.test("transposeModule() refuses pixels of 3 bytes and rows past the memory's end", () => {

@@ -4,7 +4,7 @@
  * @module
  */
 import { jungfrauMapBytes } from "./correct_jungfrau.ts";
-import { checkRegions, type KernelMemory } from "./kernel_memory.ts";
+import { checkRegions, checkWholeFrom, type KernelMemory } from "./kernel_memory.ts";
 import { MAP_BLOCK_PIXELS as BLOCK } from "./layout.ts";
 
 /** A module whose pedestals follow its pixels without photons; places are bytes in the memory. */
@@ -71,9 +71,7 @@ export function packTrackingLimits(
  */
 export function trackPedestal(on: KernelMemory, module: TrackedModule): void {
   const { from, rows, columns, g0, limits, weight } = module;
-  if (!(Number.isInteger(rows) && rows >= 1 && Number.isInteger(columns) && columns >= 1)) {
-    throw new RangeError(`A module of ${rows} × ${columns} px cannot be tracked`);
-  }
+  checkWholeFrom(1, { rows, columns });
   if (!(weight > 0 && weight <= 1)) {
     throw new RangeError(`weight of a frame ${weight}; give above 0, up to 1`);
   }

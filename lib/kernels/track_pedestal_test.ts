@@ -112,7 +112,7 @@ for (
   const [what, change, message] of [
     ["no weight", { weight: 0 }, /weight of a frame 0; give above 0, up to 1/],
     ["a weight above 1", { weight: 1.5 }, /weight of a frame 1\.5/],
-    ["no rows", { rows: 0 }, /0 × 8 px cannot be tracked/],
+    ["no rows", { rows: 0 }, /rows is 0; give 1 or more/],
     ["a frame past the memory", { from: 16 * 65536 - 2 }, /raw pixels .* outside the memory/],
     ["limits within the map", { limits: 4096 + 8 }, /map of G0 .* overlaps the limits/],
   ] as [string, Partial<TrackedModule>, RegExp][]

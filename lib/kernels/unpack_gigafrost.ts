@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkRegions, type KernelMemory } from "./kernel_memory.ts";
+import { checkRegions, type KernelMemory, rowsRegion } from "./kernel_memory.ts";
 
 /** Fewest pixels of a row: a step of the kernel loads 16 bytes. */
 const FEWEST_COLUMNS = 12;
@@ -25,23 +25,14 @@ export interface PackedRows {
 /**
  * Unpacks rows of 12-bit pixels, two in three bytes, to 16 bit; see `assembly/unpack_gigafrost.ts`.
  *
- * @throws {RangeError} If the shape is not allowed or something lies outside the memory.
+ * @throws {RangeError} If the shape is not allowed, or something lies outside the memory or over something else.
  */
 export function unpackGigafrost(on: KernelMemory, packed: PackedRows): void {
   const { from, to, rows, columns, stride } = packed;
-  if (!(Number.isInteger(rows) && rows >= 1 && Number.isInteger(stride))) {
-    throw new RangeError(
-      `${rows} rows, ${stride} bytes apart; give whole numbers, of rows 1 or more`,
-    );
-  }
   if (!(columns % 2 === 0 && columns >= FEWEST_COLUMNS)) {
     throw new RangeError(`${columns} columns; give an even number from ${FEWEST_COLUMNS}`);
   }
-  const last = to + (rows - 1) * stride;
-  const rowsOfImage = {
-    at: Math.min(to, last),
-    bytes: Math.abs(last - to) + columns * 2,
-  };
+  const rowsOfImage = rowsRegion(to, rows, stride, columns * 2);
   checkRegions(on, { "packed rows": { at: from, bytes: rows * columns * 3 / 2 } }, {
     "rows of the image": rowsOfImage,
   });

@@ -110,6 +110,8 @@ Deno.test("unpackGigafrost() refuses shapes that the kernel cannot do, and what 
       { to: end - 96 - 47 },
       { to: 95, stride: -96 },
       { stride: NaN },
+      { stride: 0 },
+      { stride: -46 },
     ]
   ) {
     assert.throws(() => unpackGigafrost(on, { ...good, ...wrong }), RangeError);
