@@ -1,4 +1,5 @@
 import { ConfigError, type DetectorConfig, type DetectorType } from "../config/mod.ts";
+import { checkDetector } from "./check_detector.ts";
 import type { Detector } from "./detector.ts";
 import { eiger } from "./eiger/eiger.ts";
 import { gigafrost } from "./gigafrost/gigafrost.ts";
@@ -45,9 +46,11 @@ export class UnsupportedDetectorError extends Error {
  * The detector that a config describes.
  *
  * @throws {UnsupportedDetectorError} If there is no folder for it here.
+ * @throws {DetectorFolderError} If that contradicts itself or the config.
  */
 export function detectorFor(config: DetectorConfig): Detector {
   const detector = DETECTORS[config.detector_type];
   if (detector === undefined) throw new UnsupportedDetectorError(config.detector_type);
+  checkDetector(config, detector);
   return detector;
 }

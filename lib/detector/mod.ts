@@ -3,6 +3,7 @@
  *
  * @module
  */
+export { DetectorFolderError } from "./check_detector.ts";
 export {
   datagramBytes,
   type Detector,
