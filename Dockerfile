@@ -4,7 +4,7 @@
 #   docker run --network=host --ipc=host -v /tmp:/tmp -v $PWD/config.json:/config.json:ro \
 #     std-daq std_udp_recv /config.json --modules 0-3
 #
-# --ipc=host     the rings are in the host's /dev/shm (a private one has 64 MB: --shm-size).
+# --ipc=host     the rings are in the host's /dev/shm (a private one has 64 MB, and ends with its container).
 # --network=host packets come without a copy through a bridge; the REST interface binds 127.0.0.1.
 # -v /tmp:/tmp   the ipc sockets (or another folder, and STD_DAQ_IPC_DIR).
 # --user         rings and files belong to it; all services of a detector need the same, or shm_group.

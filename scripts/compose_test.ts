@@ -1,4 +1,7 @@
-/** compose.yaml, carried out with processes: from the start of all services to a file of the simulated detector. */
+/**
+ * compose.yaml, carried out with processes: from the start of all services to files of the simulated detector, past a
+ * crash of the receiver.
+ */
 import { deepStrictEqual, equal, match } from "node:assert/strict";
 import { parse } from "yaml";
 
@@ -6,10 +9,7 @@ const ROOT = decodeURIComponent(new URL("../", import.meta.url).pathname);
 /** Programs that are not the image's: what it would have as /usr/local/bin. */
 const PROGRAMS = "/programs";
 
-/**
- * A machine of its own to run `"$@"` on: its own network with the names of compose's services, its own
- * /dev/shm, and the folders of the image; the rest is this machine's.
- */
+/** A machine of its own to run `"$@"` on: its own network, and the folders of the image; the rest is this machine's. */
 const MACHINE = `
 ip link set lo up
 mount --make-rprivate /
@@ -20,22 +20,21 @@ for path in /*; do
   elif [ -d "$path" ]; then mkdir "$FOLDER$path"; mount --rbind "$path" "$FOLDER$path"; fi
 done
 cd "$FOLDER"
-mkdir -p data deno-dir proc run/std-daq std-daq tmp .${PROGRAMS}
+mkdir -p data deno-dir proc run/std-daq std-daq tmp volumes .${PROGRAMS}
 chmod 1777 tmp
-chown 1000:1000 data deno-dir run/std-daq
+chown 1000:1000 data deno-dir
 cp -a /etc etc
-echo "127.0.0.1 localhost redis rabbitmq" > etc/hosts
+echo "127.0.0.1 localhost" > etc/hosts
 cp "$PROJECT/docs/examples/jungfrau-1m.json" config.json
 mount --bind "$PROJECT" std-daq
 touch .${PROGRAMS}/deno
 mount --bind "$DENO" .${PROGRAMS}/deno
 mount -t proc proc proc
-mount -t tmpfs -o size=1g tmpfs dev/shm
 exec chroot . sh -ec 'cd /std-daq; exec "$@"' sh "$@"
 `;
 
 Deno.test({
-  name: "compose.yaml's services start in their order, get healthy, and write a file",
+  name: "compose.yaml's services start in their order, get healthy, and write files past a crash",
   ignore: Deno.uid() !== 0, // only root can become the user of the image
   async fn(): Promise<void> {
     const folder = await Deno.makeTempDir({ prefix: "std-daq-compose-" });
@@ -65,7 +64,10 @@ Deno.test({
       const { services } = parse(await Deno.readTextFile(`${ROOT}compose.yaml`), { merge: true });
       const names = Object.keys(services).filter((name) => services[name].profiles === undefined);
       for (const name of names) match(out, new RegExp(`^healthy ${name}$`, "m"));
-      match(out, /^0 \/data\/run_1\.h5: FINISHED 5\/5 images/m);
+      match(out, /^daq write: 0 \/data\/run_1\.h5: FINISHED 5\/5 images/m, said);
+      match(out, /^crashed std_udp_recv\nstarted std_udp_recv\nhealthy std_udp_recv$/m, said);
+      match(out, /^daq request: 0 /m, said);
+      match(out, /^daq request: 4 .*no service is bound for "another\.writer"/m, said);
       deepStrictEqual(
         [...out.matchAll(/^status\.jungfrau-1m\.(\w+)$/gm)].map(([, name]) => name),
         names.filter((name) => services[name].build !== undefined).sort(),
@@ -73,7 +75,7 @@ Deno.test({
       for (const name of names) {
         if (services[name].build) match(out, new RegExp(`^${name} ended with 0$`, "m"), said);
       }
-      match(out, /^left in \/dev\/shm: \nleft in \/run\/std-daq: $/m);
+      match(out, /^left in shm: \nleft in sockets: $/m);
     } finally {
       await Deno.remove(folder);
     }

@@ -91,13 +91,22 @@ const composeSchema = z.object({
       environment: z.record(z.string(), z.string()).optional(),
       volumes: z.array(z.string()).optional(),
       network_mode: z.string().optional(),
+      networks: z.record(z.string(), z.object({ ipv4_address: z.string() }).nullable()).optional(),
       ipc: z.string().optional(),
-      shm_size: z.string().optional(),
+      ports: z.array(z.string()).optional(),
+      restart: z.string(),
+      user: z.string().optional(),
+      cap_drop: z.array(z.string()),
+      security_opt: z.array(z.string()),
+      profiles: z.array(z.string()).optional(),
       depends_on: z.record(z.string(), z.object({ condition: z.string() })).optional(),
       healthcheck: z.looseObject({}).optional(),
     }).loose(),
   ),
-  volumes: z.record(z.string(), z.unknown()),
+  volumes: z.record(
+    z.string(),
+    z.object({ driver_opts: z.object({ o: z.string() }).loose() }).loose().nullable(),
+  ),
 }).loose();
 
 async function compose(): Promise<z.infer<typeof composeSchema>> {
@@ -114,10 +123,8 @@ Deno.test("compose.yaml names only services, volumes and health checks that ther
   const dockerfile = await Deno.readTextFile(`${ROOT}Dockerfile`);
   match(dockerfile, /^HEALTHCHECK /m);
   for (const [name, service] of Object.entries(services)) {
-    for (const mode of [service.network_mode, service.ipc]) {
-      const other = /^service:(.+)$/.exec(mode ?? "")?.[1];
-      ok(other === undefined || other in services, `${name}: ${mode}`);
-    }
+    const other = /^service:(.+)$/.exec(service.network_mode ?? "")?.[1];
+    ok(other === undefined || other in services, `${name}: ${service.network_mode}`);
     for (const [other, { condition }] of Object.entries(service.depends_on ?? {})) {
       const known = services[other];
       ok(known !== undefined, `${name} depends on ${other}`);
@@ -129,9 +136,10 @@ Deno.test("compose.yaml names only services, volumes and health checks that ther
       if (source.startsWith("./")) ok((await Deno.stat(ROOT + source)).isFile, volume);
       else ok(source in volumes, `${name}: volume ${source} is not declared`);
       // What the services write to belongs to them: a new volume takes its owner from the image.
-      if (service.build !== undefined && !source.startsWith("./")) {
-        match(dockerfile, new RegExp(`--chown=1000:1000 \\S+ ${target}$`, "m"));
-      }
+      if (service.build === undefined || source.startsWith("./")) continue;
+      const options = volumes[source]?.driver_opts.o;
+      if (options !== undefined) match(options, /\bmode=0700,uid=1000,gid=1000$/, source);
+      else match(dockerfile, new RegExp(`--chown=1000:1000 \\S+ ${target}$`, "m"));
     }
     if (service.build === undefined) continue;
     const redis = service.environment?.["REDIS_HOST"]; // statuses of all services, and the store
@@ -139,8 +147,36 @@ Deno.test("compose.yaml names only services, volumes and health checks that ther
   }
 });
 
-Deno.test("compose.yaml's services understand their command lines, share rings and no port", async () => {
+Deno.test("compose.yaml's services outlive each other and the machine's restart, with the least power", async () => {
   const { services } = await compose();
+  for (const [name, service] of Object.entries(services)) {
+    deepStrictEqual(
+      [service.cap_drop, service.security_opt],
+      [["ALL"], ["no-new-privileges"]],
+      name,
+    );
+    // The image of ours has a user; one with a command of its own does not become another by itself.
+    ok(service.build !== undefined || service.user !== undefined, `${name} runs as root`);
+    for (const port of service.ports ?? []) {
+      match(port, /^127\.0\.0\.1:/, `${name}: for all to see`);
+    }
+    if (service.profiles !== undefined) {
+      equal(service.restart, "no", name);
+      continue;
+    }
+    equal(service.restart, "unless-stopped", name); // on-failure would not be after a reboot
+    // Namespaces end with the container that has them: who had joined is cut off when that one crashes.
+    deepStrictEqual([service.network_mode, service.ipc], [undefined, undefined], name);
+  }
+  // The simulated detector sends to where the receiver always is.
+  const receiver = services["std_udp_recv"]?.networks?.["detector"]?.ipv4_address;
+  ok(receiver !== undefined);
+  equal(option(services["udp_simulator"]?.command ?? [], "--address"), receiver);
+  ok("detector" in (services["udp_simulator"]?.networks ?? {}));
+});
+
+Deno.test("compose.yaml's services understand their command lines, share rings and no port", async () => {
+  const { services, volumes } = await compose();
   const own = Object.entries(services).filter(([, { build }]) => build !== undefined);
   const commands = own.map(([, { command }]) => command);
   deepStrictEqual(
@@ -149,21 +185,29 @@ Deno.test("compose.yaml's services understand their command lines, share rings a
     "a service is named as what it runs",
   );
   const { frames, images } = await ringsOf(commands);
-  const shm = /^(\d+)gb$/.exec(services["std_udp_recv"]?.shm_size ?? "")?.[1];
+  const shm = /\bsize=(\d+)g\b/.exec(volumes["shm"]?.driver_opts.o ?? "")?.[1];
   ok(frames + images < Number(shm) * 2 ** 30, `${frames + images} bytes of rings in ${shm} GiB`);
+  for (const [name, { command, volumes: mounted = [] }] of own) {
+    const hasRings = command.some((arg) => /^--(frame|image)-slots$/.test(arg));
+    if (hasRings) ok(mounted.includes("shm:/dev/shm"), `${name} has a /dev/shm of its own`);
+  }
   const ports = commands.flatMap((args) =>
     option(args, "--health-port") ?? option(args, "--port") ?? []
   );
-  equal(new Set(ports).size, ports.length, ports.join(", ")); // they share one network
+  equal(new Set(ports).size, ports.length, ports.join(", ")); // a real detector's are on the host's network
   await Promise.all(commands.filter(([service]) => service !== "daq").map(understand));
 });
 
 Deno.test("compose.yaml's services have the detector's name before theirs, and follow the agent by it", async () => {
   const { config } = await loadConfig(`${ROOT}${CONFIG}`);
-  for (
-    const [service, { build, command, environment }] of Object.entries((await compose()).services)
-  ) {
-    if (build === undefined || service === "daq") continue;
+  const { services } = await compose();
+  for (const [service, { build, command, environment }] of Object.entries(services)) {
+    if (build === undefined) continue;
+    if (service === "daq") { // it sends requests as whoever may
+      ok(environment?.["BROKER_PASSWORD"] !== undefined && !("SERVICE_NAME" in environment));
+      continue;
+    }
+    if (service === "writer_agent") equal(option(command, "--tag"), `${config.detector_name}.#`);
     equal(environment?.["SERVICE_NAME"], `${config.detector_name}.${service}`);
     const primary = option(command, "--primary");
     ok(primary === undefined || primary === `${config.detector_name}.writer_agent`, primary);
