@@ -101,7 +101,7 @@ export async function checkFile(
     // A file of one of several writers has every Nth image only.
     wholeNumber(attributes["image_step"]) > 1
       ? undefined
-      : reader.frameIndices()?.subarray(0, rows).filter((_, row) => hasId(row)),
+      : reader.infoColumn("frame_index")?.subarray(0, rows).filter((_, row) => hasId(row)),
   );
   problems.push(
     ...recordProblems(reader, rows),

@@ -22,7 +22,7 @@ import {
   readImageFile,
 } from "../hdf5/mod.ts";
 import { issuesText } from "../validation/mod.ts";
-import { END_TIME, END_TIME_ESTIMATED, isoTime, mergeNexus, NexusLayouts } from "../nexus/mod.ts";
+import { closingTexts, type ImageTimes, mergeNexus, NexusLayouts } from "../nexus/mod.ts";
 import { addressOf } from "../os/mod.ts";
 import { imageInfoFields } from "../writer/mod.ts";
 
@@ -99,12 +99,21 @@ export function convertFile(conversion: FileConversion): void {
     parts: reader.parts ?? [{ file: basename(from), firstImage: 0, step: 1 }],
     partGroup: reader.partGroup ?? reader.group,
   });
-  const time = end > 0 ? isoTime(end) : undefined;
+  const failed = String(attributes["outcome"] ?? "").startsWith("ERROR");
   made.close({
-    texts: layout === undefined || time === undefined
+    texts: layout === undefined || end === 0
       ? {}
-      : { [END_TIME]: time, [END_TIME_ESTIMATED]: time },
+      : closingTexts(imageTimes(reader), { closedAt: end, failed }),
   });
+}
+
+function imageTimes(reader: ImageFileReader): ImageTimes {
+  const time = (name: string, which: "find" | "findLast"): bigint =>
+    reader.infoColumn(name)?.[which]((ns) => ns > 0n) ?? 0n;
+  return {
+    firstNs: time("first_packet_ns", "find"),
+    lastNs: time("complete_ns", "findLast"),
+  };
 }
 
 /** Writes a file with all rows of another one, its images as they are stored. */

@@ -28,7 +28,7 @@ export class NotAnImageFileError extends Error {
 const MOST_OPEN_PARTS = 16;
 
 /** Records read at a time. */
-const RECORDS_AT_A_TIME = 65536;
+const RECORDS_AT_A_TIME = 8192;
 
 /**
  * Opens an image file of any size: HDF5's reads go to the file on disk, nothing is loaded ahead. Of the files
@@ -191,9 +191,9 @@ export class ImageFileReader implements Disposable {
     return this.#idsAndStatuses()[1]!;
   }
 
-  /** The detector's own number of each image; undefined where the file does not tell. */
-  frameIndices(): BigUint64Array | undefined {
-    const column = this.#infoNames().indexOf("frame_index");
+  /** A u64 field of each image's `image_info`; undefined where the file does not have it. */
+  infoColumn(name: string): BigUint64Array | undefined {
+    const column = this.#infoNames().indexOf(name);
     return column < 0 ? undefined : this.#columns("info", [column])[0];
   }
 

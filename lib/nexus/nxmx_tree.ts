@@ -52,9 +52,11 @@ export interface NexusLayout {
 /** Planck's constant times the speed of light, keV Å (CODATA 2018). */
 const KEV_ANGSTROM = 12.398419843320026;
 
-/** Fields of the tree that are set when the file is closed, by path. */
+/** Fields of the tree that are set when the file is closed, by path: of its first image. */
+export const START_TIME = "/entry/start_time";
+/** Of its last image, unless the run failed. See {@link START_TIME}. */
 export const END_TIME = "/entry/end_time";
-/** See {@link END_TIME}. */
+/** Likewise, and also where the run failed. */
 export const END_TIME_ESTIMATED = "/entry/end_time_estimated";
 
 /** Bytes of a time as {@link isoTime} writes it. */
@@ -94,6 +96,35 @@ export function isoTime(epochS: number): string {
   return new Date(epochS * 1000).toISOString();
 }
 
+/** When the first and the last of some images came, ns since 1970; 0: not known. */
+export interface ImageTimes {
+  /** First packet of the first one. */
+  readonly firstNs: bigint;
+  /** Last packet of the last one, or the end of waiting for it. */
+  readonly lastNs: bigint;
+}
+
+/** How a file is closed. */
+export interface FileEnd {
+  /** Seconds since 1970. */
+  readonly closedAt: number;
+  /** Whether its run failed: then nobody knows when it should have ended. */
+  readonly failed: boolean;
+}
+
+/** The texts with which a NeXus file is closed, by the paths of their fields. */
+export function closingTexts(
+  { firstNs, lastNs }: ImageTimes,
+  { closedAt, failed }: FileEnd,
+): Record<string, string> {
+  const end = isoTime(lastNs === 0n ? closedAt : Number(lastNs) / 1e9);
+  return {
+    ...(firstNs > 0n && { [START_TIME]: isoTime(Number(firstNs) / 1e9) }),
+    ...(lastNs > 0n && !failed && { [END_TIME]: end }),
+    [END_TIME_ESTIMATED]: end,
+  };
+}
+
 /** Makes the tree. */
 export function nxmxTree(config: DetectorConfig, run: NexusRun): NexusLayout {
   const { detector_name: name } = config;
@@ -103,7 +134,7 @@ export function nxmxTree(config: DetectorConfig, run: NexusRun): NexusLayout {
   const { frame_time: frameTime } = nexus.detector ?? {};
   const estimate = run.images > 0 && frameTime !== undefined
     ? isoTime(run.startTime + run.images * frameTime)
-    : "";
+    : isoTime(run.startTime);
   const tree: FileTree = {
     attributes: {
       ...{ NX_class: "NXroot", default: "entry", file_name: run.fileName },
@@ -119,7 +150,7 @@ export function nxmxTree(config: DetectorConfig, run: NexusRun): NexusLayout {
           ...texts({ title: nexus.title }),
           entry_identifier: { value: String(run.runId) },
           program_name: { value: run.software },
-          start_time: { value: isoTime(run.startTime) },
+          start_time: { textBytes: TIME_BYTES, text: isoTime(run.startTime) },
           end_time: { textBytes: TIME_BYTES },
           end_time_estimated: { textBytes: TIME_BYTES, text: estimate },
         },

@@ -32,7 +32,8 @@ Deno.test("times are those of the run; the end is unknown until it is there", ()
   const run = { format: "nexus", runId: 7n, startTime: 1_767_323_045.5, images: 100 } as const;
   const { tree } = new NexusLayouts(config, "std-daq test").of(run)("images.h5");
   const fields = tree.groups?.["entry"]?.fields ?? {};
-  assert.deepEqual(fields["start_time"], { value: "2026-01-02T03:04:05.500Z" });
+  const start = "2026-01-02T03:04:05.500Z";
+  assert.deepEqual(fields["start_time"], { textBytes: 24, text: start });
   assert.deepEqual(fields["end_time"], { textBytes: 24 });
   // 100 frames of 10 ms.
   const text = "2026-01-02T03:04:06.500Z";
@@ -170,11 +171,9 @@ Deno.test("the wavelength of a config that counts photons is that of its photons
   assert.ok(wavelength !== undefined && "value" in wavelength);
   assert.ok(Math.abs(Number(wavelength.value) - 0.99987) < 1e-5);
   assert.equal(datasetAttributes.data?.["units"], "keV");
-  // Nobody said how long a frame takes.
-  assert.deepEqual(tree.groups?.["entry"]?.fields?.["end_time_estimated"], {
-    textBytes: 24,
-    text: "",
-  });
+  // Nobody said how long a frame takes: not before its start.
+  const estimate = tree.groups?.["entry"]?.fields?.["end_time_estimated"];
+  assert.deepEqual(estimate, { textBytes: 24, text: "1970-01-01T00:00:00.000Z" });
 });
 
 Deno.test("the pixel mask has the gaps between modules and between chips", () => {

@@ -11,7 +11,7 @@ import {
 } from "../acquisition/writer_reasons.ts";
 import type { DetectorType, FileFormat } from "../config/mod.ts";
 import type { AttributeValue, ImageCompression, PixelType } from "../hdf5/mod.ts";
-import { END_TIME, END_TIME_ESTIMATED, isoTime, type NexusLayouts } from "../nexus/mod.ts";
+import { closingTexts, type FileEnd, type ImageTimes, type NexusLayouts } from "../nexus/mod.ts";
 import {
   type ClosedRun,
   type CreateFileAction,
@@ -27,7 +27,7 @@ import {
 import type { CompressedImage, Compressors } from "./compressors.ts";
 import { imageInRing } from "./image_in_ring.ts";
 import type { OutputFiles } from "./data_roots.ts";
-import { imageInfoFields, imageInfoValues, NO_FACTS } from "./image_info.ts";
+import { type ImageFacts, imageInfoFields, imageInfoValues, NO_FACTS } from "./image_info.ts";
 import type { ImageLocator, LocatedImage } from "./image_locator.ts";
 import { type Counters, type FileLayout, type LastOfRunFile, RunFiles } from "./run_files.ts";
 
@@ -96,6 +96,8 @@ interface Run extends ImageCounts {
   isSplit: boolean;
   /** The counts of the files before the current one. */
   earlier: ImageCounts;
+  /** When the images of the current file came, and those of all of them. */
+  times: { inFile: ImageTimes; inRun: ImageTimes };
   format: FileFormat;
   compression: ImageCompression;
   acknowledge: boolean;
@@ -272,6 +274,7 @@ export class FileWriter implements Disposable {
       ...{ files, format, compression, acknowledge, atStart, closed, isSplit },
       ...NOTHING,
       earlier: NOTHING,
+      times: { inFile: NO_TIMES, inRun: NO_TIMES },
     };
   }
 
@@ -351,6 +354,8 @@ export class FileWriter implements Disposable {
     }
     if (metadata.status !== "good_image") run.incomplete++;
     run.missing += BigInt(facts.missingPackets);
+    const { inFile, inRun } = run.times;
+    run.times = { inFile: withImage(inFile, facts), inRun: withImage(inRun, facts) };
     this.#images++;
     this.#bytes += BigInt(bytes);
     return "";
@@ -360,6 +365,7 @@ export class FileWriter implements Disposable {
     run.files.beginNext(this.#last(run));
     run.earlier = countsOf(run);
     Object.assign(run, NOTHING);
+    run.times = { ...run.times, inFile: NO_TIMES };
   }
 
   /** Makes all images visible: the driver may now tell its user that they are on file. */
@@ -374,23 +380,24 @@ export class FileWriter implements Disposable {
     const run = this.#run;
     if (run === undefined) throw new Error(REASON_NO_FILE);
     this.#run = undefined;
-    const last = this.#last(run);
+    const closedAt = this.#options.clock();
+    const failed = end?.outcome.startsWith("ERROR") ?? false;
+    const last = this.#last(run, closedAt, failed);
     const ofRun = end && endAttributes(end, run);
     const attributes = { ...last.attributes, ...ofRun };
     run.files.close({ ...last, attributes }, {
       discardEmpty,
       masterAttributes: end?.account && sumAttributes(end.account),
+      masterTexts: textsOf(run, run.times.inRun, { closedAt, failed }),
     });
   }
 
   /** What a file is closed with. */
-  #last(run: Run): LastOfRunFile {
-    const end = this.#options.clock();
-    const time = isoTime(end);
+  #last(run: Run, closedAt = this.#options.clock(), failed = false): LastOfRunFile {
     return {
       counters: this.#counters(run),
-      attributes: { end_time: end },
-      texts: run.format === "std-daq" ? {} : { [END_TIME]: time, [END_TIME_ESTIMATED]: time },
+      attributes: { end_time: closedAt },
+      texts: textsOf(run, run.times.inFile, { closedAt, failed }),
     };
   }
 
@@ -438,6 +445,18 @@ export class FileWriter implements Disposable {
       ...(action.action === "close_file" && run && { ...toldCounts(run), closed: run.closed }),
     };
   }
+}
+
+/** Before the first image. */
+const NO_TIMES: ImageTimes = { firstNs: 0n, lastNs: 0n };
+
+function withImage(times: ImageTimes, { firstNs, completeNs }: ImageFacts): ImageTimes {
+  return { firstNs: times.firstNs === 0n ? firstNs : times.firstNs, lastNs: completeNs };
+}
+
+/** What a file of a run tells of its time in the end, beside attributes. */
+function textsOf(run: Run, times: ImageTimes, end: FileEnd): Record<string, string> {
+  return run.format === "std-daq" ? {} : closingTexts(times, end);
 }
 
 /** Before the first image. */

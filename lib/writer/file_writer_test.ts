@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { basename } from "node:path";
 import { AccountingReader } from "../accounting/mod.ts";
 import { IMAGE_RING_COUNTERS } from "../assemble/mod.ts";
-import { readImageFile } from "../hdf5/mod.ts";
+import { ArrayFile, readImageFile } from "../hdf5/mod.ts";
 import { buildStructure } from "../hdf5/_structure.ts";
 import { TestFolder } from "../hdf5/_testing.ts";
 import { copyFrom, Errno, File, OsError } from "../os/mod.ts";
@@ -20,11 +20,14 @@ import {
   indexMemoryBytes,
   indexPath,
   mapSlots,
+  type RingEntry,
   RingWriter,
   SharedMemory,
   slotMemoryBytes,
 } from "../ring/mod.ts";
 import { entryOf, TestName, tinyRing } from "../ring/_test_ring.ts";
+import { NexusLayouts } from "../nexus/mod.ts";
+import { smallConfig } from "../nexus/_testing.ts";
 import { InlineCompressors } from "./compressors.ts";
 import { DataRoots } from "./data_roots.ts";
 import { FileWriter } from "./file_writer.ts";
@@ -66,6 +69,7 @@ class Bench implements Disposable {
         pixelType: "uint16",
         images: stack.use(new ImageLocator({ name: this.name, slotBytes: 64, slots: 16 })),
         compressedImages,
+        nexus: new NexusLayouts(smallConfig({ detector_name: "DET" }), "test"),
         compressors: stack.use(new InlineCompressors({ elementBytes: 2, imageBytes: 64 })),
         output: {
           create: (path, how) => {
@@ -98,11 +102,11 @@ class Bench implements Disposable {
   }
 
   /** Publishes an image whose bytes are all `id`; returns its entry. */
-  publish(id: number, missingPackets = 0): bigint {
+  publish(id: number, missingPackets = 0, more: Partial<RingEntry> = {}): bigint {
     const slot = id % 16;
     this.ring.lockSlot(slot);
     this.#pixels.fill(id, slot * 64, slot * 64 + 64);
-    return this.ring.publish(entryOf(BigInt(id), 16, { missingPackets }));
+    return this.ring.publish(entryOf(BigInt(id), 16, { missingPackets, ...more }));
   }
 
   /** Publishes an image as a compressor does: its chunk, or what else is to be in its slot. */
@@ -229,6 +233,36 @@ Deno.test("a file tells how its run ended, and which images never came, however 
   assert.equal(attributes.end_time, 1234.5);
   const tooLarge = bench.create({ path: bench.folder.file("b.h5"), request: "x".repeat(14_000) });
   assert.match(tooLarge.reason, /do not fit.*shorten the texts/);
+});
+
+Deno.test("a NeXus file tells when its images came, and its end only if the run did not fail", () => {
+  const second = (s: number): string => new Date(1e12 + 1000 * s).toISOString();
+  for (const [outcome, failed] of [["Completed.", false], ["ERROR: no image came.", true]]) {
+    using bench = new Bench();
+    const created = bench.create({
+      ...{ path: bench.folder.file("run0.h5"), fileFormat: "nexus", nImages: 3 },
+      split: { outputFile: bench.folder.file("run.h5"), writers: 1, imagesPerFile: 2 },
+    });
+    assert.equal(created.code, "success");
+    const times = (name: string): (string | undefined)[] => {
+      using file = new ArrayFile(bench.folder.file(name));
+      return ["start_time", "end_time", "end_time_estimated"]
+        .map((field) => file.text(`/entry/${field}`)?.trim());
+    };
+    // Three frames of 10 ms.
+    const begin = "1970-01-01T00:20:34.500Z", estimate = "1970-01-01T00:20:34.530Z";
+    assert.deepEqual(times("run.h5"), [begin, "", estimate], "before the first image");
+    for (const id of [1, 2, 3]) {
+      const firstNs = 10n ** 18n + BigInt(10 * id) * 10n ** 9n;
+      const entry = bench.publish(id, 0, { firstNs, completeNs: firstNs + 5n * 10n ** 9n });
+      assert.equal(bench.record(id, entry)?.code, "success");
+    }
+    assert.equal(bench.close({ outcome: String(outcome) }).code, "success");
+    assert.deepEqual(times("run0.h5"), [second(10), second(25), second(25)]);
+    const end = failed === true ? "" : second(35);
+    assert.deepEqual(times("run1.h5"), [second(30), end, second(35)]);
+    assert.deepEqual(times("run.h5"), [second(10), end, second(35)], "of all files");
+  }
 });
 
 Deno.test("answers say how many images readers of the file see", () => {

@@ -76,6 +76,8 @@ export interface CloseRunOptions {
   discardEmpty?: boolean;
   /** Attributes that only the master file has. */
   masterAttributes?: Readonly<Record<string, AttributeValue>> | undefined;
+  /** Texts of the master file in place of the last file's own. */
+  masterTexts?: LastOfFile["texts"] | undefined;
 }
 
 /** A run has more files than a master file can show. */
@@ -261,7 +263,7 @@ export class RunFiles {
 
   /** Closes everything. */
   close({ counters, ...last }: LastOfRunFile, options: CloseRunOptions = {}): void {
-    const { discardEmpty = false, masterAttributes } = options;
+    const { discardEmpty = false, masterAttributes, masterTexts = last.texts } = options;
     const { file, writer } = this.#current;
     const discard = discardEmpty && this.#earlierFiles === 0 && writer.rows === 0;
     try {
@@ -269,7 +271,7 @@ export class RunFiles {
         this.publish(counters);
         writer.close(last);
         const attributes = { ...last.attributes, ...masterAttributes };
-        this.#master?.writer.close({ ...last, attributes });
+        this.#master?.writer.close({ attributes, ...(masterTexts && { texts: masterTexts }) });
         if (this.#options.fsync !== "none") this.#syncAll();
       }
     } finally {
