@@ -8,7 +8,7 @@ import {
   StoreError,
   type StoreOptions,
 } from "../lib/store/mod.ts";
-import { Redis } from "./harness/mod.ts";
+import { Redis, until } from "./harness/mod.ts";
 
 const DAY_MS = 24 * 3600 * 1000;
 
@@ -313,6 +313,35 @@ Deno.test("Redis: who watches waits out an outage, and then gets the config that
     await later;
   }
   deepStrictEqual(seen, ['"before"', '"after"']);
+});
+
+Deno.test("Redis: a stream that cannot be watched is said to be so, once, and when it can be again", async () => {
+  const notes: string[] = [];
+  const onNote = (note: string): void => void notes.push(note);
+  await using store = await openStore(redis.url, { namespace: newName(), onNote });
+  await redis.halt();
+  const ended = new AbortController();
+  const watched = store.watchConfig(ended.signal).next();
+  await until("word that it waits", () => notes.length > 0);
+  match(notes[0]!, /^redis:.*test\d+:config cannot be watched, waiting: \S+/);
+  ok(store.problem !== null);
+  await redis.resume();
+  await until("word that it watches", () => notes.some((note) => note.endsWith("is watched")));
+  strictEqual(store.problem, null);
+  await store.addConfig("now");
+  strictEqual((await watched).value?.text, '"now"');
+  ended.abort();
+  strictEqual(notes.filter((note) => note.includes("cannot be watched")).length, 1);
+});
+
+Deno.test("Redis: the address tells the namespace", async () => {
+  const namespace = newName();
+  await using named = await openStore(`${redis.url}?namespace=${namespace}`);
+  const id = await named.addConfig(1);
+  await using same = await openStore(redis.url, { namespace });
+  await using other = await openStore(redis.url, { namespace: newName() });
+  strictEqual((await same.config())?.id, id);
+  strictEqual(await other.config(), undefined);
 });
 
 Deno.test("Redis: an entry whose receipt was late is not written twice", async () => {

@@ -111,16 +111,26 @@ export function parseLine(text: string): LogLine | undefined {
   return { time, level, service, message, properties: bag };
 }
 
-/** A log line for a terminal: time of day, level, service, message, then the properties not in it. */
+/**
+ * A log line for a terminal: time of day, level, service, message, then the properties not in it. What came from
+ * elsewhere can neither steer the terminal nor look like another line: characters that are not seen are replaced,
+ * further lines are indented.
+ */
 export function formatForPeople(line: LogLine): string {
   const { error, ...rest } = line.properties;
   const pairs = Object.entries(rest)
     .map(([key, value]) => `${key}=${valueText(value)}`)
-    .filter((pair) => !line.message.includes(pair.slice(pair.indexOf("=") + 1)));
+    .filter((pair) => !line.message.includes(pair.slice(pair.indexOf("=") + 1)))
+    .map((pair) => pair.replaceAll("\n", " "));
   const tail = pairs.length === 0 ? "" : `  ${pairs.join(" ")}`;
-  const stack = error === undefined ? "" : `\n${indent(errorText(error))}`;
-  return `${line.time.slice(11, 23)} ${line.level.padEnd(7)} ${line.service}: ` +
-    `${line.message}${tail}${stack}\n`;
+  const stack = error === undefined ? "" : `\n${errorText(error)}`;
+  const text = `${line.service}: ${line.message}${tail}${stack}`.trimEnd();
+  return `${line.time.slice(11, 23)} ${line.level.padEnd(7)} ${indented(visible(text))}\n`;
+}
+
+/** Without characters that steer a terminal, or turn the direction of writing; line feeds and tabs stay. */
+function visible(text: string): string {
+  return text.replace(/(?![\n\t])[\p{Cc}\p{Cf}\u2028\u2029]/gu, "\ufffd");
 }
 
 /** Whether a line of this level passes a threshold. */
@@ -157,8 +167,9 @@ function errorText(error: unknown): string {
   return cause === undefined ? text : `${text}\ncaused by ${cause.stack ?? cause.message}`;
 }
 
-function indent(text: string): string {
-  return text.split("\n").map((line) => `    ${line}`).join("\n");
+/** All lines but the first further in. */
+function indented(text: string): string {
+  return text.replaceAll("\n", "\n    ");
 }
 
 const encoder = new TextEncoder();

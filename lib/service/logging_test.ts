@@ -84,6 +84,21 @@ Deno.test("formatForPeople() shows time, level, service, message and the propert
   assert.equal(formatForPeople(line), "03:04:05.678 warning recv: 5 late  module=3\n");
 });
 
+Deno.test("formatForPeople() lets nothing from elsewhere steer a terminal or look like another line", () => {
+  const line = {
+    time: "2026-01-02T03:04:05.678Z",
+    level: "error" as const,
+    service: "recv",
+    message: "request \x1b[2J\u202e\x9bx\n03:04:05.679 info    recv: all is well",
+    properties: { id: "a\nb\x07", error: new Error("no\nluck") },
+  };
+  const lines = formatForPeople(line).split("\n");
+  assert.equal(lines.pop(), "");
+  assert.equal(lines[0], "03:04:05.678 error   recv: request \ufffd[2J\ufffd\ufffdx");
+  assert.match(lines[1]!, /^ {4}03:04:05\.679 info .*all is well {2}id=a b\ufffd$/);
+  for (const further of lines.slice(1)) assert.match(further, /^ {4}/);
+});
+
 Deno.test("parseLine() reads what formatLine() wrote and nothing else", () => {
   fc.assert(fc.property(fc.string(), fc.dictionary(fc.string(), fc.string()), (message, bag) => {
     const properties = { ...bag };

@@ -36,6 +36,8 @@ export interface Engine extends AsyncDisposable {
   newest(key: string, count: number): Promise<StoredEntry[]>;
   /** One entry. */
   get(key: string, id: string): Promise<StoredEntry | undefined>;
+  /** Why it cannot be read or written right now; null when it can, as far as that is known. */
+  readonly problem: string | null;
   /** The newest entry, at once, and each newer one when it comes, until the signal aborts. */
   watch(key: string, signal: AbortSignal): AsyncGenerator<StoredEntry, void, void>;
 }

@@ -28,6 +28,8 @@ export class RedisEngine implements Engine {
   readonly #queue: WriteQueue;
   readonly #onNote: (message: string) => void;
   #started = false;
+  /** Why a stream cannot be watched right now. */
+  #watchProblem: string | null = null;
 
   constructor({ address, limits, onNote }: RedisEngineOptions) {
     this.#address = address;
@@ -54,6 +56,10 @@ export class RedisEngine implements Engine {
   async get(key: string, id: string): Promise<StoredEntry | undefined> {
     const [entry] = await this.#read("XRANGE", key, id, id);
     return entry;
+  }
+
+  get problem(): string | null {
+    return this.#watchProblem ?? this.#queue.problem;
   }
 
   async *watch(key: string, signal: AbortSignal): AsyncGenerator<StoredEntry, void, void> {
@@ -83,14 +89,16 @@ export class RedisEngine implements Engine {
     signal: AbortSignal,
   ): Promise<StoredEntry | undefined> {
     try {
-      await redis.untilReady(signal);
+      await redis.untilReady(AbortSignal.any([signal, AbortSignal.timeout(START_MS)]));
       const newest = await redis.call("XREVRANGE", key, "+", "-", "COUNT", 1);
       const [entry] = toEntries(newest);
+      this.#watches(key);
       if (entry !== undefined && entry.id !== last) return entry;
       await redis.call("XREAD", "BLOCK", WATCH_MS, "STREAMS", key, last);
     } catch (cause) {
       if (signal.aborted) return undefined;
-      if (!isAway(cause)) {
+      if (isAway(cause)) this.#cannotWatch(key, cause, redis);
+      else {
         throw new StoreError(`${this.#redis.where}: ${key} could not be watched: ${cause}`, {
           cause,
         });
@@ -140,6 +148,21 @@ export class RedisEngine implements Engine {
         { cause },
       );
     }
+  }
+
+  /** Says once that a stream cannot be watched. */
+  #cannotWatch(key: string, cause: unknown, redis: RedisConnection): void {
+    if (this.#watchProblem !== null) return;
+    const said = cause instanceof Error && cause.name === "ReplyError" ? cause.message : undefined;
+    this.#watchProblem = said ?? redis.problem;
+    this.#onNote(`${redis.where}: ${key} cannot be watched, waiting: ${this.#watchProblem}`);
+  }
+
+  /** Says that it can be again. */
+  #watches(key: string): void {
+    if (this.#watchProblem === null) return;
+    this.#watchProblem = null;
+    this.#onNote(`${this.#redis.where}: ${key} is watched`);
   }
 
   /** A Redis that is ready may still refuse, for example while it loads its data: not at once again. */

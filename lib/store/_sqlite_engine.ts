@@ -24,6 +24,8 @@ export class SqliteEngine implements Engine {
   readonly #now: () => number;
   readonly #select: StatementSync;
   readonly #selectOne: StatementSync;
+  /** A file that was opened is there. */
+  readonly problem = null;
   /** Counts what this process has written; SQLite itself counts what others have. */
   #writes = 0;
 

@@ -34,10 +34,15 @@ export class WriteQueue {
   readonly #closed = new AbortController();
   #bytes = 0;
   #pump: Promise<void> | undefined;
-  #outage: { late: number; dropped: number; over: boolean } | undefined;
+  #outage: { reason: string; late: number; dropped: number; over: boolean } | undefined;
 
   constructor(context: QueueContext) {
     this.#context = context;
+  }
+
+  /** Why entries have to wait; null when they need not. */
+  get problem(): string | null {
+    return this.#outage?.reason ?? null;
   }
 
   /** Entries that wait. */
@@ -98,8 +103,8 @@ export class WriteQueue {
 
   #away(error: unknown): void {
     if (this.#outage !== undefined) return;
-    this.#outage = { late: 0, dropped: 0, over: false };
     const reason = error instanceof Error ? error.message : String(error);
+    this.#outage = { reason, late: 0, dropped: 0, over: false };
     this.#context.onNote(`the store is away, entries wait: ${reason}`);
     this.#dropTheWorthless();
   }

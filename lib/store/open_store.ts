@@ -3,7 +3,7 @@ import { parseStoreAddress } from "./store_address.ts";
 
 /** How to open a store. */
 export interface StoreOptions {
-  /** Start of all keys. Default `daq`, as the original's. */
+  /** Start of all keys. Default: the address's, else `daq`, as the original's. */
   namespace?: string;
   /** How much is kept of each kind, where it is not {@link DEFAULT_LIMITS}. */
   limits?: Partial<StoreLimits>;
@@ -22,7 +22,7 @@ export interface StoreOptions {
 }
 
 /**
- * Opens a store: `redis[s]://[user[:password]@]host[:port][/db]`, shared by all machines, or
+ * Opens a store: `redis[s]://[user[:password]@]host[:port][/db][?namespace=name]`, shared by all machines, or
  * `sqlite:/path/to/file`, embedded, for one. Redis need not be there (yet).
  *
  * @example
@@ -37,8 +37,10 @@ export interface StoreOptions {
  * @throws {StoreError} If the address is none, or the file cannot be opened.
  */
 export async function openStore(address: string, options: StoreOptions = {}): Promise<Store> {
-  const { namespace = "daq", limits = {}, now = Date.now, onNote = () => {} } = options;
+  const { limits = {}, now = Date.now, onNote = () => {} } = options;
   const parsed = parseStoreAddress(address);
+  const named = parsed.engine === "redis" ? parsed.namespace : undefined;
+  const namespace = options.namespace ?? named ?? "daq";
   const settings = { namespace, limits, now };
   // Each engine is loaded only where it is asked for.
   if (parsed.engine === "sqlite") {

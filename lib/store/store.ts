@@ -110,6 +110,11 @@ export class Store implements AsyncDisposable {
     this.#now = options.now;
   }
 
+  /** Why it cannot be read or written right now; null when it can, as far as that is known. */
+  get problem(): string | null {
+    return this.#engine.problem;
+  }
+
   /** Adds a config; it is the current one from now on. @returns Its id. */
   async addConfig(config: unknown): Promise<string> {
     return stored(await this.#addJson("configs", "config", config));

@@ -3,11 +3,11 @@ import { StoreError, StoreUsageError } from "./store_error.ts";
 
 /** Where a store is. */
 export type StoreAddress =
-  | { engine: "redis"; url: URL }
+  | { engine: "redis"; url: URL; namespace?: string }
   | { engine: "sqlite"; path: string };
 
 /**
- * Reads `redis[s]://[user[:password]@]host[:port][/db]` or `sqlite:/path/to/file`.
+ * Reads `redis[s]://[user[:password]@]host[:port][/db][?namespace=name]` or `sqlite:/path/to/file`.
  *
  * @throws {StoreUsageError} If it is neither; without the password.
  */
@@ -27,15 +27,28 @@ export function parseStoreAddress(address: string): StoreAddress {
         "expected the number of a database of Redis, such as /0, or nothing",
     );
   }
-  return { engine: "redis", url };
+  return { engine: "redis", url, ...namespaceOf(url) };
+}
+
+/** @throws {StoreUsageError} If it asks for something else, or for a namespace that is none. */
+function namespaceOf({ searchParams }: URL): { namespace?: string } {
+  for (const [name, value] of searchParams) {
+    if (name === "namespace" && /^[\w.-]{1,64}$/.test(value)) continue;
+    throw new StoreUsageError(
+      `store address: ${name}=${value} is none; expected namespace= and up to 64 letters, digits, ` +
+        '"_", "." and "-", or nothing',
+    );
+  }
+  const namespace = searchParams.get("namespace");
+  return namespace === null ? {} : { namespace };
 }
 
 /** The address as it may be shown: user and password left out, whatever is in them. */
 export function describeStore(address: string): string {
   const parsed = parseStoreAddress(address);
   if (parsed.engine === "sqlite") return `sqlite:${parsed.path}`;
-  const { protocol, host, pathname } = parsed.url;
-  return `${protocol}//${host}${pathname === "/" ? "" : pathname}`;
+  const { protocol, host, pathname, search } = parsed.url;
+  return `${protocol}//${host}${pathname === "/" ? "" : pathname}${search}`;
 }
 
 /** Whatever it is, nothing in front of its last `@` is shown but the scheme. */

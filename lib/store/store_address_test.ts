@@ -87,3 +87,18 @@ Deno.test("a % of its own in Redis's user or password is told, without the passw
     );
   }
 });
+
+Deno.test("a namespace is part of Redis's address, and shown", () => {
+  const address = "redis://me:secret@h:1/2?namespace=jf-1m";
+  const parsed = parseStoreAddress(address);
+  strictEqual(parsed.engine === "redis" && parsed.namespace, "jf-1m");
+  strictEqual(describeStore(address), "redis://h:1/2?namespace=jf-1m");
+  for (
+    const wrong of ["namespace=", "namespace=a:b", "namspace=a", `namespace=${"x".repeat(65)}`]
+  ) {
+    throws(
+      () => parseStoreAddress(`redis://h?${wrong}`),
+      /^StoreUsageError: store address: nams?e?space=.* is none; expected namespace= and up to 64/,
+    );
+  }
+});

@@ -60,14 +60,15 @@ export class Deployer {
 
   /** Takes up one config; whatever goes wrong is reported. */
   async deploy({ id, text }: ConfigText, signal: AbortSignal): Promise<void> {
-    const { file, restarter, onNote } = this.#options;
+    const { file, gate, restarter, onNote } = this.#options;
     const start = performance.now();
     try {
       this.#report(id, "Deploying");
       const { config: next, warnings } = parseConfigText(text, id);
       for (const warning of warnings) onNote("warning", `config ${id}: ${warning}`);
       const config = parseJson(text.replace(/^\uFEFF/, ""));
-      using _closed = await this.#closeGates(next.detector_name, signal);
+      refuseOthers(next, configOf(file.read()));
+      using _closed = await gate.close(next.detector_name, signal);
       await restarter.check(signal);
       const former = file.read();
       const fields = this.#unsettled
@@ -85,16 +86,6 @@ export class Deployer {
       if (signal.aborted) return; // whoever comes after us takes it up
       this.#report(id, "Error", reasonOf(error));
     }
-  }
-
-  /** Lets no run begin: neither in the services as they are, nor, under another name, as they are to be. */
-  async #closeGates(next: string, signal: AbortSignal): Promise<Disposable> {
-    const { file, gate } = this.#options;
-    using closed = new DisposableStack();
-    for (const detector of new Set([configOf(file.read())?.detector_name ?? next, next])) {
-      closed.use(await gate.close(detector, signal));
-    }
-    return closed.move();
   }
 
   /**
@@ -157,6 +148,17 @@ export class Deployer {
       ...(detail !== undefined && { detail: detail.slice(0, LONGEST_DETAIL) }),
     }).catch((error) => onNote("error", `the store refused a report: ${error}`));
   }
+}
+
+/** @throws {Error} If a config is another detector's than the one of the file. */
+function refuseOthers(next: DetectorConfig, former: DetectorConfig | undefined): void {
+  const { detector_name } = next;
+  if (former === undefined || former.detector_name === detector_name) return;
+  throw new Error(
+    `it is the config of ${detector_name}, and this server is ${former.detector_name}'s. Give each ` +
+      "detector a store of its own, such as another database or namespace of a Redis that they share. " +
+      "If the detector has another name now, change detector_name in the server's file first",
+  );
 }
 
 function reasonOf(error: unknown): string {

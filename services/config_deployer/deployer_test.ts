@@ -55,11 +55,11 @@ for (
   });
 }
 
-Deno.test("Deployer keeps runs out under the former name of a detector, too", async () => {
+Deno.test("Deployer refuses the config of another detector, which shares the store by mistake", async () => {
   const test = testDeployer(CONFIG);
   await test.deployer.deploy(entry({ ...CONFIG, detector_name: "jf2" }), signal);
-  assert.deepEqual(test.order.slice(0, 3), ["close jf1", "close jf2", "check"]);
-  assert.deepEqual(test.order.slice(-2), ["open jf2", "open jf1"]);
+  assert.deepEqual([test.file, test.order], [CONFIG, []]);
+  assert.match(test.said[1]!, /^Error: it is the config of jf2, and this server is jf1's\./);
 });
 
 Deno.test("Deployer reports why services did not start again, shortly", async () => {

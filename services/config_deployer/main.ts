@@ -54,6 +54,7 @@ await runService({
     });
     const running = deployer.run(signal).catch(fail);
     onHealth("config", () => deployer.state.endsWith(": Error") ? deployer.state : null);
+    onHealth("store", () => store.problem);
     ready({ server, file: options.file });
     await stopped;
     await running;

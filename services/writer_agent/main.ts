@@ -117,6 +117,12 @@ await runService({
         status: () => controller.status,
         rates: () => statistics.rates(),
         onError: (error) => notes.log("error", "the store refused an entry", { error }),
+        // Never held back: the log of acquisitions is nowhere else.
+        onUnlogged: (error, acquisition) =>
+          logger.error("the store refused an acquisition, which is: {acquisition}", {
+            acquisition,
+            error,
+          }),
       });
       onStop(() => kept[Symbol.dispose](), "recorder");
     }

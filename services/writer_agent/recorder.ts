@@ -4,6 +4,7 @@
  * @module
  */
 import type { WriterStatus } from "../../lib/acquisition/mod.ts";
+import { stringifyJson } from "../../lib/http/mod.ts";
 import type { Store } from "../../lib/store/mod.ts";
 import { writerBody } from "./api.ts";
 import type { Rate } from "./rates.ts";
@@ -15,9 +16,14 @@ export interface RecorderOptions {
   readonly store: Pick<Store, "addLog" | "addStats" | "addStatus">;
   readonly status: () => WriterStatus;
   readonly rates: () => { detector: Rate; writer: Rate };
-  /** Told what the store refused. */
+  /** Told what the store refused of statuses and rates. */
   readonly onError: (error: unknown) => void;
+  /** Told of an acquisition that is not in the store, as JSON of at most {@link LONGEST_JSON} characters. */
+  readonly onUnlogged: (error: unknown, acquisition: string) => void;
 }
+
+/** An acquisition that lost images has their ids: up to so many characters of it are told. */
+export const LONGEST_JSON = 16_384;
 
 /** Writes to the store; nothing waits for it. */
 export class Recorder implements Disposable {
@@ -37,7 +43,11 @@ export class Recorder implements Disposable {
     const { stopTime } = status.acquisition.stats;
     if (stopTime === null || stopTime === this.#logged) return;
     this.#logged = stopTime;
-    this.#keep(this.#options.store.addLog(writerBody(status).acquisition));
+    const { store, onUnlogged } = this.#options;
+    const { acquisition } = writerBody(status);
+    store.addLog(acquisition).catch((error) =>
+      onUnlogged(error, stringifyJson(acquisition).slice(0, LONGEST_JSON))
+    );
   }
 
   /** Adds status and rates as they are now; done once a second. */

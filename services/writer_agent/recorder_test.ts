@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { INITIAL_STATE, statusOf, type WriterStatus } from "../../lib/acquisition/mod.ts";
 import { openStore } from "../../lib/store/mod.ts";
-import { Recorder } from "./recorder.ts";
+import { LONGEST_JSON, Recorder } from "./recorder.ts";
 
 const RATE = { images_per_second: 5, bytes_per_second: 40 };
 
@@ -29,6 +29,7 @@ Deno.test("Recorder logs each acquisition once, when it has ended", async () => 
     status: () => status,
     rates: () => ({ detector: RATE, writer: RATE }),
     onError: (error) => void errors.push(error),
+    onUnlogged: (error) => void errors.push(error),
   });
   for (
     const next of [
@@ -55,20 +56,28 @@ Deno.test("Recorder logs each acquisition once, when it has ended", async () => 
   assert.deepEqual(errors, []);
 });
 
-Deno.test("Recorder tells what the store refuses", async () => {
-  const { promise, resolve } = Promise.withResolvers<unknown>();
+Deno.test("Recorder tells what the store refuses, of an acquisition all of it within reason", async () => {
+  const refused = Promise.withResolvers<unknown>();
+  const unlogged = Promise.withResolvers<[error: unknown, json: string]>();
   const refusal = new Error("read-only");
   const refuse = (): Promise<never> => Promise.reject(refusal);
+  const status = statusAt(2, "Completed.");
   using recorder = new Recorder({
-    store: {
-      addLog: refuse,
-      addStats: () => Promise.resolve(true),
-      addStatus: () => Promise.resolve(true),
-    },
+    store: { addLog: refuse, addStats: () => Promise.resolve(true), addStatus: refuse },
     status: () => statusOf(INITIAL_STATE),
     rates: () => ({ detector: RATE, writer: RATE }),
-    onError: resolve,
+    onError: refused.resolve,
+    onUnlogged: (...args) => unlogged.resolve(args),
   });
-  recorder.changed(statusAt(2, "Completed."));
-  assert.equal(await promise, refusal);
+  recorder.sample();
+  assert.equal(await refused.promise, refusal);
+  const ids = { ...status.acquisition.ids, lost: "1, ".repeat(LONGEST_JSON) };
+  recorder.changed({ ...status, acquisition: { ...status.acquisition, ids } });
+  const [error, json] = await unlogged.promise;
+  assert.equal(error, refusal);
+  assert.match(
+    json,
+    /^\{.*"message":"Completed\.".*"output_file":"\/data\/a\.h5".*"run_id":1152921504606846977/,
+  );
+  assert.equal(json.length, LONGEST_JSON);
 });
