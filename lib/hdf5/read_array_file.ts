@@ -37,6 +37,9 @@ const CLASSES = [
   Float64Array,
 ];
 
+/** Filters that the library has, by their numbers: deflate, shuffle, Fletcher32, n-bit, scale-offset. */
+const FILTERS: readonly number[] = [1, 2, 3, 5, 6];
+
 /** Whether a file begins as HDF5 files do. */
 export function isHdf5(file: File): boolean {
   const signature = new Uint8Array(8);
@@ -157,9 +160,9 @@ export class ArrayFile implements Disposable {
     try {
       return range === undefined ? found.value : found.slice(range);
     } catch (cause) {
-      throw new ArrayFileError(`${this.path}: ${dataset} cannot be read: ${reasonOf(cause)}`, {
-        cause,
-      });
+      const missing = found.filters.filter(({ id }) => !FILTERS.includes(id));
+      const reason = missing.length === 0 ? reasonOf(cause) : describeFilters(missing);
+      throw new ArrayFileError(`${this.path}: ${dataset} cannot be read: ${reason}`, { cause });
     }
   }
 
@@ -183,6 +186,12 @@ export class ArrayFile implements Disposable {
     }
     return found;
   }
+}
+
+function describeFilters(filters: readonly { id: number; name: string }[]): string {
+  const named = filters.map(({ id, name }) => name === "" ? `${id}` : `${id} (${name})`).join(", ");
+  return `it is compressed by filter ${named}, which is not read here: compress it by deflate (gzip), ` +
+    "or not at all";
 }
 
 function isNumbers(values: unknown): values is NumberArray {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { inflateSync } from "node:zlib";
 import { encodeArrayFile } from "./array_file.ts";
 import { ArrayFile, ArrayFileError } from "./read_array_file.ts";
 
@@ -32,5 +33,22 @@ Deno.test("ArrayFile says of a cut file, in one line, that it is cut", () => {
     assert.ok(error instanceof ArrayFileError);
     assert.match(error.message, /^[^\n]*not a readable HDF5 file: truncated file[^\n]*$/);
     return true;
+  });
+});
+
+/** `/pedestal`, four float64, as h5py compresses it by LZF; deflated. */
+const LZF_FILE =
+  "eNrr9HBx4+WS4mIAAQ4OBhYGAQZk8B8KdvGi8mHyCVCaEUp3QOkVTDBxRrCcBFRcEGo+urqQIFdXkOr/aABmjwELhO" +
+  "ZgGAUjEXi4OgaA6AgoH5aeTjChqitITUktLknMYUBLlw5k2svIwAYxgxHGh9jMyAgRgCZLOM0MlAfJCCrYQ9OqA4MJ" +
+  "N4PJf2aIPCtQFCTPxAwxkZtBA8xghDm0FiTPzJBTlQY3lxUop8AAS/8Q+5mZmCpYEVYjZYsImsZDsJ+/CyhHwyxUYB" +
+  "5Nm+QAUHnHiKW8E8KhfgUvKp+FYbQ8HAWjYBSMglEwCoY7ADYBHwCbjB/sF/AyODSwM3I4AADgVEmp";
+
+Deno.test("ArrayFile names the filter that a dataset cannot be read for, and what to do", () => {
+  withFile(inflateSync(Uint8Array.fromBase64(LZF_FILE)), (file) => {
+    assert.deepEqual(file.shape("/pedestal"), [4]);
+    assert.throws(
+      () => file.numbers("/pedestal"),
+      /\/pedestal cannot be read: it is compressed by filter 32000 \(lzf\), which is not read here: compress it by deflate/,
+    );
   });
 });
