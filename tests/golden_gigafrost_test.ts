@@ -100,7 +100,10 @@ Deno.test("what a GigaFRoST's packets say of storing and of swapped rows is told
     readGigafrostFrame(new DataView(Uint8Array.fromHex(hex).buffer), 0)
   );
   assert.deepEqual(frames.map(({ swappedRows }) => swappedRows), [0, 1]);
-  assert.deepEqual((await readWithH5py(path)).data.sha256, pixels);
+  // Both were asked for, and are in the file; which of them the camera would not have is, too.
+  const file = await readWithH5py(path);
+  assert.deepEqual(file.data.sha256, pixels);
+  assert.deepEqual(file.image_info["do_not_store"], ["1", "0"]);
 });
 
 function start(): Promise<Pipeline> {

@@ -69,6 +69,7 @@ const OWN_FIELDS: Readonly<Record<Kind, RecordFields>> = {
     sync_time: "uint32",
     frame_timestamp: "uint64",
     exposure_time: "uint64",
+    do_not_store: "uint8", // 0 is what a message without its detector's part says, too
   },
   pco: {},
 };
@@ -105,8 +106,8 @@ function ownValues(detector: DetectorImageMetadata): RecordValues {
     case "jf":
       return [detector.daqRec];
     case "gf": {
-      const { scanId, scanTime, syncTime, frameTimestamp, exposureTime } = detector;
-      return [scanId, scanTime, syncTime, frameTimestamp, exposureTime];
+      const { scanId, scanTime, syncTime, frameTimestamp, exposureTime, storeImage } = detector;
+      return [scanId, scanTime, syncTime, frameTimestamp, exposureTime, storeImage ? 0 : 1];
     }
     case "pco":
       return [];
