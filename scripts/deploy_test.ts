@@ -214,14 +214,17 @@ Deno.test("compose.yaml's services have the detector's name before theirs, and f
   }
 });
 
+const quantitiesSchema = z.strictObject({ cpu: z.string(), memory: z.string() });
 const containerSchema = z.object({
   name: z.string(),
+  image: z.string(),
   args: z.array(z.string()),
   env: z.array(z.object({ name: z.string(), value: z.string() })),
   envFrom: z.array(z.object({ secretRef: z.object({ name: z.string() }).loose() })),
   volumeMounts: z.array(z.object({ name: z.string(), mountPath: z.string() }).loose()),
-  resources: z.object({ limits: z.object({ memory: z.string() }).loose() }).loose(),
+  resources: z.strictObject({ requests: quantitiesSchema, limits: quantitiesSchema }),
   startupProbe: z.looseObject({}),
+  livenessProbe: z.looseObject({}),
 }).loose();
 const podSchema = z.object({
   spec: z.object({
@@ -233,17 +236,48 @@ const podSchema = z.object({
     }).loose(),
   }).loose(),
 }).loose();
+const patchSchema = z.strictObject({
+  spec: z.strictObject({
+    template: z.strictObject({
+      spec: z.strictObject({ containers: z.array(containerSchema) }),
+    }),
+  }),
+});
+
+async function documents(name: string): Promise<Record<string, unknown>[]> {
+  const text = await Deno.readTextFile(`${ROOT}deploy/kubernetes/${name}`);
+  return parseAllDocuments(text).map((document) => document.toJS());
+}
 
 async function manifests(): Promise<Record<string, unknown>[]> {
-  const text = await Deno.readTextFile(`${ROOT}deploy/kubernetes/detector.yaml`);
-  return parseAllDocuments(text).map((document) => document.toJS());
+  return [...await documents("data.yaml"), ...await documents("detector.yaml")];
+}
+
+/** The detector's pod, with the containers that are patched in. */
+async function podOf(): Promise<z.infer<typeof podSchema>["spec"]["template"]["spec"]> {
+  const set = (await manifests()).find((manifest) => manifest["kind"] === "StatefulSet");
+  const pod = podSchema.parse(set).spec.template.spec;
+  const more = patchSchema.parse((await documents("finished-files.yaml"))[0]).spec.template.spec;
+  return { ...pod, containers: [...pod.containers, ...more.containers] };
+}
+
+/** The manifest of a set with another pod. */
+function withPod(manifest: Record<string, unknown>, pod: object): Record<string, unknown> {
+  const copy = podSchema.parse(structuredClone(manifest));
+  Object.assign(copy.spec.template.spec, pod);
+  return copy;
 }
 
 Deno.test("the Kubernetes manifests have the fields of their kinds, and no other", async () => {
   const types = `${ROOT}node_modules/kubernetes-types`;
-  const source = (await manifests()).map((manifest, i) => {
+  const pod = await podOf();
+  const patched = (await manifests()).map((manifest) =>
+    manifest["kind"] === "StatefulSet" ? withPod(manifest, pod) : manifest
+  );
+  const source = patched.map((manifest, i) => {
     const kind = String(manifest["kind"]);
-    const module = `${types}/${manifest["apiVersion"]}.d.ts`;
+    const api = String(manifest["apiVersion"]);
+    const module = `${types}/${api.includes("/") ? api : `core/${api}`}.d.ts`;
     return `import type { ${kind} as K${i} } from "${module}";\n` +
       `export const m${i}: K${i} = ${JSON.stringify(manifest)};\n`;
   }).join("");
@@ -266,18 +300,30 @@ Deno.test("the Kubernetes manifests have the fields of their kinds, and no other
 });
 
 Deno.test("the Kubernetes containers understand their command lines, probe their own port, and have room", async () => {
-  const pod = (await manifests()).find((manifest) => manifest["kind"] === "StatefulSet");
-  const { containers, volumes } = podSchema.parse(pod).spec.template.spec;
+  const { containers, volumes } = await podOf();
   const named = volumes.map(({ name }) => name);
-  for (const { name, args, env, envFrom, volumeMounts, startupProbe } of containers) {
+  const ports = new Set<string>();
+  const versions = new Set(containers.map(({ image }) => image));
+  equal(versions.size, 1, [...versions].join());
+  for (const container of containers) {
+    const { name, args, env, envFrom, volumeMounts, startupProbe, livenessProbe } = container;
     const serviceName = env.find((variable) => variable.name === "SERVICE_NAME")?.value;
     equal(serviceName, `jungfrau-1m.${args[0]}`);
     const secrets = envFrom.map(({ secretRef }) => secretRef.name);
     // Who has the broker's may have files written.
-    equal(secrets.includes("std-daq-broker"), name === "agent", name);
+    equal(secrets.includes("std-daq-broker"), /^(agent|validator|preview)$/.test(name), name);
     for (const mount of volumeMounts) ok(named.includes(mount.name), `${name}: ${mount.name}`);
-    const port = option(args, "--health-port") ?? option(args, "--port");
-    match(JSON.stringify(startupProbe), new RegExp(`"host":"127.0.0.1","port":${port}\\b`));
+    const port = option(args, "--health-port") ?? option(args, "--port") ?? "none";
+    ok(!ports.has(port), `${name}: port ${port} is another container's`);
+    ports.add(port);
+    for (const probe of [startupProbe, livenessProbe]) {
+      match(JSON.stringify(probe), new RegExp(`"host":"127.0.0.1","port":${port}\\b`), name);
+    }
+    // Kubernetes's condition for the class Guaranteed, which holds for a pod or not at all.
+    deepStrictEqual(container.resources.requests, container.resources.limits, name);
+    // Only a whole number of CPUs is exclusive.
+    const isOnTheWay = /^(receiver|assembler|writer)$/.test(name);
+    if (isOnTheWay) match(container.resources.limits.cpu, /^[1-9]\d*$/, name);
   }
   const { frames, images } = await ringsOf(containers.map(({ args }) => args));
   const memory = (name: string): number => {
@@ -287,6 +333,33 @@ Deno.test("the Kubernetes containers understand their command lines, probe their
   // Who touches a page of a ring first pays for it.
   ok(memory("receiver") > frames && memory("assembler") > images);
   await Promise.all(containers.map(({ args }) => understand(args)));
+});
+
+Deno.test("the how-to for Kubernetes makes all that the pod asks for, by files that there are", async () => {
+  const page = await Deno.readTextFile(`${ROOT}docs/how-to/run-in-kubernetes.md`);
+  const steps = /^```\n(docker build[^]*?)^```/m.exec(page)?.[1] ?? "";
+  const made = (pattern: RegExp): string[] =>
+    [...steps.matchAll(pattern)].map(([, name = ""]) => name);
+  const files = made(/(?:-f|--patch-file) deploy\/kubernetes\/(\S+)/g);
+  const there = [...Deno.readDirSync(`${ROOT}deploy/kubernetes`)].map(({ name }) => name);
+  deepStrictEqual(files.toSorted(), there.toSorted());
+  const { containers, volumes, nodeSelector } = await podOf();
+  const wanted = volumes.flatMap((volume) =>
+    JSON.stringify(volume).match(/"claimName":"([^"]+)"/)?.[1] ?? []
+  );
+  const claims = (await manifests()).filter(({ kind }) => kind === "PersistentVolumeClaim")
+    .map(({ metadata }) => z.looseObject({ name: z.string() }).parse(metadata).name);
+  deepStrictEqual(wanted, claims);
+  const maps = volumes.flatMap((volume) =>
+    JSON.stringify(volume).match(/"configMap":{"name":"([^"]+)"/)?.[1] ?? []
+  );
+  deepStrictEqual(maps, made(/create configmap (\S+)/g));
+  const secrets = new Set(
+    containers.flatMap(({ envFrom }) => envFrom.map(({ secretRef }) => secretRef.name)),
+  );
+  deepStrictEqual([...secrets], made(/create secret generic (\S+)/g));
+  const label = Object.entries(z.record(z.string(), z.string()).parse(nodeSelector))[0]?.join("=");
+  deepStrictEqual([label], made(/label node \S+ (\S+)/g));
 });
 
 /** The units, instantiated as `JF`, with binaries that are there. */
