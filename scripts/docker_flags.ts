@@ -67,6 +67,7 @@ export async function dockerFlags(
       "health-port": { type: "string" },
       port: { type: "string" },
       file: { type: "string" },
+      config: { type: "string" },
       store: { type: "string" },
       redis: { type: "string" },
       broker: { type: "string" },
@@ -91,12 +92,19 @@ export async function dockerFlags(
     return filePermissionsFor({ ...common, broker: broker ?? { address: "amqp://127.0.0.1" } });
   }
   if (known === undefined) {
-    const hosts = new Set([
-      ...netOf(service), // a flag takes the place of the set's list
-      ...[store, redis].flatMap((at) => at === undefined ? [] : redisHosts(at.address)),
-      ...(broker === undefined ? [] : [brokerHost(broker.address)]),
-    ]);
-    return [`-P=${service}`, ...(hosts.size > 0 ? [`--allow-net=${[...hosts].join(",")}`] : [])];
+    const stores = [store, redis].filter((at) => at !== undefined);
+    const embedded = stores.flatMap(({ address }) => sqlitePath(address) ?? []);
+    const secrets = [...stores, ...(broker === undefined ? [] : [broker])]
+      .flatMap(({ files }) => files ?? []);
+    return setFlags(service, {
+      read: [text(values.config) ?? [], positionals.filter(isFile), dataRoots, secrets, embedded]
+        .flat(),
+      write: embedded,
+      net: [
+        ...stores.flatMap(({ address }) => redisHosts(address)),
+        ...(broker === undefined ? [] : [brokerHost(broker.address)]),
+      ],
+    });
   }
   // config_deployer's file is no argument of its own.
   const configPath = [text(values.file) ?? "", ...positionals].find(isFile);
@@ -125,10 +133,35 @@ function servicesWithoutDetector(): string[] {
   );
 }
 
-/** The hosts in a service's permission set. */
-function netOf(service: string): string[] {
-  const sets: Record<string, { read: unknown; net?: string[] }> = settings.permissions;
-  return sets[service]?.net ?? [];
+/** What may be read, written and connected to. */
+interface Permissions<List> {
+  read: List;
+  write: List;
+  net: List;
+}
+
+/**
+ * The permission set of a service and what it needs besides: a flag takes the place of the set's list, and so
+ * repeats it.
+ *
+ * @throws {RangeError} If a path holds a comma.
+ */
+function setFlags(service: string, more: Permissions<readonly string[]>): string[] {
+  const comma = more.read.find((path) => path.includes(","));
+  if (comma !== undefined) {
+    throw new RangeError(
+      `${comma} has a comma, which Deno's permission flags cannot name: use a path without one.`,
+    );
+  }
+  const sets: Record<string, Partial<Permissions<boolean | string[]>>> = settings.permissions;
+  const set = sets[service] ?? {};
+  const flags = (["read", "write", "net"] as const).flatMap((kind) => {
+    const own = set[kind] ?? [];
+    if (own === true || more[kind].length === 0) return []; // the set has it
+    const list = [...(own === false ? [] : own), ...more[kind]];
+    return `--allow-${kind}=${[...new Set(list)].join(",")}`;
+  });
+  return [`-P=${service}`, ...flags];
 }
 
 function text(value: unknown): string | undefined {
@@ -150,6 +183,12 @@ function brokerPermission(
 /** Host and port of a store in Redis; a file has none. */
 function redisHosts(address: string): string[] {
   return parseStoreAddress(address).engine === "redis" ? [redisHost(address)] : [];
+}
+
+/** The file of a store that is one. */
+function sqlitePath(address: string): string | undefined {
+  const parsed = parseStoreAddress(address);
+  return parsed.engine === "sqlite" ? parsed.path : undefined;
 }
 
 function brokerHost(address: string): string {

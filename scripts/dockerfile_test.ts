@@ -1,4 +1,5 @@
 import { deepStrictEqual, equal, match, ok } from "node:assert/strict";
+import { ProjectCopy } from "./_project_copy.ts";
 import { freePorts } from "./demo_data.ts";
 import { dockerFlags } from "./docker_flags.ts";
 
@@ -440,18 +441,60 @@ Deno.test("dockerFlags() gives a service what its config and arguments need", as
   const deploying = await dockerFlags("config_deployer", ["daq-1", "--file", config], env);
   ok(deploying.includes("--allow-net=redis:6379"), deploying.join(" "));
   ok(deploying.includes(`--allow-read=${config}`), deploying.join(" "));
-  deepStrictEqual(await dockerFlags("file_validator", ["--help"]), [
-    "-P=file_validator",
-    "--allow-net=127.0.0.1",
-  ]);
+  deepStrictEqual(await dockerFlags("file_validator", ["--help"]), ["-P=file_validator"]);
   deepStrictEqual(await dockerFlags("std_udp_recv", ["--help"]), ["-P=std_udp_recv"]);
   // A flag would take the place of the set's list: both the agent beside it and the store are in it.
-  deepStrictEqual(await dockerFlags("daq", ["status"]), [
-    "-P=daq",
-    "--allow-net=127.0.0.1,localhost",
-  ]);
+  deepStrictEqual(await dockerFlags("daq", ["status"]), ["-P=daq"]);
   deepStrictEqual(await dockerFlags("daq", ["write"], env), [
     "-P=daq",
     "--allow-net=127.0.0.1,localhost,redis:6379",
   ]);
+});
+
+Deno.test("a service made by new-service may read its config and secrets in the image, and nothing else besides", async () => {
+  await using copy = await ProjectCopy.make();
+  await copy.deno("task", "--quiet", "new-service", "noop", "--kind", "primary");
+  const folder = await Deno.makeTempDir({ prefix: "std-daq-noop-" });
+  try {
+    const [config, secrets] = [`${folder}/noop.json`, `${folder}/secrets`];
+    await Deno.mkdir(secrets);
+    const variables = {
+      BROKER_URL: "amqps://rabbitmq",
+      BROKER_PASSWORD_FILE: `${secrets}/broker`,
+      BROKER_CA_FILE: `${secrets}/ca.pem`,
+      REDIS_URL: "rediss://redis",
+      REDIS_PASSWORD_FILE: `${secrets}/redis`,
+    };
+    const files = [config, ...Object.values(variables).filter((value) => value.startsWith("/"))];
+    for (const file of [...files, `${secrets}/other`]) await Deno.writeTextFile(file, "");
+    const run = async (args: readonly string[]): Promise<string> => {
+      const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: ["run", "--quiet", "--no-prompt", ...args],
+        cwd: copy.root,
+        env: { ...variables, NO_COLOR: "1" },
+      }).output();
+      ok(success, new TextDecoder().decode(stderr));
+      return new TextDecoder().decode(stdout).trim();
+    };
+    const entry = ["--allow-read", "--allow-env", "scripts/docker_flags.ts"];
+    const flags = (await run([...entry, "noop", "--config", config])).split("\n");
+    const asks = [...files, `${copy.root}/services`, `${secrets}/other`, "/etc/shadow"]
+      .map((path) => ({ name: "read", path }));
+    const servers = ["rabbitmq:5671", "redis:6379", "127.0.0.1:8001", "elsewhere:80"]
+      .map((host) => ({ name: "net", host }));
+    const probe = `${copy.root}/probe.ts`;
+    await Deno.writeTextFile(
+      probe,
+      `for (const ask of ${JSON.stringify([...asks, ...servers])} as Deno.PermissionDescriptor[]) {
+        console.log((await Deno.permissions.query(ask)).state);
+      }`,
+    );
+    deepStrictEqual((await run(["--no-check", ...flags, probe])).split("\n"), [
+      ...files.map(() => "granted"), // its config, and what it is let in by
+      ...["granted", "prompt", "prompt"],
+      ...["granted", "granted", "granted", "prompt"],
+    ]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
