@@ -426,9 +426,27 @@ Deno.test("the programs understand what the units start, and every service of th
     );
     const primary = option(args, "--primary");
     ok(primary === undefined || primary === "%i.writer_agent", `${name}: ${primary}`);
+    const variables = new Map(
+      [...text.matchAll(/^Environment=(\w+)=(.+)$/gm)].map(([, key, value]) => [key, value]),
+    );
+    const takesRequests = /^(daq|writer_agent)$/.test(service);
+    if (takesRequests) {
+      equal(option(args, "--tag"), "%i.#", name);
+      // Of several detectors on a machine, each needs another one.
+      equal(option(args, "--port") ?? option(args, "--api-port"), "${REST_PORT}", name);
+    }
+    const files = [...text.matchAll(/^EnvironmentFile=(.+)$/gm)].map(([, file]) => file);
+    const knowsBroker = takesRequests || /^(file_validator|preview)$/.test(service);
+    deepStrictEqual(files, [
+      "-/etc/std-daq/%i.env",
+      ...(knowsBroker ? ["-/etc/std-daq/%i.broker.env"] : []), // to have files written
+    ], name);
     commands.push([
       service,
-      ...args.map((arg) => arg.replaceAll("%i", "JF").replaceAll("%H", "daq-1")),
+      ...args.map((arg) =>
+        arg.replaceAll("%i", "JF").replaceAll("%H", "daq-1")
+          .replace(/^\$\{(\w+)\}$/, (all, key) => variables.get(key) ?? all)
+      ),
     ]);
   }
   const started = commands.map(([name]) => name);
