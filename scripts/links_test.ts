@@ -91,3 +91,16 @@ Deno.test("every service has a README.md, and every library its mod.ts", () => {
   });
   deepStrictEqual(missing, []);
 });
+
+Deno.test("no page opens a container's port to more than this machine", () => {
+  const ports = markdownFiles().flatMap((file) =>
+    [
+      ...Deno.readTextFileSync(ROOT + file)
+        .matchAll(/docker run(?:[^`\n]|\\\n)*?\s(?:-p|--publish)[ =](\S+)/g),
+    ]
+      .map(([, port = ""]) => ({ file, port }))
+  );
+  ok(ports.length > 0);
+  // A port without an address is one on all interfaces, past the firewall of the host.
+  deepStrictEqual(ports.filter(({ port }) => !port.startsWith("127.0.0.1:")), []);
+});
