@@ -70,7 +70,7 @@ export function resolveBroker(sources: BrokerSources = {}): BrokerOptions {
       throw new BrokerError(unreadable(variable, path, cause), { cause });
     }
   };
-  const given = sources.url ?? env("BROKER_URL") ?? `amqp://${hostOf(env("BROKER_HOST"))}`;
+  const given = brokerAddress(sources) ?? "amqp://127.0.0.1";
   const url = URL.canParse(given) ? new URL(given) : undefined;
   if (url === undefined || !/^amqps?:$/.test(url.protocol) || url.hostname === "") {
     throw new BrokerUsageError(
@@ -101,8 +101,14 @@ export function resolveBroker(sources: BrokerSources = {}): BrokerOptions {
   };
 }
 
+/** The address that is given: the URL, else BROKER_URL, else BROKER_HOST; undefined when none is. */
+export function brokerAddress({ url, env = () => undefined }: BrokerSources): string | undefined {
+  const host = env("BROKER_HOST");
+  return url ?? env("BROKER_URL") ?? (host === undefined ? undefined : `amqp://${hostOf(host)}`);
+}
+
 /** A host for a URL: an address of IPv6 has brackets there, which need not be given. */
-function hostOf(host = "127.0.0.1"): string {
+function hostOf(host: string): string {
   return /^[0-9a-f:.%]*:[0-9a-f:.%]*:[0-9a-z:.%]*$/i.test(host) ? `[${host}]` : host;
 }
 

@@ -1,9 +1,8 @@
 import { Option } from "@commander-js/extra-typings";
 import { resolve } from "node:path";
-import { BROKER_VARIABLES, resolveBroker } from "../../lib/broker/broker_options.ts";
-import { BrokerError } from "../../lib/broker/broker_error.ts";
+import { BROKER_VARIABLES, brokerAddress, resolveBroker } from "../../lib/broker/broker_options.ts";
 import type { BrokerClient, RequestOutcome, StatusAction } from "../../lib/broker/mod.ts";
-import { type StorePermission, UsageError } from "../../lib/service/mod.ts";
+import type { StorePermission } from "../../lib/service/mod.ts";
 import type { DaqContext } from "./context.ts";
 import { oneLine } from "./format.ts";
 
@@ -21,17 +20,17 @@ export function brokerOption() {
  * Connects as a client to `--broker`, or to where the environment says. The library is loaded only here:
  * the other commands start without it.
  *
- * @throws {UsageError} If the address is none.
+ * @throws {BrokerUsageError} If the address is none.
  * @throws {BrokerError} If nobody is there.
  */
 export async function connectBroker(
   url: string | undefined,
   context: DaqContext,
 ): Promise<BrokerClient> {
-  const address = namedBroker(url, context);
+  const broker = resolveBroker({ url, env: (name) => context.env(name) });
   const { BrokerClient } = await import("../../lib/broker/mod.ts");
   return await BrokerClient.connect({
-    broker: resolveBroker({ url: address, env: (name) => context.env(name) }),
+    broker,
     name: "daq",
     onNote: (message) => context.err(`${oneLine(message)}\n`),
   });
@@ -41,34 +40,18 @@ export async function connectBroker(
  * The broker that the agent is to take requests from: where it is, and the files to read for it. Undefined when
  * nothing says where: then it takes none.
  *
- * @throws {UsageError} If the address is none.
+ * @throws {BrokerUsageError} If the address is none.
  */
 export function resolveBrokerFor(
   url: string | undefined,
   context: DaqContext,
 ): StorePermission | undefined {
-  const address = namedBroker(url, context);
+  const address = brokerAddress({ url, env: (name) => context.env(name) });
   if (address === undefined) return undefined;
+  resolveBroker({ url: address }); // by itself, without the files that the environment names
   const files = BROKER_VARIABLES.filter((name) => name.endsWith("_FILE"))
     .flatMap((name) => context.env(name) ?? []);
   return { address, files: files.map((path) => resolve(path)) };
-}
-
-/**
- * The broker's address, if anything names it.
- *
- * @throws {UsageError} If it is none.
- */
-function namedBroker(url: string | undefined, context: DaqContext): string | undefined {
-  const host = context.env("BROKER_HOST");
-  const address = url ?? context.env("BROKER_URL") ?? (host && `amqp://${host}`);
-  if (address === undefined) return undefined;
-  try {
-    resolveBroker({ url: address }); // by itself, without the files that the environment names
-    return address;
-  } catch (cause) {
-    throw cause instanceof BrokerError ? new UsageError(cause.message, { cause }) : cause;
-  }
 }
 
 const MARKS: Record<StatusAction, { sign: string; color: number }> = {

@@ -8,7 +8,6 @@ import {
   type ResolvedStore,
   resolveStore,
   type Store,
-  StoreError,
 } from "../../lib/store/mod.ts";
 import type { DaqContext } from "./context.ts";
 import { oneLine } from "./format.ts";
@@ -65,7 +64,8 @@ export async function configEntry(store: Store, id: string | undefined): Promise
 /**
  * Opens the store of `--store`, the one that the environment names, or this machine's own.
  *
- * @throws {UsageError} If nothing says where it is, or the address is none.
+ * @throws {UsageError} If nothing says where it is.
+ * @throws {StoreUsageError} If the address is none.
  * @throws {StoreError} If the file cannot be opened.
  */
 export async function openStoreFor(
@@ -90,7 +90,7 @@ export async function openStoreFor(
  * The store that services are to use: where it is, and the files to read for it. Undefined when nothing says
  * where: then there is none.
  *
- * @throws {UsageError} If the address is none.
+ * @throws {StoreUsageError} If the address is none.
  */
 export function resolveStoreFor(
   address: string | undefined,
@@ -111,10 +111,10 @@ export function resolveStoreFor(
 /**
  * The store that is named, else the embedded one of this machine, if it has the folder for it.
  *
- * @throws {UsageError} If the address is none.
+ * @throws {StoreUsageError} If the address is none.
  */
 function findStore(address: string | undefined, context: DaqContext): ResolvedStore | undefined {
-  const named = namedStore(address, context);
+  const named = resolveStore({ address, env: (name) => context.env(name) });
   if (named !== undefined) return named;
   const path = `${context.stateFolder}/store.sqlite`;
   try {
@@ -124,17 +124,6 @@ function findStore(address: string | undefined, context: DaqContext): ResolvedSt
     return undefined; // no such folder, or somebody else's
   }
   return { address: `sqlite:${path}` };
-}
-
-/** @throws {UsageError} If the address is none. */
-function namedStore(address: string | undefined, context: DaqContext): ResolvedStore | undefined {
-  try {
-    return resolveStore({ address, env: (name) => context.env(name) });
-  } catch (cause) {
-    // A file that cannot be read has a cause of its own, and is no wrong argument.
-    const isAddress = cause instanceof StoreError && cause.cause === undefined;
-    throw isAddress ? new UsageError(cause.message, { cause }) : cause;
-  }
 }
 
 /** A time in UTC, to the second: `2026-11-25 22:43:24Z`. */
