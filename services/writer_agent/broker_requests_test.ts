@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { RunGate } from "../../lib/acquisition/run_locks.ts";
 import { FakeImages, FakeWriter, until, WELL } from "./_fakes.ts";
 import { brokerRequests, brokerWriteRequestSchema } from "./broker_requests.ts";
 import { AcquisitionController } from "./controller.ts";
@@ -10,11 +11,16 @@ const FOLDER = { isDirectory: true, isSymlink: false };
 class World implements Disposable {
   readonly writer = new FakeWriter();
   readonly images = new FakeImages();
-  readonly controller = new AcquisitionController({ writer: this.writer, images: this.images });
+  readonly controller: AcquisitionController;
   readonly kill = new AbortController();
   readonly told: unknown[] = [];
   accounting: Record<string, bigint> = { packets_accepted: 10n };
   tick: (() => void) | undefined;
+
+  constructor(gate?: RunGate) {
+    const { writer, images } = this;
+    this.controller = new AcquisitionController({ writer, images, ...(gate && { gate }) });
+  }
 
   request(members: Record<string, unknown>): Promise<unknown> {
     const clock: Clock = {
@@ -87,6 +93,12 @@ Deno.test("a request that finds the writer busy fails and leaves the other one a
   await until("images are taken", () => world.told.length === 1);
   world.images.publish();
   assert.equal(Object(await first).output_file, "/data/a.h5");
+});
+
+Deno.test("a request that comes while a config is deployed fails with that reason, and writes nothing", async () => {
+  using world = new World({ enter: () => ({ refused: "A config is being deployed" }) });
+  await assert.rejects(world.request({ n_images: 1 }), /^Error: A config is being deployed$/);
+  assert.deepEqual([world.writer.commands, world.told], [[], []]);
 });
 
 Deno.test("pulse ids are image ids, and other people's requests are refused", async () => {
