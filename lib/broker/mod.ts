@@ -17,3 +17,4 @@ export * from "./service_options.ts";
 export * from "./status.ts";
 export * from "./status_aggregator.ts";
 export * from "./topic.ts";
+export type { SchemaIssue } from "../validation/mod.ts";

@@ -9,6 +9,7 @@ export { changedFields } from "./changed_fields.ts";
 export { loadConfig, parseConfigJson, parseConfigText, readConfigText } from "./load_config.ts";
 export { parseConfig, type ParsedConfig } from "./parse_config.ts";
 export { ConfigError, type ConfigErrorOptions, type ConfigIssue } from "./config_error.ts";
+export type { ValueIssue } from "../validation/mod.ts";
 export {
   DETECTOR_FACTS,
   DETECTOR_TYPES,
