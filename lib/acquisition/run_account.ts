@@ -130,12 +130,15 @@ function failedIds(run: Run): string {
   const { step = 1n } = seen;
   const asked = seenRanges(seen);
   const failures = withoutRanges(asked, [...written.ranges, ...lost.ranges], step);
-  const text = rangesText(failures, step, written.hasMore || seen.untold > 0n);
-  // Acknowledged, but gone with the writer: the last ones, of one of the writers perhaps.
-  const unconfirmed = BigInt(failed) - idCount(failures);
-  const last = written.ranges.at(-1);
-  if (unconfirmed <= 0n || last === undefined || run.unconfirmed === 0) return text;
-  return `${text === "" ? "" : `${text}, and `}${unconfirmed} up to ${last.to}`;
+  // Acknowledged, but gone with the writer: some of those written, as a rule the last ones.
+  const count = BigInt(failed) - idCount(failures);
+  const first = written.ranges.at(0), last = written.ranges.at(-1);
+  const unconfirmed = count > 0n && run.unconfirmed > 0 && first !== undefined &&
+      last !== undefined
+    ? [{ from: first.from, to: last.to, count }]
+    : [];
+  const hasMore = written.hasMore || seen.untold > 0n;
+  return rangesText([...failures, ...unconfirmed], step, hasMore);
 }
 
 function missingImages(run: Run): number {

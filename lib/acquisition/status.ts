@@ -182,8 +182,13 @@ function loss(run: Run, { lost, lostIds }: RunAccount): string {
     `image ring before they were on file${idsText("ids", lostIds)}.`;
   // Behind another failure it is no wonder.
   if (run.failure !== undefined) return what;
-  return `${what} ${run.completed} images are in ${outputFile}. Use a faster disk, a lower frame ` +
-    "rate or a larger ring (--ram).";
+  // All of them before the first image that it saw, of a range that it was to begin with.
+  const cameBefore = run.request.startImageId !== undefined && run.overwritten === 0 &&
+    run.lost.ranges.every(({ to }) => run.seen.first === undefined || to < run.seen.first);
+  const advice = cameBefore
+    ? "They were gone before the run could take them: ask for it before they come."
+    : "Use a faster disk, a lower frame rate or a larger ring (--ram).";
+  return `${what} ${run.completed} images are in ${outputFile}. ${advice}`;
 }
 
 /** What the writer was told to record, and perhaps did not. */

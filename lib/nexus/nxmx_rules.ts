@@ -3,7 +3,9 @@
  *
  * Source: application definition NXmx of the NeXus definitions
  * (https://manual.nexusformat.org/classes/applications/NXmx.html): fields with minOccurs 1 or without are
- * required. NXdetector_group, recommended there, is left out: it tells several detectors apart.
+ * required. Left out is what our files never have: NXdetector_group, distance_derived,
+ * incident_polarisation_stokes, transformations of the sample, and short_name of instrument and source where
+ * nobody gave it.
  *
  * @module
  */

@@ -125,8 +125,16 @@ runDataWorker<WriterWorkerInit>((init, control) => {
   attachIfThere(images);
   control.ready();
 
+  let refused = 0; // images in a row
   const send = (answer: WriterResponse): void => {
-    if (isFailure(answer)) control.log("warning", `${answer.action}: ${answer.reason}`);
+    const isImage = answer.action === "record_image";
+    if (isFailure(answer) && (!isImage || refused === 0)) {
+      control.log("warning", `${answer.action}: ${answer.reason}`);
+    }
+    if (refused > 1 && !(isImage && isFailure(answer))) {
+      control.log("warning", `${refused - 1} more images in a row were not written`);
+    }
+    refused = isImage && isFailure(answer) ? refused + 1 : 0;
     if (answers.sendBlocking(encodeWriterResponse(answer), ANSWER_LIMIT_MS)) return;
     control.log("error", "an answer could not be sent: the writer agent takes none", {
       action: answer.action,
