@@ -96,14 +96,22 @@ export function rowsRegion(at: number, count: number, stride: number, bytes: num
   return { at: Math.min(at, last), bytes: Math.abs(last - at) + bytes };
 }
 
-/** @throws {RangeError} If a number is not whole. */
+/**
+ * Checks numbers that are given by name.
+ *
+ * @throws {RangeError} If one is not whole.
+ */
 export function checkWhole(numbers: Readonly<Record<string, number>>): void {
   for (const [name, value] of Object.entries(numbers)) {
     if (!Number.isInteger(value)) throw new RangeError(`${name} is ${value}; give a whole number`);
   }
 }
 
-/** @throws {RangeError} If a number is not whole, or less than `least`. */
+/**
+ * Checks numbers that are given by name.
+ *
+ * @throws {RangeError} If one is not whole, or less than `least`.
+ */
 export function checkWholeFrom(least: number, numbers: Readonly<Record<string, number>>): void {
   checkWhole(numbers);
   for (const [name, value] of Object.entries(numbers)) {
