@@ -40,6 +40,7 @@ import {
   publishNext,
   record,
   warmUp,
+  writeImage,
 } from "./_write_ring.ts";
 
 const [name, imagesPath, imageCount, folder] = Deno.args as [string, string, string, string];
@@ -191,7 +192,8 @@ function writeThrough(): Result {
   });
   createFile(writer, path, images, undefined);
   const begin = cpuTimeMicroseconds("thread");
-  for (let i = 0; i < images; i++) check(writer.handle(orders[i % SLOTS]!));
+  for (let i = 0; i < images; i++) writeImage(writer, orders[i % SLOTS]!);
+  writer.settle(true);
   const seconds = (cpuTimeMicroseconds("thread") - begin) / 1e6;
   check(writer.handle({ action: "close_file" }));
   unlink(path);

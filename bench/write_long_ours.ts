@@ -14,7 +14,15 @@ import { monotonicNs, unlink } from "../lib/os/mod.ts";
 import { ImageLocator, InlineCompressors } from "../lib/writer/mod.ts";
 import { TextLineStream } from "./_lines.ts";
 import { printJson } from "./_print.ts";
-import { check, createFile, makeRing, makeWriter, publishNext, record } from "./_write_ring.ts";
+import {
+  check,
+  createFile,
+  makeRing,
+  makeWriter,
+  publishNext,
+  record,
+  writeImage,
+} from "./_write_ring.ts";
 
 const SLOTS = 64;
 const [name, folder] = Deno.args as [string, string];
@@ -44,7 +52,7 @@ for await (const line of lines) {
   for (let i = 0; i < images; i++) {
     if (i === Math.floor(images / 4)) liveBefore = liveBytes();
     if (i === Math.floor(images / 2)) before = Deno.memoryUsage().rss;
-    check(writer.handle(record(ring, publishNext(ring))));
+    writeImage(writer, record(ring, publishNext(ring)));
   }
   const last = monotonicNs();
   const growth = Deno.memoryUsage().rss - before;

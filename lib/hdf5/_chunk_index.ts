@@ -86,10 +86,14 @@ export class ChunkIndex {
     }
   }
 
-  /** Most pages that the next {@link ChunkIndex.append} can take: one per level and a new root. */
-  get pagesForNext(): number {
+  /**
+   * Most pages that the next chunks can take: one per level and a new root.
+   *
+   * @param chunks How many, at most {@link FAN_OUT}.
+   */
+  pagesForNext(chunks: number): number {
     const leaf = this.#rightmost[0];
-    return leaf && leaf.entries < FAN_OUT ? 0 : this.#rightmost.length + 1;
+    return leaf && leaf.entries + chunks <= FAN_OUT ? 0 : this.#rightmost.length + 1;
   }
 
   /** Number of chunks appended. */
@@ -155,8 +159,7 @@ export class ChunkIndex {
       this.#add(level + 1, next.address, row, bytes);
       node = next;
     }
-    const at = this.#putKey(node, node.entries, row, bytes, mask);
-    node.view.setBigUint64(at, BigInt(child), true);
+    putU64(node.view, this.#putKey(node, node.entries, row, bytes, mask), child);
     node.entries++;
     node.view.setUint16(ENTRIES_AT, node.entries, true);
   }
@@ -171,12 +174,12 @@ export class ChunkIndex {
 
   /** Writes key `index`; returns where the child behind it goes. */
   #putKey(node: Node, index: number, row: number, bytes: number, mask = 0): number {
-    const at = HEADER_BYTES + index * (this.#keyBytes + 8);
-    new Uint8Array(node.view.buffer, at, this.#keyBytes).fill(0);
+    const at = HEADER_BYTES + index * (this.#keyBytes + 8), end = at + this.#keyBytes;
     node.view.setUint32(at, bytes, true);
     node.view.setUint32(at + 4, mask, true);
-    node.view.setBigUint64(at + 8, BigInt(row), true);
-    return at + this.#keyBytes;
+    putU64(node.view, at + 8, row);
+    for (let rest = at + 16; rest < end; rest += 8) putU64(node.view, rest, 0);
+    return end;
   }
 
   /** The last key of the rightmost nodes: one chunk past the last one in every dimension. */
@@ -193,4 +196,10 @@ export class ChunkIndex {
     file.writeAt(bytes.subarray(HEADER_BYTES), node.address + HEADER_BYTES);
     file.writeAt(bytes.subarray(0, HEADER_BYTES), node.address);
   }
+}
+
+/** A whole number from 0 to 2^53, without a bigint. */
+function putU64(view: DataView, at: number, value: number): void {
+  view.setUint32(at, value, true); // modulo 2^32
+  view.setUint32(at + 4, value / 2 ** 32, true);
 }

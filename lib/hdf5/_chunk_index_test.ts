@@ -67,7 +67,7 @@ function withIndex(
   const index = new ChunkIndex(CHUNK, 2, space);
   use(index, file, (n) => {
     for (let i = 0; i < n; i++) {
-      space.ensurePages(index.pagesForNext);
+      space.ensurePages(index.pagesForNext(1));
       index.append(1_000_000 + 30 * index.chunks, 30);
     }
   });

@@ -30,7 +30,7 @@ export class LateParts {
   start(space: FileSpace, putEnd: () => void): void {
     for (const { deflated, shape, indexAt } of this.#structure.deflated) {
       const index = new ChunkIndex(shape, Uint32Array.BYTES_PER_ELEMENT, space);
-      space.ensurePages(index.pagesForNext);
+      space.ensurePages(index.pagesForNext(1));
       const at = space.reserve(deflated.byteLength);
       this.#file.writeAt(deflated, at);
       index.append(at, deflated.byteLength);

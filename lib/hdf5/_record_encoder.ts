@@ -21,17 +21,12 @@ export function recordBytes(fields: RecordFields): number {
 /** Puts values into records. */
 export class RecordEncoder {
   readonly #names: readonly string[];
-  readonly #put: ((record: DataView, value: number | bigint) => void)[];
+  readonly #types: readonly RecordType[];
 
   /** For records of these fields. */
   constructor(fields: RecordFields) {
     this.#names = Object.keys(fields);
-    let end = 0;
-    this.#put = Object.values(fields).map((type) => {
-      const at = end;
-      end += FIELD_BYTES[type];
-      return (record, value) => putField(record, at, type, value);
-    });
+    this.#types = Object.values(fields);
   }
 
   /**
@@ -40,30 +35,34 @@ export class RecordEncoder {
    * @throws {RangeError} If there are not as many values as fields.
    */
   check(values: RecordValues): void {
-    if (values.length === this.#put.length) return;
+    if (values.length === this.#types.length) return;
     throw new RangeError(
-      `${values.length} values for a record of ${this.#put.length} fields ` +
+      `${values.length} values for a record of ${this.#types.length} fields ` +
         `(${this.#names.join(", ")}): give one for each, in that order.`,
     );
   }
 
   /** Puts values, which were checked, into a record. */
-  encode(record: DataView, values: RecordValues): void {
-    this.#put.forEach((put, i) => put(record, values[i]!));
+  encode(into: DataView, at: number, values: RecordValues): void {
+    for (let i = 0; i < this.#types.length; i++) {
+      const type = this.#types[i]!;
+      putField(into, at, type, values[i]!);
+      at += FIELD_BYTES[type];
+    }
   }
 }
 
-function putField(record: DataView, at: number, type: RecordType, value: number | bigint): void {
-  if (type === "uint64") return record.setBigUint64(at, BigInt(value), true);
-  const number = Number(value);
+function putField(into: DataView, at: number, type: RecordType, value: number | bigint): void {
   switch (type) {
     case "uint8":
-      return record.setUint8(at, number);
+      return into.setUint8(at, Number(value));
     case "uint16":
-      return record.setUint16(at, number, true);
+      return into.setUint16(at, Number(value), true);
     case "uint32":
-      return record.setUint32(at, number, true);
+      return into.setUint32(at, Number(value), true);
+    case "uint64":
+      return into.setBigUint64(at, BigInt(value), true);
     case "float64":
-      return record.setFloat64(at, number, true);
+      return into.setFloat64(at, Number(value), true);
   }
 }

@@ -27,19 +27,20 @@ export class Records {
   readonly #layout: RecordsLayout;
   readonly #index: ChunkIndex;
   /** Records that have not been published yet. */
-  readonly #pending: DataView<ArrayBuffer>;
+  readonly pending: DataView<ArrayBuffer>;
   #added = 0;
   #published = 0;
-  /** Where the chunk being filled is, and the one before. */
+  /** Where the chunk being filled is, the one before, and the next one, once it is allocated. */
   #chunkAt = 0;
   #previousChunkAt = 0;
+  #nextChunkAt: number | undefined;
 
   constructor(file: File, space: FileSpace, layout: RecordsLayout) {
     this.#file = file;
     this.#space = space;
     this.#layout = layout;
     this.#index = new ChunkIndex([layout.chunk], layout.recordBytes, space);
-    this.#pending = new DataView(new ArrayBuffer(layout.mostPending * layout.recordBytes));
+    this.pending = new DataView(new ArrayBuffer(layout.mostPending * layout.recordBytes));
   }
 
   /** Where the dataset keeps what grows. */
@@ -47,32 +48,26 @@ export class Records {
     return this.#layout.fields;
   }
 
-  /** Most index pages that {@link reserve} takes. */
-  get pagesForNext(): number {
-    return this.#startsChunk ? this.#index.pagesForNext : 0;
+  /** Most index pages that the next records take. */
+  pagesForNext(records: number): number {
+    return this.#reachNextChunk(records) ? this.#index.pagesForNext(1) : 0;
   }
 
   /**
-   * Allocates what the next record needs; index pages were ensured.
+   * Allocates what the next records need, no more of them than a chunk has; index pages were ensured.
    *
    * @throws {OsError} ENOSPC, …; it can be called again.
    */
-  reserve(): void {
-    if (!this.#startsChunk) return;
-    const bytes = this.#layout.chunk * this.#layout.recordBytes;
-    const at = this.#space.reserve(bytes);
-    this.#index.append(at, bytes);
-    this.#previousChunkAt = this.#chunkAt;
-    this.#chunkAt = at;
+  reserve(records: number): void {
+    if (this.#nextChunkAt !== undefined || !this.#reachNextChunk(records)) return;
+    this.#nextChunkAt = this.#space.reserve(this.#layout.chunk * this.#layout.recordBytes);
   }
 
-  /** Adds a record; {@link reserve} came first. Returns where to put its fields, all zero. */
-  add(): DataView<ArrayBuffer> {
-    const { recordBytes } = this.#layout;
-    const at = (this.#added++ - this.#published) * recordBytes;
-    const record = new DataView(this.#pending.buffer, at, recordBytes);
-    new Uint8Array(this.#pending.buffer, at, recordBytes).fill(0);
-    return record;
+  /** Adds a record, which was reserved. Returns where all its fields are to be put in {@link Records.pending}. */
+  add(): number {
+    const { chunk, recordBytes } = this.#layout;
+    if (this.#reachNextChunk(1)) this.#beginChunk(chunk * recordBytes);
+    return (this.#added++ - this.#published) * recordBytes;
   }
 
   /**
@@ -103,15 +98,25 @@ export class Records {
     this.#published = this.#added;
   }
 
-  get #startsChunk(): boolean {
-    return this.#added === this.#index.chunks * this.#layout.chunk;
+  /** Whether some of the next records are not in the chunk being filled. */
+  #reachNextChunk(records: number): boolean {
+    return this.#added + records > this.#index.chunks * this.#layout.chunk;
+  }
+
+  #beginChunk(bytes: number): void {
+    const at = this.#nextChunkAt;
+    if (at === undefined) throw new RangeError("no chunk of records was reserved");
+    this.#index.append(at, bytes);
+    this.#previousChunkAt = this.#chunkAt;
+    this.#chunkAt = at;
+    this.#nextChunkAt = undefined;
   }
 
   #writeRange(from: number, to: number, chunkAt: number, chunkStart: number): void {
     if (from >= to) return;
     const { recordBytes } = this.#layout;
     const records = new Uint8Array(
-      this.#pending.buffer,
+      this.pending.buffer,
       (from - this.#published) * recordBytes,
       (to - from) * recordBytes,
     );

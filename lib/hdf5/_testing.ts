@@ -13,7 +13,7 @@ import {
   kernelMemory,
 } from "../kernels/mod.ts";
 import { addressOf, File } from "../os/mod.ts";
-import { ImageFile, type ImageFileOptions } from "./image_file.ts";
+import { ImageFile, type ImageFileOptions, type ImageToAppend } from "./image_file.ts";
 import { MessageType, readObjectHeader } from "./_object_header.ts";
 import type { PixelArray, PixelType } from "./pixel_type.ts";
 import type { RecordValues } from "./record_type.ts";
@@ -103,26 +103,58 @@ export function testInfo(id: number, options: ImageFileOptions): RecordValues {
   return Object.keys(options.info ?? {}).map((_, i) => 100 * id + i);
 }
 
-/** Appends test images `from` to `to` − 1, with status 1 + id % 3. */
+/** Test image `id`, with status 1 + id % 3; its bytes are where `keep` has them as long as it lives. */
+function testImageToAppend(
+  id: number,
+  options: ImageFileOptions,
+  keep: Uint8Array[],
+): ImageToAppend {
+  const image = testImage(id, options.height * options.width, options.pixelType);
+  const bytes = options.compression === "bitshuffle-lz4"
+    ? compressed(image)
+    : new Uint8Array(image.buffer);
+  keep.push(bytes);
+  return {
+    imageId: BigInt(id),
+    status: 1 + id % 3,
+    info: testInfo(id, options),
+    address: addressOf(bytes),
+    bytes: bytes.byteLength,
+  };
+}
+
+/** Appends test images `from` to `to` − 1, one by one. */
 export function appendTestImages(
   images: ImageFile,
   options: ImageFileOptions,
   from: number,
   to: number,
 ): void {
+  const keep: Uint8Array[] = [];
   for (let id = from; id < to; id++) {
-    const image = testImage(id, options.height * options.width, options.pixelType);
-    const bytes = options.compression === "bitshuffle-lz4"
-      ? compressed(image)
-      : new Uint8Array(image.buffer);
-    images.appendImage({
-      imageId: BigInt(id),
-      status: 1 + id % 3,
-      info: testInfo(id, options),
-      address: addressOf(bytes),
-      bytes: bytes.byteLength,
-    });
+    images.appendImage(testImageToAppend(id, options, keep));
+    keep.pop();
   }
+}
+
+/**
+ * Appends test images `from` to `to` − 1, or the first of them, whose bytes are written together; returns how
+ * many.
+ */
+export function appendTestImagesTogether(
+  images: ImageFile,
+  options: ImageFileOptions,
+  from: number,
+  to: number,
+): number {
+  const keep: Uint8Array[] = [];
+  const all = Array.from({ length: to - from }, (_, i) => {
+    return testImageToAppend(from + i, options, keep);
+  });
+  const written = images.writeImages(all);
+  keep.length = 0; // not before
+  written.forEach((place, i) => images.addImage(all[i]!, place!));
+  return written.length;
 }
 
 /** Writes a whole file of `n` test images. */

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { File } from "../os/mod.ts";
+import { addressOf, type File, OsError } from "../os/mod.ts";
 import type { AttributeValue } from "./_attributes.ts";
 import { ChunkIndex } from "./_chunk_index.ts";
 import { GroupAttributes } from "./_group_attributes.ts";
@@ -12,7 +12,7 @@ import { LateParts, type LateTexts } from "./_late_parts.ts";
 import { checkCounterNames, checkGroupName, checkWhole, groupPath } from "./_options.ts";
 import { recordBytes, RecordEncoder } from "./_record_encoder.ts";
 import { Records } from "./_records.ts";
-import { FileSpace } from "./_space.ts";
+import { alignUp, FileSpace, PAGE_BYTES } from "./_space.ts";
 import {
   buildStructure,
   type DatasetAttributes,
@@ -84,8 +84,10 @@ export interface ImageRecord {
   info?: RecordValues;
 }
 
-/** An image to append. */
-export interface ImageToAppend extends ImageRecord {
+/** Where an image's bytes are in memory. */
+export interface ImageBytes {
+  /** The image's id, for complaints. */
+  imageId: bigint;
   /** Address of its first byte. */
   address: bigint;
   /** Its size, bytes: height × width × bytes per pixel, or that of the compressed chunk. */
@@ -102,16 +104,32 @@ export interface ImageToAppend extends ImageRecord {
   isIntact?: () => boolean;
 }
 
+/** An image to append. */
+export interface ImageToAppend extends ImageRecord, ImageBytes {
+  imageId: bigint;
+}
+
+/** Where an image's bytes are in the file. */
+export interface WrittenImage {
+  readonly at: number;
+  readonly bytes: number;
+  readonly compressed: boolean;
+}
+
 /** Thrown when an image file is asked for something it cannot do. */
 export class ImageFileError extends Error {
   /** The class's name. */
   override name = "ImageFileError";
 }
 
+/** Images for which the indices have what they need, ahead of them; at most a node's entries. */
+const ROWS_AHEAD = 32;
 /** Most metadata records per chunk. */
 const METADATA_CHUNK = 16384;
 const MIN_METADATA_CHUNK = 1024;
 const METADATA_BYTES = 16;
+/** What is between two images that are written with one call. */
+const ZEROS = new Uint8Array(PAGE_BYTES);
 /** HDF5's limit: a chunk's size is a u32. */
 const MAX_CHUNK_BYTES = 2 ** 32 - 1;
 
@@ -144,6 +162,8 @@ export class ImageFile {
   readonly #late: LateParts;
   readonly #imageBytes: number;
   readonly #alignBytes: number;
+  /** Address of {@link ZEROS}. */
+  readonly #zeros = addressOf(ZEROS);
   readonly #publishEvery: number;
   readonly #word = new DataView(new ArrayBuffer(8));
   /** Roots of the indices as the file has them, by the place of the field. */
@@ -151,6 +171,8 @@ export class ImageFile {
   /** Images and places of images. */
   #rows = 0;
   #skipped = 0;
+  /** Rows for which the indices have all that they need. */
+  #reserved = 0;
   #published = 0;
   #publishedSkipped = 0;
   #storedEnd = 0;
@@ -266,23 +288,55 @@ export class ImageFile {
    * @throws {ImageFileError} If the file is closed.
    */
   appendImage(image: ImageToAppend): boolean {
-    const { imageId, address, bytes, compressed = true, isIntact } = image;
+    const [written] = this.writeImages([image]);
+    if (written !== undefined) this.addImage(image, written);
+    return written !== undefined;
+  }
+
+  /**
+   * The first half of {@link ImageFile.appendImage}, for several images at once: writes their bytes. Each
+   * that was whole all the time is to be {@link ImageFile.addImage | added}, in this order.
+   *
+   * @returns Where they are, undefined for one that was not whole: for the first of them, at least one.
+   * The others are still to be written: one of them cannot be, or they cannot be written with these.
+   * @throws As {@link ImageFile.appendImage}, for the first of them.
+   */
+  writeImages(images: readonly ImageBytes[]): (WrittenImage | undefined)[] {
     this.#requireOpen();
-    this.#checkSize(imageId, bytes, compressed);
-    this.#infoEncoder.check(image.info ?? []);
     this.#reserve();
-    const ahead = Math.max(1, this.#options.expectedImages - this.#rows);
-    const expected = this.#options.expectedImages === 0 ? Infinity : ahead;
-    const at = this.#space.place(bytes, this.#alignBytes, expected * bytes);
-    this.#file.writeFrom(address, bytes, at);
-    if (isIntact?.() === false) return false;
+    const { written, pieces, bytes } = this.#lineUp(images);
+    const { at } = written[0]!; // there is one at least
+    const { expectedImages } = this.#options;
+    const ahead = expectedImages === 0 ? Infinity : Math.max(1, expectedImages - this.#rows);
+    this.#space.place(bytes, this.#alignBytes, ahead * written[0]!.bytes);
+    try {
+      if (written.length === 1) this.#file.writeFrom(pieces[0]!, bytes, at);
+      else this.#file.writeAllFrom(BigUint64Array.from(pieces), at);
+    } catch (error) {
+      if (written.length === 1 || !(error instanceof OsError)) throw error;
+      return this.writeImages(images.slice(0, 1)); // it may be another one that cannot be written
+    }
+    return written.map((each, i) => {
+      if (images[i]!.isIntact?.() === false) return undefined;
+      this.#space.commit(each.at, each.bytes);
+      return each;
+    });
+  }
+
+  /**
+   * The second half: the image counts from now on, and is published with the others.
+   *
+   * @throws As {@link ImageFile.appendImage}.
+   */
+  addImage(record: ImageRecord, { at, bytes, compressed }: WrittenImage): void {
+    this.#requireOpen();
+    this.#infoEncoder.check(record.info ?? []);
+    this.#reserve();
     // Nothing below can fail before the image counts.
-    this.#addRecords(image);
-    this.#space.commit(at, bytes);
+    this.#addRecords(record);
     this.#dataIndex.append(at, bytes, compressed);
     this.#rows++;
     this.#publishIfDue();
-    return true;
   }
 
   /**
@@ -368,32 +422,62 @@ export class ImageFile {
     this.#open = false;
   }
 
-  #checkSize(imageId: bigint, bytes: number, compressed: boolean): void {
+  /** Where the first images go, and in which pieces: those of which one may follow the other. */
+  #lineUp(
+    images: readonly ImageBytes[],
+  ): { written: WrittenImage[]; pieces: bigint[]; bytes: number } {
+    const begin = alignUp(this.#space.end, this.#alignBytes);
+    const written: WrittenImage[] = [], pieces: bigint[] = [];
+    let end = begin;
+    for (const { imageId, address, bytes, compressed = true } of images) {
+      const at = alignUp(end, this.#alignBytes);
+      if (written.length === 0) this.#checkSize(imageId, bytes, compressed);
+      else if (at - end > PAGE_BYTES || !this.#isSize(bytes, compressed)) break;
+      if (at > end) pieces.push(this.#zeros, BigInt(at - end));
+      pieces.push(address, BigInt(bytes));
+      written.push({ at, bytes, compressed });
+      end = at + bytes;
+    }
+    return { written, pieces, bytes: end - begin };
+  }
+
+  #isSize(bytes: number, compressed: boolean): boolean {
     const { compression = "none" } = this.#options;
     const isChunk = compression !== "none" && compressed;
-    if (isChunk ? bytes <= MAX_CHUNK_BYTES : bytes === this.#imageBytes) return;
+    return isChunk ? bytes <= MAX_CHUNK_BYTES : bytes === this.#imageBytes;
+  }
+
+  #checkSize(imageId: bigint, bytes: number, compressed: boolean): void {
+    if (this.#isSize(bytes, compressed)) return;
     throw new RangeError(
       `Image ${imageId} has ${bytes} bytes, ${this.#imageBytes} are needed: ` +
         "check bit depth and image size of the detector config.",
     );
   }
 
-  /** Allocates what the next row needs of all indices, so that only an image's own bytes can fail. */
+  /** Allocates what the next rows need of all indices, so that only an image's own bytes can fail. */
   #reserve(): void {
     // Full only when the last publication failed: try it again rather than lose records.
     if (this.#rows - this.#published === this.#publishEvery) this.publish();
-    this.#space.ensurePages(
-      this.#dataIndex.pagesForNext + this.#metadata.pagesForNext + (this.#info?.pagesForNext ?? 0),
-    );
-    this.#metadata.reserve();
-    this.#info?.reserve();
+    if (this.#rows < this.#reserved) return;
+    const { expectedImages } = this.#options;
+    const rows = Math.max(1, Math.min(ROWS_AHEAD, (expectedImages || Infinity) - this.#rows));
+    const records = this.#info === undefined ? [this.#metadata] : [this.#info, this.#metadata];
+    const pages = records.map((each) => each.pagesForNext(rows));
+    this.#space.ensurePages(pages.reduce((a, b) => a + b, this.#dataIndex.pagesForNext(rows)));
+    for (const each of records) each.reserve(rows);
+    this.#reserved = this.#rows + rows;
   }
 
   #addRecords({ imageId, status, info = [] }: ImageRecord): void {
-    if (this.#info !== undefined) this.#infoEncoder.encode(this.#info.add(), info);
-    const record = this.#metadata.add();
-    record.setBigUint64(0, imageId, true);
-    record.setBigUint64(8, BigInt(status), true);
+    if (this.#info !== undefined) {
+      this.#infoEncoder.encode(this.#info.pending, this.#info.add(), info);
+    }
+    const { pending } = this.#metadata;
+    const at = this.#metadata.add();
+    pending.setBigUint64(at, imageId, true);
+    pending.setUint32(at + 8, status, true);
+    pending.setUint32(at + 12, 0, true);
   }
 
   #publishIfDue(): void {

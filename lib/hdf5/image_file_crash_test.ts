@@ -10,6 +10,7 @@ import { h5Module, memoryPath, objectAddress } from "./_h5wasm.ts";
 import { MessageType, onlyMessage, readObjectHeader } from "./_object_header.ts";
 import {
   appendTestImages,
+  appendTestImagesTogether,
   compressed,
   createFile,
   SMALL,
@@ -27,7 +28,7 @@ type Step = { kind: "write"; bytes: Uint8Array; at: number } | { kind: "size"; b
 /** Records what changes the file, in the order it happens. */
 function record(file: File): Step[] {
   const steps: Step[] = [];
-  const { writeAt, writeFrom, truncate, allocate } = file;
+  const { writeAt, writeFrom, writeAllFrom, truncate, allocate } = file;
   const add = (bytes: Uint8Array, at: number): void => {
     // A kill may cut a write between two pages.
     for (let from = 0; from < bytes.byteLength;) {
@@ -45,6 +46,16 @@ function record(file: File): Step[] {
     copyFrom(address, bytes);
     add(bytes, at);
     writeFrom.call(file, address, length, at);
+  };
+  file.writeAllFrom = (pieces, at): void => {
+    let end = at;
+    for (let i = 0; i < pieces.length; i += 2) {
+      const bytes = new Uint8Array(Number(pieces[i + 1]));
+      copyFrom(pieces[i]!, bytes);
+      add(bytes, end);
+      end += bytes.byteLength;
+    }
+    writeAllFrom.call(file, pieces, at);
   };
   file.allocate = (from, bytes, keepSize = false): void => {
     if (!keepSize) steps.push({ kind: "size", bytes: from + bytes });
@@ -216,7 +227,8 @@ for (const [what, change] of KINDS) {
     const steps = record(file);
     const images = ImageFile.create(file, options);
     for (let n = 0; n < 200; n += 20) {
-      appendTestImages(images, options, n, n + 20);
+      appendTestImages(images, options, n, n + 9);
+      appendTestImagesTogether(images, options, n + 9, n + 20);
       images.publish();
       images.setCounters({ good: BigInt(n + 20) });
     }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { addressOf, OsError } from "../os/mod.ts";
 import {
   appendTestImages,
+  appendTestImagesTogether,
   assertOldFormat,
   compressed,
   createFile,
@@ -114,6 +115,60 @@ Deno.test("appendImage() starts images at multiples of alignBytes", () => {
   }
   images.close();
   assertTestImages(folder.file(), SMALL, 200);
+});
+
+for (const [alignBytes, calls] of [[4096, 1], [3 * 4096, 10]] as const) {
+  Deno.test(`writeImages() needs ${calls} calls for ten images at multiples of ${alignBytes}`, () => {
+    using folder = new TestFolder();
+    using file = createFile(folder.file());
+    const images = ImageFile.create(file, { ...SMALL, alignBytes });
+    let made = 0;
+    for (const name of ["writeFrom", "writeAllFrom"] as const) {
+      const write = file[name] as (...args: unknown[]) => void;
+      file[name] = (...args: unknown[]): void => {
+        made++;
+        write.apply(file, args);
+      };
+    }
+    for (let id = 0; id < 100;) {
+      const left = 10 - id % 10;
+      id += appendTestImagesTogether(images, SMALL, id, id + left);
+      assert.equal((images.endBytes - images.imageBytes) % alignBytes, 0);
+    }
+    assert.equal(made, 10 * calls);
+    images.close();
+    assertTestImages(folder.file(), SMALL, 100);
+  });
+}
+
+Deno.test("writeImages() writes those before one that cannot be written, and gives back what is torn", () => {
+  using folder = new TestFolder();
+  using file = createFile(folder.file());
+  const images = ImageFile.create(file, SMALL);
+  const { writeAllFrom, writeFrom } = file;
+  let left = 2;
+  file.writeAllFrom = (pieces, position): void => {
+    writeAllFrom.call(file, pieces.slice(0, 6), position); // then the disk is full
+    throw new OsError("pwritev", 28, file.path);
+  };
+  file.writeFrom = (address, bytes, position): void => {
+    if (left-- === 0) throw new OsError("pwrite", 28, file.path);
+    writeFrom.call(file, address, bytes, position);
+  };
+  assert.equal(appendTestImagesTogether(images, SMALL, 0, 5), 1);
+  assert.equal(appendTestImagesTogether(images, SMALL, 1, 5), 1);
+  const end = images.endBytes;
+  assert.throws(() => appendTestImagesTogether(images, SMALL, 2, 5), { code: "ENOSPC" });
+  assert.equal(images.endBytes, end);
+  Object.assign(file, { writeAllFrom, writeFrom });
+  const bytes = new Uint8Array(images.imageBytes);
+  const image = { imageId: 7n, address: addressOf(bytes), bytes: bytes.byteLength };
+  const torn = { ...image, isIntact: (): boolean => false };
+  assert.deepEqual(images.writeImages([torn, torn]), [undefined, undefined]);
+  assert.equal(images.endBytes, end);
+  assert.equal(appendTestImagesTogether(images, SMALL, 2, 5), 3);
+  images.close();
+  assertTestImages(folder.file(), SMALL, 5);
 });
 
 Deno.test("appendImage() refuses an image of another size", () => {

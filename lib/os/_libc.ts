@@ -48,6 +48,7 @@ const SYMBOLS = {
   statvfs: { parameters: ["buffer", "buffer"], result: "i32" },
   pwrite: { parameters: ["i32", "usize", "usize", "i64"], result: "isize" },
   pwrite_buffer: { name: "pwrite", parameters: ["i32", "buffer", "usize", "i64"], result: "isize" },
+  pwritev: { parameters: ["i32", "buffer", "i32", "i64"], result: "isize" },
   pread_buffer: { name: "pread", parameters: ["i32", "buffer", "usize", "i64"], result: "isize" },
 
   mmap: { parameters: ["usize", "usize", "i32", "i32", "i32", "i64"], result: "usize" },

@@ -79,12 +79,14 @@ Deno.test("File writes from a view and from raw memory, and reads back", () =>
     const raw = new Uint8Array(100_000).map((_, i) => i % 251);
     file.writeFrom(addressOf(raw), raw.byteLength, 10);
     file.writeAt(new Uint8Array([1, 2, 3]), 0);
+    const more = BigUint64Array.of(addressOf(raw), 5n, addressOf(raw) + 7n, 0n, addressOf(raw), 3n);
+    file.writeAllFrom(more, 3);
     file.sync();
     strictEqual(file.size(), 100_010);
     const back = new Uint8Array(100_020);
     strictEqual(file.readAt(back, 0), 100_010);
-    deepStrictEqual([...back.subarray(0, 3)], [1, 2, 3]);
-    deepStrictEqual(back.subarray(10, 100_010), raw);
+    deepStrictEqual([...back.subarray(0, 13)], [1, 2, 3, 0, 1, 2, 3, 4, 0, 1, 2, 1, 2]);
+    deepStrictEqual(back.subarray(11, 100_010), raw.subarray(1));
   }));
 
 Deno.test("File.truncate() and File.allocate() set the size", () =>

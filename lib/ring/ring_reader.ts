@@ -46,8 +46,13 @@ export class RingRecord {
   calibrationId = 0n;
   /** The public message's bytes; a view into this record's own buffer. */
   metadata: Uint8Array = new Uint8Array(0);
-  /** @internal */
-  readonly buffer = new Uint8Array(RING_RECORD.$bytes - RING_RECORD.metadata);
+  /** @internal Nothing to read the message into, if it is not wanted. */
+  readonly buffer: Uint8Array | undefined;
+
+  /** @param withMetadata Whether the message is wanted. */
+  constructor(withMetadata = true) {
+    if (withMetadata) this.buffer = new Uint8Array(RING_RECORD.$bytes - RING_RECORD.metadata);
+  }
 }
 
 /** What a ring must be for a reader to attach; fields left out are not checked. */
@@ -216,9 +221,12 @@ export class RingReader implements Disposable {
     into.maskLow = dv.getBigUint64(at + R.mask_low, true);
     into.maskHigh = dv.getBigUint64(at + R.mask_high, true);
     into.calibrationId = dv.getBigUint64(at + R.calibration_id, true);
-    const length = Math.min(dv.getUint32(at + R.metadata_bytes, true), into.buffer.byteLength);
-    into.buffer.set(u8.subarray(at + R.metadata, at + R.metadata + length));
-    into.metadata = into.buffer.subarray(0, length);
+    const { buffer } = into;
+    if (buffer !== undefined) {
+      const length = Math.min(dv.getUint32(at + R.metadata_bytes, true), buffer.byteLength);
+      buffer.set(u8.subarray(at + R.metadata, at + R.metadata + length));
+      into.metadata = buffer.subarray(0, length);
+    }
     barrier();
     const after = Atomics.load(u64, (at + R.sequence) / 8);
     return after === stable ? "ok" : "overrun";

@@ -63,9 +63,13 @@ export interface Compressors {
   detach(): void;
   /** Starts the image of a slot of the ring; fewer than {@link Compressors.capacity} are under way. */
   submit(slot: number): void;
-  /** The oldest image under way, once it is done; undefined before. */
-  oldest(): CompressedImage | undefined;
-  /** Frees the memory of {@link Compressors.oldest}, which was used. */
+  /**
+   * An image under way, once it is done; undefined before.
+   *
+   * @param nth Which, from 0 for the oldest.
+   */
+  finished(nth: number): CompressedImage | undefined;
+  /** Frees the memory of the oldest image under way, which was used. */
   release(): void;
   /** Blocks until an image may be done, at most a millisecond. */
   wait(): void;
@@ -180,8 +184,8 @@ export class WorkerCompressors implements Compressors, Disposable {
     this.#hands.submit(job, (result) => work.result = result, worker);
   }
 
-  oldest(): CompressedImage | undefined {
-    const work = this.#work[0];
+  finished(nth: number): CompressedImage | undefined {
+    const work = this.#work[nth];
     if (work === undefined) return undefined;
     this.#hands.poll();
     return work.result && this.#chunks[work.worker]!.image(work.slot, work.result);
@@ -192,7 +196,7 @@ export class WorkerCompressors implements Compressors, Disposable {
   }
 
   wait(): void {
-    if (this.oldest() === undefined) this.#hands.wait(1);
+    if (this.finished(0) === undefined) this.#hands.wait(1);
   }
 
   /** Frees the chunks' memory, as far as it is this thread's. */
@@ -243,7 +247,7 @@ export class InlineCompressors implements Compressors, Disposable {
     this.#done = chunks.image(toSlot, result);
   }
 
-  oldest(): CompressedImage | undefined {
+  finished(): CompressedImage | undefined {
     return this.#done;
   }
 

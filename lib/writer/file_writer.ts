@@ -10,7 +10,14 @@ import {
   REASON_OVERWRITTEN,
 } from "../acquisition/writer_reasons.ts";
 import type { DetectorType, FileFormat } from "../config/mod.ts";
-import type { AttributeValue, ImageCompression, PixelType } from "../hdf5/mod.ts";
+import type {
+  AttributeValue,
+  ImageBytes,
+  ImageCompression,
+  PixelType,
+  WrittenImage,
+} from "../hdf5/mod.ts";
+import { PIXEL_BYTES } from "../hdf5/pixel_type.ts";
 import { closingTexts, type FileEnd, type ImageTimes, type NexusLayouts } from "../nexus/mod.ts";
 import {
   type ClosedRun,
@@ -25,7 +32,7 @@ import {
   type WriterResponse,
 } from "../protocol/mod.ts";
 import type { CompressedImage, Compressors } from "./compressors.ts";
-import { imageInRing } from "./image_in_ring.ts";
+import { imageInRing, type WrittenRing } from "./image_in_ring.ts";
 import type { OutputFiles } from "./data_roots.ts";
 import { type ImageFacts, imageInfoFields, imageInfoValues, NO_FACTS } from "./image_info.ts";
 import type { ImageLocator, LocatedImage } from "./image_locator.ts";
@@ -96,37 +103,67 @@ interface Run extends ImageCounts {
   isSplit: boolean;
   /** The counts of the files before the current one. */
   earlier: ImageCounts;
-  /** When the images of the current file came, and those of all of them. */
-  times: { inFile: ImageTimes; inRun: ImageTimes };
+  /** What is known of the first image, of the first of the current file, and of the last one. */
+  firstOfRun: ImageFacts | undefined;
+  firstOfFile: ImageFacts | undefined;
+  last: ImageFacts | undefined;
   format: FileFormat;
-  compression: ImageCompression;
+  /** Whether images are compressed here. */
+  compresses: boolean;
+  /** Most images written together. */
+  together: number;
   acknowledge: boolean;
   atStart: Accounting;
   /** First failure; later images are refused with the same reason. */
   failure?: string;
 }
 
-/** An image whose turn to be written has not come yet. */
+/** An image on its way to the file. */
 interface PendingImage {
-  metadata: ImageMetadata;
-  /** Where it is; undefined: overwritten already. */
+  readonly metadata: ImageMetadata;
+  /** Its entry in the index, if known. */
+  readonly entry: bigint | undefined;
+  /** Where it is, once it was looked for; undefined: overwritten already. */
   image: LocatedImage | undefined;
+  /** What the compressors made of it. */
+  chunk: CompressedImage | undefined;
+  /** Its bytes, unless it is overwritten. */
+  bytes: ImageBytes | undefined;
+  /** Where they are in the file, once they are. */
+  written: WrittenImage | undefined;
+  /** Why it is not written; "" as long as nothing is wrong. */
+  reason: string;
 }
+
+/**
+ * Most images written together, and bytes of them after which there are enough. What is done for an image is
+ * found in the CPU's caches if the same was done for another one just before, and not if pixels were
+ * copied in between.
+ */
+const MOST_TOGETHER = 32;
+const ENOUGH_BYTES = 16 * 2 ** 20;
+/** No more than this share of the ring: whether an image was overwritten is asked after all were written. */
+const MOST_OF_RING = 1 / 4;
 
 /** Carries out the actions of a writer driver, one file at a time. Synchronous: for a Worker. */
 export class FileWriter implements Disposable {
   readonly #options: FileWriterOptions;
+  readonly #ring: WrittenRing;
   #run: Run | undefined;
-  /** Images under way through the compressors, oldest first. */
+  /** Images that wait for others, or for the compressors, oldest first. */
   readonly #pending: PendingImage[] = [];
+  /** About as many bytes as they are: what their messages say. */
+  #pendingBytes = 0;
   #answers: WriterResponse[] = [];
   #bytes = 0n;
   #images = 0n;
 
   constructor(options: FileWriterOptions) {
     this.#options = options;
+    const { height, width, pixelType, compressedImages: compressed = false } = options;
+    this.#ring = { compressed, imageBytes: height * width * PIXEL_BYTES[pixelType] };
     options.images.onDetach = (): void => {
-      this.#drain();
+      if (this.#run?.compresses) this.#drain(); // the others were not looked for yet
       options.compressors.detach();
     };
   }
@@ -141,7 +178,7 @@ export class FileWriter implements Disposable {
     return this.#bytes;
   }
 
-  /** Whether images are being compressed: {@link FileWriter.settle} is to be called soon. */
+  /** Whether images wait to be written: {@link FileWriter.settle} is to be called soon. */
   get isBusy(): boolean {
     return this.#pending.length > 0;
   }
@@ -149,8 +186,8 @@ export class FileWriter implements Disposable {
   /**
    * Carries out an action.
    *
-   * @returns The answer; none for a record_image whose driver did not ask for answers, or which is
-   * answered later, when the image was compressed. {@link FileWriter.takeAnswers} come before it.
+   * @returns The answer; none for a record_image, which is answered when the image was written: see
+   * {@link FileWriter.takeAnswers}. Those come before it.
    */
   handle(action: WriterAction): WriterResponse | undefined {
     if (action.action !== "record_image") this.#drain();
@@ -158,7 +195,8 @@ export class FileWriter implements Disposable {
       case "create_file":
         return this.#answer(action, () => this.#create(action));
       case "record_image":
-        return this.#record(action);
+        this.#record(action);
+        return undefined;
       case "confirm_last_image":
         return this.#answer(action, () => this.#confirm());
       case "close_file":
@@ -167,21 +205,14 @@ export class FileWriter implements Disposable {
   }
 
   /**
-   * Writes the images that have been compressed.
+   * Writes images: those that have been compressed, or as many as are written together.
    *
-   * @param wait Whether to wait for one if there is none, at most a millisecond.
+   * @param idle Whether there is nothing else to do: no image waits for others then, and where none has
+   * been compressed one is waited for, at most a millisecond.
    */
-  settle(wait = false): void {
-    if (wait && this.isBusy) this.#options.compressors.wait();
-    for (let pending = this.#pending[0]; pending !== undefined; pending = this.#pending[0]) {
-      const { compressors } = this.#options;
-      const chunk = pending.image && compressors.oldest();
-      if (pending.image !== undefined && chunk === undefined) return;
-      this.#pending.shift();
-      const answer = this.#write(pending, chunk);
-      if (chunk !== undefined) compressors.release();
-      if (answer !== undefined) this.#answers.push(answer);
-    }
+  settle(idle = false): void {
+    if (idle && this.#run?.compresses && this.isBusy) this.#options.compressors.wait();
+    for (let ready = this.#ready(idle); ready > 0; ready = this.#ready(idle)) this.#write(ready);
   }
 
   /** Answers that have come due since the last call, oldest first. */
@@ -197,6 +228,7 @@ export class FileWriter implements Disposable {
    * confirmation that fails for the driver, unless it is one that would not expect it.
    */
   publish(): void {
+    this.settle(true);
     const run = this.#run;
     if (run === undefined || run.failure !== undefined || this.#publish(run)) return;
     if (!run.acknowledge) return;
@@ -238,7 +270,9 @@ export class FileWriter implements Disposable {
     const startTime = clock();
     const layout = this.#layout(action, format, startTime);
     const ring = images.attach();
-    if (compression !== "none" && !compressedImages) {
+    const together = Math.max(1, Math.min(MOST_TOGETHER, Math.floor(ring.slots * MOST_OF_RING)));
+    const compresses = compression !== "none" && !compressedImages;
+    if (compresses) {
       this.#options.compressors.use(action.compressionThreads ?? 0);
       this.#options.compressors.attach(ring);
     }
@@ -271,32 +305,31 @@ export class FileWriter implements Disposable {
     const closed = { path: split?.outputFile ?? path, runId, nImages, startTime };
     const isSplit = split !== undefined;
     this.#run = {
-      ...{ files, format, compression, acknowledge, atStart, closed, isSplit },
+      ...{ files, format, compresses, together, acknowledge, atStart, closed, isSplit },
       ...NOTHING,
       earlier: NOTHING,
-      times: { inFile: NO_TIMES, inRun: NO_TIMES },
+      ...{ firstOfRun: undefined, firstOfFile: undefined, last: undefined },
     };
   }
 
-  /** Writes an image, or has it compressed first. */
-  #record({ metadata, entry }: RecordImageAction): WriterResponse | undefined {
+  /** Takes an image, and has it compressed if it is to be. */
+  #record({ metadata, entry }: RecordImageAction): void {
     const run = this.#run;
-    const { images, compressors } = this.#options;
-    if (run === undefined || run.failure !== undefined) {
-      return this.#write({ metadata, image: undefined });
+    const pending: PendingImage = {
+      metadata,
+      entry,
+      image: undefined,
+      chunk: undefined,
+      bytes: undefined,
+      written: undefined,
+      reason: "",
+    };
+    if (run?.compresses) {
+      while (this.#pending.length >= this.#options.compressors.capacity) this.settle(true);
+      this.#attempt(run, pending, this.#submit);
     }
-    if (run.compression === "none" || this.#options.compressedImages) {
-      const image = images.locate(metadata.imageId, entry);
-      return this.#write({ metadata, image });
-    }
-    while (this.#pending.length >= compressors.capacity) this.settle(true);
-    const image = images.locate(metadata.imageId, entry);
-    if (image !== undefined) {
-      compressors.attach(image.ring); // another one, if the ring was replaced
-      compressors.submit(image.slot);
-    }
-    this.#pending.push({ metadata, image });
-    return undefined;
+    this.#pending.push(pending);
+    this.#pendingBytes += metadata.size;
   }
 
   /** Waits until no image is under way. */
@@ -304,68 +337,143 @@ export class FileWriter implements Disposable {
     while (this.isBusy) this.settle(true);
   }
 
-  /** Writes an image to the file; returns the answer to its driver. */
-  #write(pending: PendingImage, chunk?: CompressedImage): WriterResponse | undefined {
-    const run = this.#run;
-    let reason = run === undefined ? REASON_NO_FILE : run.failure ?? "";
-    if (run !== undefined && reason === "") {
-      try {
-        reason = this.#append(run, pending, chunk);
-      } catch (error) {
-        reason = run.failure = messageOf(error);
-      }
+  /** How many of the oldest images can be written now. */
+  #ready(idle: boolean): number {
+    const { compresses = false, together = 1 } = this.#run ?? {};
+    const most = Math.min(this.#pending.length, together);
+    if (!compresses) {
+      return idle || most === together || this.#pendingBytes >= ENOUGH_BYTES ? most : 0;
     }
-    if (run?.acknowledge === false) return undefined;
-    return {
-      code: reason === "" ? "success" : "failure",
-      reason,
-      imageId: pending.metadata.imageId,
-      nWritten: run?.files.appendedImages ?? 0,
-      nVisible: run?.files.visibleImages ?? 0,
-      action: "record_image",
-    };
+    const { compressors } = this.#options;
+    let ready = 0, submitted = 0;
+    for (; ready < most; ready++) {
+      const pending = this.#pending[ready]!;
+      if (pending.image === undefined || pending.reason !== "") continue;
+      pending.chunk = compressors.finished(submitted++);
+      if (pending.chunk === undefined) break;
+    }
+    return ready;
   }
 
-  /** Appends an image to the file; returns why it could not, or "". */
-  #append(run: Run, { metadata, image }: PendingImage, chunk?: CompressedImage): string {
-    if (run.files.isFull) this.#beginNextFile(run);
+  /** Writes the oldest images, as many of them as one file takes, and answers them. */
+  #write(ready: number): void {
+    const run = this.#run;
+    if (run !== undefined) this.#prepare(run);
+    const images = this.#pending.splice(0, Math.min(ready, run?.files.imagesLeft || ready));
+    // Each step for all of them: see MOST_TOGETHER.
+    for (const each of images) {
+      this.#pendingBytes -= each.metadata.size;
+      if (!run?.compresses) this.#attempt(run, each, this.#locate);
+    }
+    for (const each of images) this.#attempt(run, each, this.#look);
+    if (run !== undefined) this.#writeBytes(run, images.filter(({ bytes }) => bytes !== undefined));
+    for (const each of images) {
+      this.#attempt(run, each, this.#add);
+      if (each.chunk !== undefined) this.#options.compressors.release();
+      if (run?.acknowledge !== false) this.#answers.push(imageAnswer(run, each));
+    }
+  }
+
+  /** Sees to the file and the ring of the next images; what fails ends the run. */
+  #prepare(run: Run): void {
+    if (run.failure !== undefined) return;
+    try {
+      if (run.files.imagesLeft === 0) this.#beginNextFile(run);
+      if (!run.compresses) this.#options.images.follow();
+    } catch (error) {
+      run.failure = messageOf(error);
+    }
+  }
+
+  /** Takes an image a step further, if nothing is wrong with it; what fails ends the run. */
+  #attempt(
+    run: Run | undefined,
+    pending: PendingImage,
+    step: (this: FileWriter, pending: PendingImage, run: Run) => void,
+  ): void {
+    if (pending.reason !== "") return;
+    if (run === undefined) {
+      pending.reason = REASON_NO_FILE;
+      return;
+    }
+    try {
+      step.call(this, pending, run);
+    } catch (error) {
+      pending.reason = run.failure = messageOf(error);
+    }
+  }
+
+  /** Has an image compressed. */
+  #submit(pending: PendingImage, run: Run): void {
+    const { images, compressors } = this.#options;
+    images.follow();
+    this.#locate(pending, run);
+    if (pending.image === undefined) return;
+    compressors.attach(pending.image.ring); // another one, if the ring was replaced
+    compressors.submit(pending.image.slot);
+  }
+
+  #locate(pending: PendingImage, run: Run): void {
+    pending.reason = run.failure ?? ""; // the ring may be what fails
+    if (pending.reason !== "") return;
+    pending.image = this.#options.images.locate(pending.metadata.imageId, pending.entry);
+  }
+
+  /** Sees what there is to be written of an image. */
+  #look(pending: PendingImage, run: Run): void {
+    const { metadata, image, chunk } = pending;
+    pending.reason = run.failure ?? "";
+    if (image === undefined || pending.reason !== "") return;
+    const { bytes, compressed } = chunk ?? imageInRing(image, metadata, this.#ring);
     const { imageId } = metadata;
-    const status = IMAGE_STATUS[metadata.status];
-    const ring = {
-      compressed: this.#options.compressedImages ?? false,
-      imageBytes: run.files.imageBytes,
-    };
-    const inRing = image && imageInRing(image, metadata, ring);
-    const bytes = chunk?.bytes ?? inRing?.bytes ?? 0;
+    const address = chunk === undefined ? image.address : chunk.address;
+    pending.bytes = { imageId, address, bytes, compressed, isIntact: image.isIntact };
+  }
+
+  /** Writes the bytes of images, with as few calls as possible. */
+  #writeBytes(run: Run, images: readonly PendingImage[]): void {
+    for (let done = 0; done < images.length;) {
+      const left = images.slice(done);
+      try {
+        const written = run.files.writeImages(left.map(({ bytes }) => bytes!));
+        for (const each of written) images[done++]!.written = each;
+      } catch (error) {
+        run.failure = messageOf(error);
+        for (const each of left) each.reason = run.failure;
+        return;
+      }
+    }
+  }
+
+  /** Has an image count that was written, or keeps its place. */
+  #add(pending: PendingImage, run: Run): void {
+    const { metadata, image, written } = pending;
+    const { imageId } = metadata;
     const facts = image?.facts ?? NO_FACTS;
     const info = imageInfoValues(this.#options.detectorType, facts, metadata);
-    const taken = image !== undefined &&
-      run.files.appendImage({
-        ...{ imageId, status, bytes, info },
-        address: chunk?.address ?? image.address,
-        compressed: (chunk ?? inRing)?.compressed === true,
-        isIntact: image.isIntact,
-      });
-    if (!taken) {
+    if (written === undefined) {
       run.overwritten++;
       run.files.leaveOut({ imageId, status: IMAGE_STATUS.status_undefined, info });
-      return `${REASON_OVERWRITTEN}: image ${imageId} was not on file yet when its slot was needed again. ` +
+      pending.reason =
+        `${REASON_OVERWRITTEN}: image ${imageId} was not on file yet when its slot was needed again. ` +
         "Give the image ring more memory (--ram), or a faster disk.";
+      return;
     }
+    run.files.addImage({ imageId, status: IMAGE_STATUS[metadata.status], info }, written);
     if (metadata.status !== "good_image") run.incomplete++;
     run.missing += BigInt(facts.missingPackets);
-    const { inFile, inRun } = run.times;
-    run.times = { inFile: withImage(inFile, facts), inRun: withImage(inRun, facts) };
+    run.firstOfRun ??= facts;
+    run.firstOfFile ??= facts;
+    run.last = facts;
     this.#images++;
-    this.#bytes += BigInt(bytes);
-    return "";
+    this.#bytes += BigInt(written.bytes);
   }
 
   #beginNextFile(run: Run): void {
     run.files.beginNext(this.#last(run));
     run.earlier = countsOf(run);
     Object.assign(run, NOTHING);
-    run.times = { ...run.times, inFile: NO_TIMES };
+    run.firstOfFile = undefined;
   }
 
   /** Makes all images visible: the driver may now tell its user that they are on file. */
@@ -388,7 +496,7 @@ export class FileWriter implements Disposable {
     run.files.close({ ...last, attributes }, {
       discardEmpty,
       masterAttributes: end?.account && sumAttributes(end.account),
-      masterTexts: textsOf(run, run.times.inRun, { closedAt, failed }),
+      masterTexts: textsOf(run, run.firstOfRun, { closedAt, failed }),
     });
   }
 
@@ -397,7 +505,7 @@ export class FileWriter implements Disposable {
     return {
       counters: this.#counters(run),
       attributes: { end_time: closedAt },
-      texts: textsOf(run, run.times.inFile, { closedAt, failed }),
+      texts: textsOf(run, run.firstOfFile, { closedAt, failed }),
     };
   }
 
@@ -447,16 +555,24 @@ export class FileWriter implements Disposable {
   }
 }
 
-/** Before the first image. */
-const NO_TIMES: ImageTimes = { firstNs: 0n, lastNs: 0n };
-
-function withImage(times: ImageTimes, { firstNs, completeNs }: ImageFacts): ImageTimes {
-  return { firstNs: times.firstNs === 0n ? firstNs : times.firstNs, lastNs: completeNs };
+/** What the driver is told of an image. */
+function imageAnswer(run: Run | undefined, { metadata, reason }: PendingImage): WriterResponse {
+  return {
+    code: reason === "" ? "success" : "failure",
+    reason,
+    imageId: metadata.imageId,
+    nWritten: run?.files.appendedImages ?? 0,
+    nVisible: run?.files.visibleImages ?? 0,
+    action: "record_image",
+  };
 }
 
-/** What a file of a run tells of its time in the end, beside attributes. */
-function textsOf(run: Run, times: ImageTimes, end: FileEnd): Record<string, string> {
-  return run.format === "std-daq" ? {} : closingTexts(times, end);
+/** What a file of a run tells of its time in the end, beside attributes; `first` is its first image. */
+function textsOf(run: Run, first: ImageFacts | undefined, end: FileEnd): Record<string, string> {
+  if (run.format === "std-daq") return {};
+  const last = first === undefined ? undefined : run.last;
+  const times: ImageTimes = { firstNs: first?.firstNs ?? 0n, lastNs: last?.completeNs ?? 0n };
+  return closingTexts(times, end);
 }
 
 /** Before the first image. */

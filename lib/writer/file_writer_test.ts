@@ -130,13 +130,21 @@ class Bench implements Disposable {
     })!;
   }
 
-  record(
+  /** Orders an image, and has it written at once; returns the answer. */
+  record(...order: Parameters<Bench["order"]>): WriterResponse | undefined {
+    this.order(...order);
+    this.writer.settle(true);
+    return this.writer.takeAnswers().at(-1);
+  }
+
+  /** Orders an image. */
+  order(
     id: number,
     entry?: bigint,
     status: ImageStatus = "good_image",
     more: Partial<ImageMetadata> = {},
-  ): WriterResponse | undefined {
-    return this.writer.handle({
+  ): void {
+    this.writer.handle({
       action: "record_image",
       metadata: {
         imageId: BigInt(id),
@@ -390,6 +398,59 @@ Deno.test("an image that is overwritten while it is written is not in the file",
   assert.deepEqual(bench.read().ids, [4]);
 });
 
+Deno.test("images that wait are written together; one that is overwritten meanwhile is left out", () => {
+  using bench = new Bench();
+  let calls = 0;
+  bench.onCreate = (file): void => {
+    const { writeAllFrom } = file;
+    file.writeAllFrom = (pieces, position): void => {
+      writeAllFrom.call(file, pieces, position);
+      if (calls++ === 0) bench.ring.lockSlot(3);
+    };
+  };
+  bench.create();
+  const entries = [1, 2, 3, 4, 5, 6].map((id) => bench.publish(id));
+  entries.forEach((entry, i) => {
+    bench.order(i + 1, entry);
+    bench.writer.settle();
+  });
+  // Four of them are as much of the ring as may wait.
+  assert.deepEqual(bench.writer.takeAnswers().map(({ code }) => code === "success"), [
+    ...[true, true, false, true],
+  ]);
+  assert.ok(bench.writer.isBusy);
+  bench.writer.publish(); // a second went by
+  const answers = bench.writer.takeAnswers();
+  assert.deepEqual(answers.map(({ imageId, nWritten }) => [imageId, nWritten]), [[5n, 4], [6n, 5]]);
+  assert.equal(calls, 2);
+  assert.deepEqual(bench.read().ids, [1, 2, 4, 5, 6]);
+  bench.close();
+});
+
+Deno.test("of images that are written together, those before the one that fails are in the file", () => {
+  using bench = new Bench();
+  let left = 2;
+  bench.onCreate = (file): void => {
+    const { writeFrom } = file;
+    file.writeAllFrom = (): void => {
+      throw new OsError("pwritev", Errno.ENOSPC, file.path);
+    };
+    file.writeFrom = (...args): void => {
+      if (left-- === 0) throw new OsError("pwrite", Errno.ENOSPC, file.path);
+      writeFrom.apply(file, args);
+    };
+  };
+  bench.create();
+  for (const id of [1, 2, 3, 4]) bench.order(id, bench.publish(id));
+  bench.writer.settle();
+  const reasons = bench.writer.takeAnswers().map(({ reason }) => reason);
+  assert.deepEqual(reasons.slice(0, 2), ["", ""]);
+  for (const reason of reasons.slice(2)) assert.match(reason, /^pwrite .*ENOSPC/);
+  assert.equal(reasons.length, 4);
+  bench.close();
+  assert.deepEqual(bench.read().ids, [1, 2]);
+});
+
 Deno.test("files are forced to the disk as asked: not, when they are closed, or every second, too", () => {
   using bench = new Bench();
   const run = (fsync: FsyncPolicy, name: string): string[] => {
@@ -572,7 +633,7 @@ Deno.test("compressed images are answered and written in order, with those that 
   assert.equal(bench.create({ compression: "bitshuffle-lz4" }).code, "success");
   const entries = [1, 2, 3].map((id) => bench.publish(id));
   bench.publish(18); // the slot of 2
-  for (const id of [1, 2, 3]) assert.equal(bench.record(id, entries[id - 1]), undefined);
+  for (const id of [1, 2, 3]) bench.order(id, entries[id - 1]);
   assert.ok(bench.writer.isBusy);
   assert.equal(bench.writer.handle({ action: "confirm_last_image" })?.nWritten, 2);
   assert.ok(!bench.writer.isBusy);
@@ -597,7 +658,7 @@ function compressed(pixels: Uint8Array): Uint8Array {
   ring.writeAt(pixels, 0);
   compressors.attach({ fd: ring.fd, slots: 1 });
   compressors.submit(0);
-  const { address, bytes } = compressors.oldest()!;
+  const { address, bytes } = compressors.finished()!;
   const chunk = new Uint8Array(bytes);
   copyFrom(address, chunk);
   return chunk;
@@ -646,12 +707,24 @@ Deno.test("images that are not as the ring's should be end the run, with the rea
   }
   using bench = new Bench(true);
   assert.match(bench.create({ compression: "none" }).reason, /the images come compressed/);
+  bench.create();
+  bench.order(1, bench.publishChunk(1), "good_image", chunk);
+  bench.order(2, bench.publishChunk(2, new Uint8Array(40)), "good_image", chunk);
+  bench.order(3, bench.publishChunk(3), "good_image", chunk);
+  bench.close();
+  const reasons = bench.writer.takeAnswers().map(({ reason }) => reason);
+  assert.equal(reasons[0], "", "it came before");
+  assert.deepEqual(reasons.slice(1).map((reason) => /Image 2 is no chunk/.test(reason)), [
+    true,
+    true,
+  ]);
+  assert.deepEqual(bench.read().ids, [1]);
 });
 
 Deno.test("an image that is overwritten while it is compressed is not in the file", () => {
   using bench = new Bench();
   bench.create({ compression: "bitshuffle-lz4" });
-  bench.record(1, bench.publish(1)); // compressed at once, not written yet
+  bench.order(1, bench.publish(1)); // compressed at once, not written yet
   bench.publish(17); // the same slot
   bench.writer.settle();
   assert.match(bench.writer.takeAnswers()[0]!.reason, /^image was overwritten/);
@@ -667,9 +740,9 @@ Deno.test("a full disk fails all images under way, each with its answer", () => 
     };
   };
   bench.create({ compression: "bitshuffle-lz4" });
-  for (const id of [1, 2, 3]) bench.record(id, bench.publish(id));
+  for (const id of [1, 2, 3]) bench.order(id, bench.publish(id));
   bench.close();
-  assert.equal(bench.writer.takeAnswers().filter(({ reason }) => /ENOSPC/.test(reason)).length, 2);
+  assert.equal(bench.writer.takeAnswers().filter(({ reason }) => /ENOSPC/.test(reason)).length, 3);
   assert.deepEqual(bench.read().ids, []);
 });
 
@@ -770,6 +843,7 @@ Deno.test("ImageLocator attaches anew when the ring's writer was replaced", () =
     );
     writer.lockSlot(Number(id));
     const entry = writer.publish(entryOf(id, 16, { missingPackets: 5 }));
+    locator.follow();
     const image = locator.locate(id, entry);
     assert.equal(image?.facts.missingPackets, 5);
     assert.ok(image.isIntact());
@@ -786,6 +860,7 @@ Deno.test("ImageLocator takes a ring without an index as the config describes it
   using data = File.open(dataPath(ring.name), { write: true, create: true, mode: 0o600 });
   assert.throws(() => locator.attach(), { name: "RingMissingError" });
   data.truncate(dataBytes({ slotBytes: 64, slots: 16 }));
+  locator.attach();
   const first = locator.locate(16n)!;
   assert.equal(locator.locate(19n)!.address - first.address, 3n * 64n);
   assert.ok(first.isIntact());

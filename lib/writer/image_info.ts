@@ -86,17 +86,19 @@ export function imageInfoValues(
   facts: ImageFacts,
   { detector, calibrationId = facts.calibrationId }: ImageMetadata,
 ): RecordValues {
-  const common = [
-    facts.missingPackets,
-    ...[facts.maskLow, facts.maskHigh],
-    ...[facts.firstNs, facts.completeNs, facts.publishedNs],
-    ...[facts.frameIndex, calibrationId],
-  ];
+  const { missingPackets, maskLow, maskHigh, firstNs, completeNs, publishedNs, frameIndex } = facts;
   const kind = KIND[type];
-  if (kind === undefined) return common;
-  // A message without its detector's part leaves the fields 0.
-  const own = detector?.kind === kind ? ownValues(detector) : undefined;
-  return [...common, ...(own ?? Object.keys(OWN_FIELDS[kind]).map(() => 0))];
+  return [
+    missingPackets,
+    maskLow,
+    maskHigh,
+    firstNs,
+    completeNs,
+    publishedNs,
+    frameIndex,
+    calibrationId,
+    ...(kind === undefined ? [] : detector?.kind === kind ? ownValues(detector) : NOT_TOLD[kind]),
+  ];
 }
 
 function ownValues(detector: DetectorImageMetadata): RecordValues {
@@ -112,4 +114,16 @@ function ownValues(detector: DetectorImageMetadata): RecordValues {
     case "pco":
       return [];
   }
+}
+
+/** What a message without its detector's part leaves. */
+const NOT_TOLD: Readonly<Record<Kind, RecordValues>> = {
+  eg: zeros(OWN_FIELDS.eg),
+  jf: zeros(OWN_FIELDS.jf),
+  gf: zeros(OWN_FIELDS.gf),
+  pco: zeros(OWN_FIELDS.pco),
+};
+
+function zeros(fields: RecordFields): RecordValues {
+  return Object.keys(fields).map(() => 0);
 }

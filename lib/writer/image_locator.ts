@@ -43,7 +43,7 @@ export interface ImageRingPlace {
 /** Finds images in the image ring; attaches when first asked, and anew when the ring was replaced. */
 export class ImageLocator implements Disposable {
   readonly #ring: ImageRingPlace;
-  readonly #record = new RingRecord();
+  readonly #record = new RingRecord(false);
   #reader: RingReader | undefined;
   #unindexed: { address: bigint; bytes: number; file: File } | undefined;
   #data: RingData | undefined;
@@ -64,11 +64,17 @@ export class ImageLocator implements Disposable {
    */
   attach(): RingData {
     if (this.#unindexed !== undefined) this.#detach();
-    this.#follow();
+    this.follow();
     return this.#data!; // set with the ring
   }
 
-  #follow(): void {
+  /**
+   * Goes over to the ring that has taken the place of the one attached, if there is one; to be called
+   * before images are located. The addresses of those that were lose their meaning.
+   *
+   * @throws As {@link ImageLocator.attach}.
+   */
+  follow(): void {
     if (this.#reader?.ended) this.#detach();
     if (this.#reader !== undefined || this.#unindexed !== undefined) return;
     const { name, slotBytes, slots } = this.#ring;
@@ -93,14 +99,12 @@ export class ImageLocator implements Disposable {
   }
 
   /**
-   * Finds an image.
+   * Finds an image of the ring that is attached.
    *
    * @param entry Its entry in the index, if known.
    * @returns Where it is; undefined when it has been overwritten.
-   * @throws {RingMissingError} If there is no image ring.
    */
   locate(imageId: bigint, entry?: bigint): LocatedImage | undefined {
-    this.#follow();
     const ring = this.#data!; // set with the ring
     if (this.#reader === undefined) {
       const slot = Number(imageId % BigInt(this.#ring.slots));
@@ -109,16 +113,22 @@ export class ImageLocator implements Disposable {
     }
     const reader = this.#reader;
     if (!this.#find(reader, imageId, entry)) return undefined;
-    const { slot, slotLock, payloadBytes } = this.#record;
-    const { missingPackets, firstNs, completeNs, publishedNs, frameIndex } = this.#record;
-    const { maskLow, maskHigh, calibrationId } = this.#record;
+    const record = this.#record;
+    const { slot, slotLock } = record;
     return {
-      address: reader.addressOf({ slot }),
-      ...{ ring, slot },
-      bytes: payloadBytes,
+      address: reader.addressOf(record),
+      ring,
+      slot,
+      bytes: record.payloadBytes,
       facts: {
-        ...{ missingPackets, firstNs, completeNs, publishedNs, frameIndex },
-        ...{ maskLow, maskHigh, calibrationId },
+        missingPackets: record.missingPackets,
+        firstNs: record.firstNs,
+        completeNs: record.completeNs,
+        publishedNs: record.publishedNs,
+        frameIndex: record.frameIndex,
+        maskLow: record.maskLow,
+        maskHigh: record.maskHigh,
+        calibrationId: record.calibrationId,
       },
       isIntact: () => reader.isIntact({ slot, slotLock }),
     };

@@ -13,13 +13,14 @@ import {
 } from "../acquisition/file_split.ts";
 import {
   type AttributeValue,
+  type ImageBytes,
   ImageFile,
   type ImageFileOptions,
   type ImageRecord,
-  type ImageToAppend,
   type LastOfFile,
   MasterFile,
   type MasterPart,
+  type WrittenImage,
 } from "../hdf5/mod.ts";
 import type { File } from "../os/mod.ts";
 import type { CreateFileAction, FsyncPolicy } from "../protocol/mod.ts";
@@ -187,12 +188,12 @@ export class RunFiles {
   }
 
   /**
-   * Whether the current file has all the images it may have, so that {@link RunFiles.beginNext} is due
-   * before the next one.
+   * How many more images the current file may have; with 0, {@link RunFiles.beginNext} is due before the
+   * next one.
    */
-  get isFull(): boolean {
+  get imagesLeft(): number {
     const { imagesPerFile = 0 } = this.#options.action.split ?? {};
-    return imagesPerFile > 0 && this.#current.writer.rows >= imagesPerFile;
+    return imagesPerFile > 0 ? imagesPerFile - this.#current.writer.rows : Infinity;
   }
 
   /**
@@ -220,9 +221,14 @@ export class RunFiles {
     }
   }
 
-  /** Appends an image to the current file; see {@link ImageFile.appendImage}. */
-  appendImage(image: ImageToAppend): boolean {
-    return this.#current.writer.appendImage(image);
+  /** Writes the bytes of images to the current file; see {@link ImageFile.writeImages}. */
+  writeImages(images: readonly ImageBytes[]): (WrittenImage | undefined)[] {
+    return this.#current.writer.writeImages(images);
+  }
+
+  /** Has an image count whose bytes were written; see {@link ImageFile.addImage}. */
+  addImage(image: ImageRecord, place: WrittenImage): void {
+    this.#current.writer.addImage(image, place);
   }
 
   /**

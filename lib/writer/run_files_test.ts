@@ -62,10 +62,11 @@ function makeFiles(making: Making): RunFiles {
 function append(files: RunFiles, first: number, count: number): void {
   const pixels = new Uint16Array(HEIGHT * WIDTH);
   for (let id = first; id < first + count; id++) {
-    if (files.isFull) files.beginNext({ counters: COUNTERS });
+    if (files.imagesLeft === 0) files.beginNext({ counters: COUNTERS });
     pixels.fill(id);
-    const image = { imageId: BigInt(id), status: 1, address: addressOf(pixels), info: [0] };
-    assert.ok(files.appendImage({ ...image, bytes: pixels.byteLength }));
+    const imageId = BigInt(id), bytes = pixels.byteLength;
+    const [written] = files.writeImages([{ imageId, address: addressOf(pixels), bytes }]);
+    files.addImage({ imageId, status: 1, info: [0] }, written!);
   }
 }
 

@@ -47,7 +47,7 @@ function compressAll(
     while (submitted < IMAGES && submitted - chunks.length < compressors.capacity) {
       compressors.submit(submitted++);
     }
-    const done = compressors.oldest();
+    const done = compressors.finished(0);
     if (done === undefined) {
       compressors.wait();
       continue;
@@ -55,7 +55,7 @@ function compressAll(
     chunks.push({ bytes: copyOf(done), compressed: done.compressed });
     compressors.release();
   }
-  assert.equal(compressors.oldest(), undefined);
+  assert.equal(compressors.finished(0), undefined);
   return chunks;
 }
 

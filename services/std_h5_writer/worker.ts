@@ -143,7 +143,7 @@ runDataWorker<WriterWorkerInit>((init, control) => {
 
   let published = monotonicNs();
   while (!control.stopping) {
-    // Images that are being compressed want to be written as soon as they are done.
+    // As long as there are orders, images wait for each other; those being compressed are not waited for.
     let parts = writer.isBusy ? actions.tryReceive() : actions.receiveBlocking(LONGEST_WAIT_MS);
     if (parts === undefined && writer.isBusy) {
       writer.settle(true);
@@ -152,16 +152,16 @@ runDataWorker<WriterWorkerInit>((init, control) => {
     const action = parts === undefined ? undefined : decode(parts[0]!, control.log);
     const answer = action === undefined ? undefined : writer.handle(action);
     writer.settle();
+    const isDue = monotonicNs() - published >= PUBLISH_EVERY_NS;
+    if (isDue) writer.publish();
     for (const each of writer.takeAnswers()) send(each);
     if (answer !== undefined) send(answer);
     control.counters[0] = writer.imagesWritten;
     control.counters[1] = writer.bytesWritten;
-    if (monotonicNs() - published >= PUBLISH_EVERY_NS) {
-      writer.publish();
-      // Mapping a large ring takes its time: done before the first file asks for it.
-      attachIfThere(images);
-      published = monotonicNs();
-    }
+    if (!isDue) continue;
+    // Mapping a large ring takes its time: done before the first file asks for it.
+    attachIfThere(images);
+    published = monotonicNs();
   }
 });
 

@@ -3,7 +3,7 @@
  * libc by dlopen, as Deno's FFI does, and fails calls on HDF5 files as a test tells it to.
  *
  * FAULTY_DISK names a file of two i32, shared with the test: an errno (0: none; -1: pwrite does only half
- * of what it is asked for), and the calls that fail: 1 pwrite, 2 fallocate, 4 fdatasync, 8 ftruncate.
+ * of what it is asked for, pwritev a part of it), and the calls that fail: 1 both of them, 2 fallocate, 4 fdatasync, 8 ftruncate.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 enum { PWRITE = 1, FALLOCATE = 2, FDATASYNC = 4, FTRUNCATE = 8 };
@@ -54,6 +55,18 @@ ssize_t pwrite(int fd, const void *bytes, size_t n, off_t at) {
   FAIL_IF_TOLD(fd, PWRITE);
   if (n > 1 && fault(fd, PWRITE) < 0) n /= 2;
   return REAL(pwrite)(fd, bytes, n, at);
+}
+
+ssize_t pwritev(int fd, const struct iovec *pieces, int count, off_t at) {
+  FAIL_IF_TOLD(fd, PWRITE);
+  if (count > 0 && fault(fd, PWRITE) < 0) {
+    int whole = count / 2; /* and half of the next one */
+    struct iovec last = pieces[whole];
+    ssize_t n = whole == 0 ? 0 : REAL(pwritev)(fd, pieces, whole, at);
+    ssize_t more = n < 0 ? 0 : REAL(pwrite)(fd, last.iov_base, last.iov_len / 2, at + n);
+    return n < 0 ? n : more < 0 ? n : n + more;
+  }
+  return REAL(pwritev)(fd, pieces, count, at);
 }
 
 int fallocate(int fd, int mode, off_t at, off_t n) {
