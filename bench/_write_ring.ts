@@ -85,6 +85,7 @@ export function makeWriter(
         return made;
       },
       remove: (path) => roots.remove(path),
+      isInPlace: (file) => roots.isInPlace(file),
       asUser: (action) => action(),
       ofUser: (uid) => roots.ofUser(uid),
     },

@@ -24,7 +24,13 @@ import { NOTHING_SEEN, see } from "./missing_images.ts";
 import { NO_IDS } from "./id_ranges.ts";
 import { accountOf, settled, withOverwritten, withSkipped, withWritten } from "./run_account.ts";
 import { outcomeOf } from "./status.ts";
-import { REASON_FILE_OPEN, REASON_NO_FILE, REASON_OVERWRITTEN } from "./writer_reasons.ts";
+import {
+  REASON_FILE_MOVED,
+  REASON_FILE_OPEN,
+  REASON_FILE_REMOVED,
+  REASON_NO_FILE,
+  REASON_OVERWRITTEN,
+} from "./writer_reasons.ts";
 
 /** What an event did. */
 export interface Transition {
@@ -369,12 +375,12 @@ function withAnswer(run: Run, answer: WriterAnswer): Run {
   const failed = { ...counted, failed: counted.failed + 1 };
   return answer.reason.startsWith(REASON_NO_FILE)
     ? restarted(failed)
-    : { ...failed, failure: run.failure ?? writeFailure(answer) };
+    : withFileGone({ ...failed, failure: run.failure ?? writeFailure(answer) }, answer);
 }
 
 function onConfirmed(run: Run, answer: WriterAnswer, now: Instant): Transition {
   const seen = withCounts(withVisible(run, answer), answer);
-  if (!answer.ok) return close(withFailedConfirmation(seen, answer), now);
+  if (!answer.ok) return close(withKept(withFailedConfirmation(seen, answer), answer), now);
   const { requested } = run;
   const confirmed = run.acknowledges
     ? seen
@@ -396,7 +402,19 @@ function onClosed(run: Run, answer: WriterAnswer, now: Instant): Transition {
 function withFailedConfirmation(run: Run, answer: WriterAnswer): Run {
   return answer.reason.startsWith(REASON_NO_FILE)
     ? restarted(run)
-    : { ...run, failure: run.failure ?? writeFailure(answer) };
+    : withFileGone({ ...run, failure: run.failure ?? writeFailure(answer) }, answer);
+}
+
+function withFileGone(run: Run, { reason }: WriterAnswer): Run {
+  const isGone = [REASON_FILE_REMOVED, REASON_FILE_MOVED].some((start) => reason.startsWith(start));
+  return isGone ? { ...run, fileGone: true } : run;
+}
+
+/** Of a run whose file was removed the writer has kept fewer images than it answered for. */
+function withKept(run: Run, { nWritten }: WriterAnswer): Run {
+  const { fileGone, completed, unconfirmed } = run;
+  if (fileGone === undefined || nWritten === undefined || nWritten >= completed) return run;
+  return { ...run, completed: nWritten, unconfirmed: unconfirmed + completed - nWritten };
 }
 
 /** What the writer's own count contradicts, if anything. */

@@ -10,7 +10,9 @@ import {
   nextDeadline,
   outstanding,
   type Phase,
+  REASON_FILE_MOVED,
   REASON_FILE_OPEN,
+  REASON_FILE_REMOVED,
   REASON_NO_FILE,
   REASON_OVERWRITTEN,
   type StartRequest,
@@ -685,11 +687,27 @@ Deno.test("transition() fails the run with the writer's reason when the disk is 
 
 Deno.test("transition() ends a run whose writer says unasked that it cannot confirm it", () => {
   const driver = reach(start(9), yes("create_file"), image(), yes("record_image"));
-  driver.feed(no("confirm_last_image", "x.h5 was removed"));
+  driver.feed(no("confirm_last_image", "EIO"));
   assert.equal(driver.acquisition.state, "FLUSHING_IMAGES");
-  driver.feed(no("confirm_last_image", "x.h5 was removed"), yes("close_file"));
+  driver.feed(no("confirm_last_image", "EIO"), yes("close_file"));
   assert.equal(statusOf(driver.state).state, "READY");
-  assert.match(driver.acquisition.message, /^ERROR: the file writer failed to write: x\.h5 was/);
+  assert.match(driver.acquisition.message, /^ERROR: the file writer failed to write: EIO; 1 image/);
+});
+
+Deno.test("transition() counts images of a removed file as not kept, those of a moved one as written", () => {
+  for (const [reason, kept] of [[REASON_FILE_REMOVED, 0], [REASON_FILE_MOVED, 2]] as const) {
+    const driver = reach(start(9), yes("create_file"), ...images(5, 6));
+    driver.feed(yes("record_image"), yes("record_image"));
+    const confirm: AcquisitionEvent = {
+      kind: "answer",
+      answer: { ok: false, reason, action: "confirm_last_image", nWritten: kept },
+    };
+    driver.feed(confirm, confirm, yes("close_file"));
+    const { stats, message } = driver.acquisition;
+    assert.deepEqual([stats.nWriteCompleted, stats.nFailed], [kept, 2 - kept]);
+    assert.ok(message.startsWith(`ERROR: the file writer failed to write: ${reason}.`), message);
+    assert.doesNotMatch(message, /images are in/);
+  }
 });
 
 Deno.test("transition() contradicts a writer that confirms another number of images", () => {

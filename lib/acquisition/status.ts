@@ -149,6 +149,7 @@ function beginning(sentence: string, i: number): string {
 function failure(run: Run): string {
   const { failure: what, created, completed, unconfirmed, request: { outputFile } } = run;
   if (what === undefined || !created) return what === undefined ? "" : `${what}.`;
+  if (run.fileGone) return `${what}.`;
   if (run.writerGone === undefined) return `${what}; ${completed} images are in ${outputFile}.`;
   const safe = run.visible === undefined
     ? `${completed} images were written to ${outputFile}`
@@ -192,10 +193,10 @@ function loss(run: Run, { lost, lostIds }: RunAccount): string {
 }
 
 /** What the writer was told to record, and perhaps did not. */
-function failedImages({ writerGone }: Run, { failed, failedIds }: RunAccount): string {
+function failedImages({ writerGone, fileGone }: Run, { failed, failedIds }: RunAccount): string {
   if (failed === 0) return "";
   const what = writerGone === undefined
-    ? "images were not written"
+    ? `images were not ${fileGone ? "kept" : "written"}`
     : "images that the file writer was told to record are not confirmed";
   return `${failed} ${what}${idsText("ids", failedIds)}.`;
 }

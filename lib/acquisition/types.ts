@@ -209,6 +209,8 @@ export interface Run {
   readonly rangeEnded: boolean;
   /** First thing that went wrong. */
   readonly failure?: string;
+  /** The file is not where it was asked for. */
+  readonly fileGone?: true;
   /** The writer is gone, or its file: what became of the last images is not certain. */
   readonly writerGone?: "restarted" | "silent";
 }

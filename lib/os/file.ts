@@ -19,6 +19,7 @@ const O_NONBLOCK = 0o4000;
 const AT_EMPTY_PATH = 0x1000;
 const STATX_TYPE = 1;
 const STATX_NLINK = 4;
+const STATX_INO = 0x100;
 const S_IFMT = 0o170000;
 const S_IFDIR = 0o040000;
 const SYS_OPENAT2 = 437n; // the same number on both architectures
@@ -251,6 +252,22 @@ export class File implements Disposable {
     return this.#statx(STATX_NLINK).getUint32(16, true);
   }
 
+  /**
+   * Whether a path below `root`, as {@link File.openBeneath} finds it, is this very file. Where that may not be
+   * looked at, it is taken to be.
+   */
+  isBeneath(root: string, path: string): boolean {
+    const where = `${root}/${path}`;
+    try {
+      using directory = openFolder(root);
+      using there = new File(openAt(directory.fd, path, O_PATH, 0, where), where);
+      return there.#identity() === this.#identity();
+    } catch (error) {
+      if (!(error instanceof OsError)) throw error;
+      return error.errno === Errno.EACCES;
+    }
+  }
+
   /** Whether it is a folder. */
   isFolder(): boolean {
     return (this.#statx(STATX_TYPE).getUint16(28, true) & S_IFMT) === S_IFDIR;
@@ -418,7 +435,13 @@ export class File implements Disposable {
     this.close();
   }
 
-  /** struct statx {…, u32 nlink at 16, …, u16 mode at 28, …}, 256 bytes. */
+  #identity(): string {
+    const info = this.#statx(STATX_INO);
+    const device = [info.getUint32(136, true), info.getUint32(140, true)];
+    return `${device.join(":")}/${info.getBigUint64(32, true)}`;
+  }
+
+  /** struct statx {…, u32 nlink at 16, …, u16 mode at 28, …, u64 ino at 32, …, u32 dev[2] at 136, …}. */
   #statx(mask: number): DataView {
     const info = new Uint8Array(256);
     if (libc.statx(this.fd, cString(""), AT_EMPTY_PATH, mask, info) !== 0) {

@@ -43,6 +43,8 @@ export interface OutputFiles {
   create(path: string, how: NewFileOptions): OutputFile;
   /** Removes a file. */
   remove(path: string): void;
+  /** Whether a file that was made is still where it was made. */
+  isInPlace(file: File): boolean;
   /** Does something as the user that the files are made as. */
   asUser<T>(action: () => T): T;
   /**
@@ -132,6 +134,11 @@ export class DataRoots implements OutputFiles {
   remove(path: string): void {
     const { root, relative } = this.#placeOf(path);
     this.asUser(() => File.removeBeneath(root, relative));
+  }
+
+  isInPlace(file: File): boolean {
+    const { root, relative } = this.#placeOf(file.path);
+    return this.asUser(() => file.isBeneath(root, relative));
   }
 
   /**

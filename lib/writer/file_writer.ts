@@ -482,6 +482,7 @@ export class FileWriter implements Disposable {
     if (run === undefined) throw new Error(REASON_NO_FILE);
     if (run.failure === undefined) this.#publish(run);
     if (run.failure !== undefined) throw new Error(run.failure);
+    run.files.requireInPlace();
   }
 
   #close(discardEmpty = false, end?: RunEnd): void {
@@ -546,7 +547,7 @@ export class FileWriter implements Disposable {
     return {
       code,
       reason,
-      nWritten: run?.files.appendedImages ?? 0,
+      nWritten: run?.files.keptImages ?? 0,
       nVisible: run?.files.visibleImages ?? 0,
       action: action.action,
       ...(action.action === "confirm_last_image" && run && toldCounts(run)),

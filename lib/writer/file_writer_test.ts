@@ -91,6 +91,7 @@ class Bench implements Disposable {
             };
           },
           remove: (path) => roots.remove(path),
+          isInPlace: (file) => roots.isInPlace(file),
           asUser: (action) => action(),
           ofUser: (uid) => roots.ofUser(uid),
         },
@@ -523,10 +524,24 @@ Deno.test("a file that is removed while it is written fails the run", () => {
   Deno.removeSync(bench.folder.file());
   assert.match(
     bench.writer.handle({ action: "confirm_last_image" })!.reason,
-    /was removed while it was written/,
+    /^a file was removed while it was written: .*images.h5/,
   );
   bench.close();
   assert.equal(bench.create().code, "success", "the next run is not affected");
+});
+
+Deno.test("a file that is moved is whole, and said not to be where it was asked for", () => {
+  using bench = new Bench();
+  bench.create();
+  Deno.renameSync(bench.folder.file(), bench.folder.file("moved.h5"));
+  assert.equal(bench.record(1, bench.publish(1))?.code, "success");
+  bench.writer.publish();
+  assert.deepEqual(bench.writer.takeAnswers(), [], "no reason to stop");
+  const { reason, nWritten } = bench.writer.handle({ action: "confirm_last_image" })!;
+  assert.match(reason, /^a file was moved while it was written: .*images.h5 is not there/);
+  assert.equal(nWritten, 1);
+  assert.equal(bench.close().code, "success");
+  assert.deepEqual(bench.read("moved.h5").ids, [1]);
 });
 
 Deno.test("a file that is found gone is told of without being asked, once", () => {
@@ -542,6 +557,7 @@ Deno.test("a file that is found gone is told of without being asked, once", () =
     ["confirm_last_image", "failure"],
   ]);
   assert.match(answers[0]!.reason, /was removed while it was written/);
+  assert.equal(answers[0]!.nWritten, 0);
   bench.writer.publish();
   assert.deepEqual(bench.writer.takeAnswers(), []);
 });

@@ -11,6 +11,7 @@ import {
   partPath,
   writerShare,
 } from "../acquisition/file_split.ts";
+import { REASON_FILE_MOVED, REASON_FILE_REMOVED } from "../acquisition/writer_reasons.ts";
 import {
   type AttributeValue,
   type ImageBytes,
@@ -48,13 +49,25 @@ export interface RunFilesOptions {
 }
 
 /** A file was removed while it was written. */
-export class FileGoneError extends Error {
-  override name = "FileGoneError";
+export class FileRemovedError extends Error {
+  override name = "FileRemovedError";
 
   constructor(path: string) {
     super(
-      `${path} was removed while it was written, or its folder: what is not kept cannot be read. ` +
-        "Find out who removes files there.",
+      `${REASON_FILE_REMOVED}: ${path}, or its folder. Its images are gone. Find out who removes ` +
+        "files there.",
+    );
+  }
+}
+
+/** A file, or its folder, got another name while it was written. */
+export class FileMovedError extends Error {
+  override name = "FileMovedError";
+
+  constructor(path: string) {
+    super(
+      `${REASON_FILE_MOVED}: ${path} is not there any more. Where it is now it is whole. Find out who ` +
+        "renames files or folders there.",
     );
   }
 }
@@ -124,6 +137,7 @@ export class RunFiles {
   /** Files begun before the current one, and their images. */
   #earlierFiles = 0;
   #earlierImages = 0;
+  #isRemoved = false;
   /** Files that the master file shows, whether they are there or not. */
   #filesShown = 0;
 
@@ -165,6 +179,11 @@ export class RunFiles {
   /** Images written. */
   get appendedImages(): number {
     return this.#earlierImages + this.#current.writer.appendedImages;
+  }
+
+  /** Those of them that are in files that have not been removed, as far as {@link requireThere} found. */
+  get keptImages(): number {
+    return this.#isRemoved ? this.#earlierImages : this.appendedImages;
   }
 
   /** Images that readers of the files see. */
@@ -249,12 +268,24 @@ export class RunFiles {
   /**
    * Makes sure that nobody has removed the files: what is written to them would be gone.
    *
-   * @throws {FileGoneError} If one was.
+   * @throws {FileRemovedError} If one was.
    * @throws {OsError} ESTALE, EIO, …
    */
   requireThere(): void {
+    this.#isRemoved ||= this.#current.file.linkCount() === 0;
     for (const { file } of this.#outputs()) {
-      if (file.linkCount() === 0) throw new FileGoneError(file.path);
+      if (file.linkCount() === 0) throw new FileRemovedError(file.path);
+    }
+  }
+
+  /**
+   * Makes sure, in the end, that the files are where they were asked for.
+   *
+   * @throws {FileMovedError} If one is not.
+   */
+  requireInPlace(): void {
+    for (const { file } of this.#outputs()) {
+      if (!this.#options.output.isInPlace(file)) throw new FileMovedError(file.path);
     }
   }
 
