@@ -139,9 +139,14 @@ Deno.test("the services end by themselves, leaving nothing, when daq run is kill
   await using _running = daq;
   const services = Object.values(daq.services());
   assert.equal(services.length, 4);
+  const path = daq.path("left.h5");
+  assert.equal((await daq.command("write", path, "-n", "9")).code, 0);
   daq.process.kill("SIGKILL");
   await until("the end of all services", () => !services.some(isRunning));
   assert.deepEqual(leftovers(config.detector_name), []);
+  const { attributes } = await readWithH5py(path);
+  assert.equal(attributes["outcome"], "Interrupted.");
+  assert.equal(attributes["images_not_taken"], "9");
 });
 
 Deno.test("a second daq run of a detector is refused, and takes nothing from the first", async () => {

@@ -178,6 +178,11 @@ export class FileWriter implements Disposable {
     return this.#bytes;
   }
 
+  /** Whether a file is open. */
+  get hasRun(): boolean {
+    return this.#run !== undefined;
+  }
+
   /** Whether images wait to be written: {@link FileWriter.settle} is to be called soon. */
   get isBusy(): boolean {
     return this.#pending.length > 0;

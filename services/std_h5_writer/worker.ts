@@ -60,6 +60,12 @@ const LONGEST_WAIT_MS = 50;
 /** An agent that has just started needs a moment to connect to us: ms. */
 const ANSWER_LIMIT_MS = 1_000;
 
+/**
+ * A run that is not over when the service stops is left to its agent for so long, ns: it may be stopping, too,
+ * and knows how the run ended.
+ */
+const LAST_CLOSE_NS = 2_000_000_000n;
+
 /** Images become visible in the file, and are forced to the disk if that is asked for, so often: ns. */
 const PUBLISH_EVERY_NS = 1_000_000_000n;
 
@@ -141,8 +147,14 @@ runDataWorker<WriterWorkerInit>((init, control) => {
     });
   };
 
+  let stoppedAt: bigint | undefined;
+  const isOver = (): boolean => {
+    if (!control.stopping) return false;
+    stoppedAt ??= monotonicNs();
+    return !writer.hasRun || monotonicNs() - stoppedAt >= LAST_CLOSE_NS;
+  };
   let published = monotonicNs();
-  while (!control.stopping) {
+  while (!isOver()) {
     // As long as there are orders, images wait for each other; those being compressed are not waited for.
     let parts = writer.isBusy ? actions.tryReceive() : actions.receiveBlocking(LONGEST_WAIT_MS);
     if (parts === undefined && writer.isBusy) {
