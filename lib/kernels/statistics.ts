@@ -33,7 +33,7 @@ export interface ImageStatistics {
 
 /** What {@link imageHistogram} counts, and where. */
 export interface HistogramOptions {
-  /** Address of the mask: a byte per pixel, 0 for good ones; without it, all are good. */
+  /** Address of the mask, not 0: a byte per pixel, 0 for good ones; without it, all are good. */
   mask?: number;
   /** Where the first bin begins. */
   low: number;
@@ -65,7 +65,7 @@ export interface Histogram {
  * Finds minimum, maximum and mean of an image.
  *
  * @param result Address of {@link STATISTICS_BYTES} bytes, a multiple of 8.
- * @param mask Address of the mask: a byte per pixel, 0 for good ones; without it, all are good.
+ * @param mask Address of the mask, not 0: a byte per pixel, 0 for good ones; without it, all are good.
  * @throws {RangeError} If something lies outside the memory or overlaps.
  */
 export function imageStatistics(
@@ -171,6 +171,8 @@ export function percentiles(histogram: Histogram, shares: readonly number[]): nu
 }
 
 function inputs(image: ImageAt, mask: number | undefined): NamedRegions {
+  // What the kernels take for no mask at all.
+  if (mask === 0) throw new RangeError("A mask begins at address 0; give it another place");
   const region = imageRegion(image);
   return mask === undefined ? { image: region } : { image: region, mask: maskRegion(image, mask) };
 }

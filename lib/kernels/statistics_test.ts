@@ -156,6 +156,16 @@ Deno.test("percentiles() says where a bin begins, and what lies outside the bins
   assert.throws(() => percentiles(histogram, [1.01]), { name: "RangeError" });
 });
 
+Deno.test("statistics refuse a mask at address 0, which kernels take for none", () => {
+  memory.reset();
+  const image = { at: memory.room(100).at, width: 10, height: 10, pixel: "uint8" as const };
+  const room = memory.room(histogramBytes(10)).at;
+  const refused = { name: "RangeError", message: /mask begins at address 0/ };
+  assert.throws(() => imageStatistics(on, image, room, 0), refused);
+  const bins = { low: 0, binWidth: 1, bins: 10, counts: room };
+  assert.throws(() => imageHistogram(on, image, { ...bins, mask: 0 }), refused);
+});
+
 Deno.test("imageHistogram() refuses bins that it cannot count", () => {
   memory.reset();
   const image = { at: memory.room(100).at, width: 10, height: 5, pixel: "uint16" as const };
