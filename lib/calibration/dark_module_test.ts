@@ -32,6 +32,23 @@ Deno.test("a DarkModule takes the frames published since it began, until it has 
   assert.deepEqual(module.skipped, { incomplete: 0, overwritten: 0, otherGain: 0, settling: 0 });
 });
 
+Deno.test("a DarkModule begins a gain with the frames to come, not with those that it did not read", () => {
+  using ring = new TestFrameRing(uniqueRing(), PIXELS);
+  using module = darkModule(ring.name, 1);
+  module.begin(0);
+  ring.publish(frame(0));
+  module.poll(16);
+  assert.ok(module.complete);
+  ring.publish(frame(100, 1)); // before the gain was settled
+  module.begin(1);
+  assert.equal(module.poll(16), false);
+  const id = ring.publish(frame(200, 1));
+  module.poll(16);
+  const { pedestal, imageIds } = module.finish();
+  assert.deepEqual([...imageIds], [id]);
+  assert.equal(pedestal.means[0], 2200);
+});
+
 Deno.test("a DarkModule leaves out incomplete frames, other gains and those that settle, and counts them", () => {
   using ring = new TestFrameRing(uniqueRing(), PIXELS);
   using module = darkModule(ring.name, 3, 2);

@@ -41,6 +41,21 @@ Deno.test("a PedestalAccumulator makes the pedestals of the frames it accepts, g
   }
 });
 
+Deno.test("a PedestalAccumulator that begins anew forgets frames that it has not summed yet", () => {
+  const accumulator = new PedestalAccumulator(PIXELS);
+  const accept = (level: number): void => {
+    offer(accumulator, new Uint16Array(PIXELS).fill(level));
+    accumulator.accept();
+  };
+  accumulator.begin(0);
+  for (const level of [9000, 9100]) accept(level);
+  accumulator.begin(0);
+  for (const level of [2000, 2002]) accept(level);
+  const { means, frames } = accumulator.finish();
+  assert.equal(frames, 2);
+  assert.ok(means.every((mean) => mean === 2001));
+});
+
 Deno.test("a PedestalAccumulator tells the gain that most pixels have", () => {
   const accumulator = new PedestalAccumulator(PIXELS);
   for (const code of [0, 1, 2, 3]) {
