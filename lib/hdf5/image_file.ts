@@ -106,13 +106,17 @@ export interface ImageBytes {
 
 /** An image to append. */
 export interface ImageToAppend extends ImageRecord, ImageBytes {
+  /** Its id. */
   imageId: bigint;
 }
 
 /** Where an image's bytes are in the file. */
 export interface WrittenImage {
+  /** The first of them, from the start of the file. */
   readonly at: number;
+  /** How many they are. */
   readonly bytes: number;
+  /** Whether they are a chunk, compressed. */
   readonly compressed: boolean;
 }
 

@@ -49,7 +49,11 @@ export class RingRecord {
   /** @internal Nothing to read the message into, if it is not wanted. */
   readonly buffer: Uint8Array | undefined;
 
-  /** @param withMetadata Whether the message is wanted. */
+  /**
+   * An empty record.
+   *
+   * @param withMetadata Whether the message is wanted.
+   */
   constructor(withMetadata = true) {
     if (withMetadata) this.buffer = new Uint8Array(RING_RECORD.$bytes - RING_RECORD.metadata);
   }
