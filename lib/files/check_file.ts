@@ -68,7 +68,7 @@ const NO_IMAGE = 0n;
 const SAMPLE = 16;
 
 /**
- * Checks a file, in the memory of one image and 24 bytes a row.
+ * Checks a file, in the memory of one image and 32 bytes a row.
  *
  * @throws {OsError} ENOENT, EACCES, …
  * @throws {NotAnImageFileError} If it is not HDF5, or no image file.
@@ -96,13 +96,13 @@ export async function checkFile(
   // Rows of a master file whose part lacks them read as zeros: that is no id.
   const imageIds = reader.imageIds().subarray(0, rows);
   const hasId = (row: number): boolean => imageIds[row] !== 0n || rowStatuses[row] !== 0n;
-  const ids = describeImageIds(
-    imageIds.filter((_, row) => hasId(row)),
+  const column = (name: string): BigUint64Array | undefined =>
+    reader.infoColumn(name)?.subarray(0, rows).filter((_, row) => hasId(row));
+  const ids = describeImageIds(imageIds.filter((_, row) => hasId(row)), {
     // A file of one of several writers has every Nth image only.
-    wholeNumber(attributes["image_step"]) > 1
-      ? undefined
-      : reader.infoColumn("frame_index")?.subarray(0, rows).filter((_, row) => hasId(row)),
-  );
+    frames: wholeNumber(attributes["image_step"]) > 1 ? undefined : column("frame_index"),
+    times: column("first_packet_ns"),
+  });
   problems.push(
     ...recordProblems(reader, rows),
     ...countProblems(attributes, { images, requested, incomplete: statuses.missing_packets }),
@@ -273,10 +273,15 @@ function countProblems(
   return problems;
 }
 
-function idProblems({ duplicates, descents, missing, gaps }: ImageIdReport): FileProblem[] {
+function idProblems(
+  { duplicates, repeated, descents, missing, gaps }: ImageIdReport,
+): FileProblem[] {
   return [
+    ...(repeated > 0
+      ? [error(`${repeated} images are in the file twice: with the id and time of an earlier row.`)]
+      : []),
     ...(duplicates > 0 ? [error(`${duplicates} image ids come twice in a row.`)] : []),
-    ...(descents > 0
+    ...(descents > 0 && repeated === 0
       ? [warning(`Image ids go down ${descents} times: the detector restarted.`)]
       : []),
     ...(missing > 0

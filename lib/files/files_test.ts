@@ -79,7 +79,16 @@ Deno.test("checkFile() finds a whole file good, and tells of its images", async 
     outcome: null,
     master_file: null,
     image_ids: {
-      ...{ first: 10n, last: 16n, step: 2, duplicates: 0, descents: 0, missing: 0, gaps: [] },
+      ...{
+        first: 10n,
+        last: 16n,
+        step: 2,
+        duplicates: 0,
+        repeated: 0,
+        descents: 0,
+        missing: 0,
+        gaps: [],
+      },
     },
     statuses: { good: 4, missing_packets: 0, id_mismatch: 0, no_image: 0 },
     // Pixel i of image n is 31 n + 7 i + 1.
@@ -323,25 +332,34 @@ Deno.test("checkFile() takes the rows that a part of a master file lacks for no 
   ]);
 });
 
+/** Writes images with their ids, the detector's numbers and the times of their first packets. */
+function writeNumbered(
+  path: string,
+  rows: readonly { id: number; frame: number; time?: number }[],
+): void {
+  const info = imageInfoFields("eiger");
+  using file = createFile(path);
+  const images = ImageFile.create(file, { ...SMALL, info, attributes: { end_time: 1 } });
+  const pixels = new Uint8Array(testImage(0, 15).buffer);
+  for (const { id, frame, time = 0 } of rows) {
+    const values: Record<string, number> = { frame_index: frame, first_packet_ns: time };
+    images.appendImage({
+      ...{
+        imageId: BigInt(id),
+        status: 1,
+        info: Object.keys(info).map((name) => values[name] ?? 0),
+      },
+      ...{ address: addressOf(pixels), bytes: pixels.byteLength },
+    });
+  }
+  images.close();
+}
+
 Deno.test("checkFile() tells loss from ids that count in steps by the detector's own numbers", async () => {
   using folder = new TestFolder();
-  const info = imageInfoFields("eiger");
-  const at = Object.keys(info).indexOf("frame_index");
   const ids = async (step: number, frames: readonly number[]): Promise<unknown> => {
     const path = folder.file(`${step}_${frames.length}.h5`);
-    {
-      using file = createFile(path);
-      const images = ImageFile.create(file, { ...SMALL, info, attributes: { end_time: 1 } });
-      const pixels = new Uint8Array(testImage(0, 15).buffer);
-      for (const frame of frames) {
-        const values = Object.keys(info).map((_, i) => i === at ? frame : 0);
-        images.appendImage({
-          ...{ imageId: BigInt(step * (frame + 1)), status: 1, info: values },
-          ...{ address: addressOf(pixels), bytes: pixels.byteLength },
-        });
-      }
-      images.close();
-    }
+    writeNumbered(path, frames.map((frame) => ({ id: step * (frame + 1), frame })));
     const { image_ids: { step: said, missing, gaps } } = await checkFile(path, { pixels: "none" });
     return [said, missing, gaps];
   };
@@ -349,6 +367,18 @@ Deno.test("checkFile() tells loss from ids that count in steps by the detector's
   assert.deepEqual(await ids(100, [10, 11, 12, 13]), [100, 0, []], "bunch ids");
   assert.deepEqual(await ids(100, [10, 12, 14]), [100, 2, [[1200n, 1200n], [1400n, 1400n]]]);
   assert.deepEqual(await ids(2, [0, 0, 0, 0, 0]), [null, 0, []], "no numbers, one id");
+});
+
+Deno.test("checkFile() tells images that are there twice from those of a detector that counts anew", async () => {
+  using folder = new TestFolder();
+  const rows = [1, 2, 3, 1, 2].map((id) => ({ id, frame: id }));
+  writeNumbered(folder.file("twice.h5"), rows.map((row) => ({ ...row, time: 1000 + row.id })));
+  const twice = await problems(folder.file("twice.h5"), { pixels: "none" });
+  assert.ok(twice[0]?.startsWith("error: 2 images are in the file twice"), twice.join());
+  writeNumbered(folder.file("anew.h5"), rows.map((row, i) => ({ ...row, time: 1000 + i })));
+  assert.deepEqual(await problems(folder.file("anew.h5"), { pixels: "none" }), [
+    "warning: Image ids go down 1 times: the detector restarted.",
+  ]);
 });
 
 Deno.test("a full file of several says which one tells how the run ended", async () => {

@@ -14,6 +14,8 @@ export interface ImageIdReport {
   step: number | null;
   /** Times that an id is the one before once more; ids that come again later are behind a descent. */
   duplicates: number;
+  /** Images that an earlier row has, too: the same id, and the same first packet. */
+  repeated: number;
   /** Times that an id is lower than the one before. */
   descents: number;
   /** Ids between the first and the last that no row has. */
@@ -28,13 +30,22 @@ const MOST_GAPS = 20;
 /** Steps that are told apart, to find the usual one. */
 const MOST_STEPS = 1024;
 
-/**
- * Looks at image ids in the order of their rows.
- *
- * @param frames The detector's own numbers of the images, which count by 1 whatever ids do; left out, or all
- * 0: not known. Then a run that lacks every second image looks like one whose ids count by 2.
- */
-export function describeImageIds(ids: BigUint64Array, frames?: BigUint64Array): ImageIdReport {
+/** What a file tells of its images besides, a value for each; 0: not known. */
+export interface ImageNumbers {
+  /**
+   * The detector's own numbers, which count by 1 whatever ids do. Without them a run that lacks every second
+   * image looks like one whose ids count by 2.
+   */
+  readonly frames?: BigUint64Array | undefined;
+  /** When their first packets came, ns since 1970. */
+  readonly times?: BigUint64Array | undefined;
+}
+
+/** Looks at image ids in the order of their rows. */
+export function describeImageIds(
+  ids: BigUint64Array,
+  { frames, times }: ImageNumbers = {},
+): ImageIdReport {
   const step = (frames && usualStep(ids, frames)) || usualStep(ids);
   const report: ImageIdReport = {
     ...{
@@ -42,7 +53,7 @@ export function describeImageIds(ids: BigUint64Array, frames?: BigUint64Array): 
       last: ids.at(-1) ?? null,
       step: step === 0n ? null : Number(step),
     },
-    ...{ duplicates: 0, descents: 0, missing: 0, gaps: [] },
+    ...{ duplicates: 0, repeated: 0, descents: 0, missing: 0, gaps: [] },
   };
   for (let row = 1; row < ids.length; row++) {
     const before = ids[row - 1]!, id = ids[row]!;
@@ -57,7 +68,20 @@ export function describeImageIds(ids: BigUint64Array, frames?: BigUint64Array): 
       }
     }
   }
+  // Where ids only go up none can be there twice.
+  if (times !== undefined && report.descents > 0) report.repeated = countRepeated(ids, times);
   return report;
+}
+
+function countRepeated(ids: BigUint64Array, times: BigUint64Array): number {
+  const idAt = new Map<bigint, bigint>();
+  let repeated = 0;
+  times.forEach((time, row) => {
+    if (time === 0n) return;
+    if (idAt.get(time) === ids[row]) repeated++;
+    else idAt.set(time, ids[row]!);
+  });
+  return repeated;
 }
 
 /** The step, per frame if these are given, by which most images follow those before; 0 where none does. */
