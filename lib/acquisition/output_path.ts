@@ -91,7 +91,8 @@ export function checkOutputPath(
       path,
       there.isDirectory
         ? `Output file ${path} is a folder: choose another name.`
-        : `Output file ${path} exists already: choose another name, or ask to overwrite it.`,
+        : `Output file ${path} exists already: choose another name, or ask to overwrite it ` +
+          "(overwrite; daq write --overwrite).",
     );
   }
   return place;
@@ -179,7 +180,8 @@ function checkFolders(place: OutputPath, look: Look, mayBeMissing: boolean): voi
     new OutputPathError(
       "no_folder",
       path,
-      `Output file ${path}: ${what}. Create the folder first, or ask for it (create_directories).`,
+      `Output file ${path}: ${what}. Create the folder first, or ask for it ` +
+        "(create_directories; daq write --mkdir).",
     );
   for (const name of relative.split("/")) {
     const kind = folder === "" ? { isDirectory: true, isSymlink: false } : look(folder);

@@ -81,7 +81,12 @@ Deno.test("checkOutputPath() takes a file that is there, and folders that are no
         return true;
       });
     }
-    refused(`${root}/runs/a/x.h5`, [root], "no_folder", /or ask for it \(create_directories\)/);
+    refused(
+      `${root}/runs/a/x.h5`,
+      [root],
+      "no_folder",
+      /or ask for it \(create_directories; daq write --mkdir\)/,
+    );
     refused(`${root}/runs/there.h5`, [root], "exists", /or ask to overwrite it/);
     const noRoot = `${root}/gone`;
     assert.throws(

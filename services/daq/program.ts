@@ -90,7 +90,8 @@ function report(error: unknown, context: DaqContext): number {
     .split("\n").map(oneLine).join("\n");
   context.err(`${context.color ? "\x1b[31mdaq:\x1b[0m" : "daq:"} ${message}\n`);
   if (error instanceof DaqApiError) {
-    for (const { path, message } of error.issues) context.err(`  ${path}: ${oneLine(message)}\n`);
+    const untold = error.issues.filter((issue) => !error.message.includes(issue.message));
+    for (const { path, message } of untold) context.err(`  ${path}: ${oneLine(message)}\n`);
     return ExitCode.failure;
   }
   if (error instanceof DaqUnreachableError) return ExitCode.resource;

@@ -116,6 +116,15 @@ Deno.test("daq write has status 1 and prints every issue when the agent refuses"
   );
 });
 
+Deno.test("daq write says once what an issue and the refusal say alike", async () => {
+  const message = "Output file /x.h5 exists already.";
+  const issues = [{ path: "output_file", message }];
+  await using agent = testAgent(() => ({ httpStatus: 409, message, issues }));
+  const context = testContext();
+  assert.equal(await runDaq(["write", "/x.h5", "-n", "3", "--api", agent.url], context), 1);
+  assert.equal(context.stderr, `daq: ${message}\n`);
+});
+
 Deno.test("daq has status 4 and says what to do when nobody answers", async () => {
   const context = testContext();
   assert.equal(await runDaq(["status", "--api", "http://127.0.0.1:1"], context), 4);
