@@ -61,6 +61,17 @@ Deno.test("pedestals follow pixels without photons, image by image, from every c
   const context = { env: () => undefined, signal: new AbortController().signal };
   await askAssembler(pipeline.config, { command: "load", file: path }, context);
   await check(pipeline, "again.h5", 2, "100");
+
+  // A frame with a gap moves nothing, not even the pixels that it has.
+  await askAssembler(pipeline.config, { command: "load", file: path }, context);
+  await simulate(
+    pipeline,
+    ...["--pattern", "dark", "--source-images", "1", "--images", "1", "--start-id", "200"],
+    ...["--drop", "0.1"],
+  );
+  await pipeline.images(IMAGES + 3);
+  assert.equal((await pipeline.account()).images_incomplete, 1n);
+  await check(pipeline, "whole.h5", 2, "300");
 });
 
 /** Has images written, and compares every pixel. */

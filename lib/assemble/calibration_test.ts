@@ -83,7 +83,7 @@ Deno.test("corrected modules lie as module_positions and module_rotations say, w
     image_pixel_width: 1030,
     module_positions: { "0": [0, 0, 1029, 513] },
   }));
-  const blanked = picture(config({}), true);
+  const blanked = picture(config({}), { blanked: true });
   assert.ok(blanked.every(Number.isNaN));
   for (let y = 0; y < ROWS; y += 3) {
     for (let x = 0; x < COLUMNS; x += 7) {
@@ -96,6 +96,63 @@ Deno.test("corrected modules lie as module_positions and module_rotations say, w
   }
   assert.ok(plain.some(Number.isNaN) && plain.some((value) => value > 100));
 });
+
+/** Places and rotations of a module, and where its pixel (x, y) is in the image, of so many columns. */
+const ORIENTATIONS: [Record<string, unknown>, number, (x: number, y: number) => number[]][] = [
+  [{}, COLUMNS, (x, y) => [x, y]],
+  [
+    { module_positions: { "0": [0, 511, 1023, 0] } },
+    COLUMNS,
+    (x, y) => [x, ROWS - 1 - y],
+  ],
+  [
+    { module_positions: { "0": [1023, 0, 0, 511] } },
+    COLUMNS,
+    (x, y) => [COLUMNS - 1 - x, y],
+  ],
+  [
+    {
+      image_pixel_height: 1030,
+      image_pixel_width: 514,
+      module_positions: { "0": [0, 0, 513, 1029] },
+      module_rotations: { "0": 270 },
+    },
+    514,
+    (x, y) => [y + 2 * Math.floor(y / 256), 1029 - x - 2 * Math.floor(x / 256)],
+  ],
+];
+
+for (
+  const [type, Pixels, invalid] of [
+    ["float32", Float32Array, NaN],
+    ["int16", Int16Array, -32_768],
+    ["uint16", Uint16Array, 65_535],
+    ["int32", Int32Array, -(2 ** 31)],
+  ] as const
+) {
+  Deno.test(`${type} pixels of packets that never came have no value, wherever the module lies`, () => {
+    const missing = [0, 3, 77, 127]; // four rows each
+    for (const [orientation, columns, place] of ORIENTATIONS) {
+      const settings = config({
+        ...orientation,
+        converted_pixel_type: type,
+        photon_energy_kev: 1,
+      });
+      const whole = new Pixels(picture(settings).buffer);
+      const image = new Pixels(picture(settings, { missing }).buffer);
+      for (let y = 0; y < ROWS; y++) {
+        for (let x = 0; x < COLUMNS; x += 5) {
+          const [column, row] = place(x, y);
+          const at = row! * columns + column!;
+          const should = missing.includes(Math.floor(y / 4)) ? invalid : whole[at];
+          if (!Object.is(image[at], should)) {
+            assert.fail(`pixel ${x}, ${y} is ${image[at]}, not ${should}`);
+          }
+        }
+      }
+    }
+  });
+}
 
 function config(more: Record<string, unknown>): DetectorConfig {
   return parseConfig({
@@ -111,8 +168,11 @@ function config(more: Record<string, unknown>): DetectorConfig {
   }).config;
 }
 
-/** The image of one module whose pixels all differ. */
-function picture(config: DetectorConfig, blanked = false): Float32Array {
+/** The image of one module whose pixels all differ, but for packets that are missing. */
+function picture(
+  config: DetectorConfig,
+  { blanked = false, missing = [] }: { blanked?: boolean; missing?: readonly number[] } = {},
+): Float32Array<ArrayBuffer> {
   const setup = correctionSetup(config) ?? assert.fail("not corrected");
   using banks = new CalibrationBanks(setup);
   const [masked] = banks.write(1, [{
@@ -150,11 +210,12 @@ function picture(config: DetectorConfig, blanked = false): Float32Array {
   );
   const raw = new Uint16Array(memory.memory.buffer, from, PIXELS);
   for (let i = 0; i < PIXELS; i++) raw[i] = (i * 31 >>> 4) & 0x3fff;
+  for (const packet of missing) raw.fill(0, 4096 * packet, 4096 * (packet + 1));
   convertModule(kernels, work, {
     from,
     image,
     scratch: memory.allocate(scratchBytes(work)),
-    correction: { corrector, maps: mapsAt, missingPackets: 0 },
+    correction: { corrector, maps: mapsAt, missingPackets: missing.length },
   });
   if (blanked) blankModule(kernels, work, image);
   return new Float32Array(memory.memory.buffer, image, size / 4).slice();
