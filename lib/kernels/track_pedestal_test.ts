@@ -26,14 +26,20 @@ function pedestalAt(columns: number, y: number, x: number): number {
 const pedestals = fc.oneof(
   { weight: 8, arbitrary: fc.float({ min: 2000, max: 3000, noNaN: true }) },
   { weight: 1, arbitrary: fc.constantFrom(NaN, Infinity, -Infinity, 0, -5, 1e30) },
+  // Where the distance may be the limit, and where raw pixels of G1 would be near.
+  { weight: 2, arbitrary: fc.integer({ min: 2000, max: 2004 }) },
+  { weight: 2, arbitrary: fc.constantFrom(16_380, 16_383) },
 );
 const raws = fc.oneof(
   { weight: 6, arbitrary: fc.integer({ min: 1990, max: 3010 }) },
   { weight: 2, arbitrary: fc.integer({ min: 0, max: 0xffff }) },
+  { weight: 2, arbitrary: fc.integer({ min: 1995, max: 2009 }) },
+  { weight: 2, arbitrary: fc.constantFrom(0x3fff, 0x4000, 0x4003) },
 );
 const noises = fc.oneof(
   { weight: 8, arbitrary: fc.float({ min: 0, max: 300, noNaN: true }) },
   { weight: 1, arbitrary: fc.constantFrom(NaN, Infinity, 0) },
+  { weight: 4, arbitrary: fc.constantFrom(1, 2, 5) },
 );
 
 const cases = fc.record({
