@@ -8,6 +8,7 @@ import {
   checkWholeFrom,
   type KernelMemory,
   type NamedRegions,
+  rowsRegion,
 } from "./kernel_memory.ts";
 
 /** Most frames of one {@link accumulatePedestal} call. */
@@ -35,7 +36,7 @@ export interface PedestalState {
 export interface PedestalFrames {
   /** Address of the first frame. */
   readonly at: number;
-  /** Bytes from one frame to the next. */
+  /** Bytes from one frame to the next, at least those of a frame; at least 1 where there is but one. */
   readonly stride: number;
   /** How many, 1 to {@link PEDESTAL_BATCH}. */
   readonly count: number;
@@ -57,9 +58,9 @@ export function accumulatePedestal(
     throw new RangeError(`${count} frames at once; give 1 to ${PEDESTAL_BATCH}`);
   }
   if (![0, 1, 2, 3].includes(gain)) throw new RangeError(`gain code ${gain}; give 0 to 3`);
-  checkWholeFrom(0, { stride });
+  checkWholeFrom(1, { stride });
   const { sums, squares, wrong, pixels } = state;
-  const frames = { at, bytes: (count - 1) * stride + 2 * pixels };
+  const frames = rowsRegion(at, count, stride, 2 * pixels);
   checkRegions(on, { frames }, regionsOf(state));
   on.kernels.accumulatePedestal(at, stride, count, gain, sums, squares, wrong, pixels);
 }

@@ -256,7 +256,15 @@ for (
     ],
     [
       "frames past the memory",
-      (state) => accumulatePedestal(on, { at: u8.length - 7, stride: 0, count: 1 }, 0, state),
+      (state) => accumulatePedestal(on, { at: u8.length - 7, stride: 8, count: 1 }, 0, state),
+    ],
+    [
+      "a frame that is none apart from the next one",
+      (state) => accumulatePedestal(on, { at: FRAMES, stride: 0, count: 1 }, 0, state),
+    ],
+    [
+      "frames over each other",
+      (state) => accumulatePedestal(on, { at: FRAMES, stride: 6, count: 2 }, 0, state),
     ],
     [
       "sums past the memory",
