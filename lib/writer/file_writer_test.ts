@@ -870,6 +870,37 @@ Deno.test("ImageLocator attaches anew when the ring's writer was replaced", () =
   }
 });
 
+Deno.test("ImageLocator finds images of a ring that has ended until those of the next one come", () => {
+  using ring = new TestName();
+  using locator = new ImageLocator({ name: ring.name, slotBytes: 64, slots: 16 });
+  let detached = 0;
+  locator.onDetach = () => void detached++;
+  const publish = (writer: RingWriter, id: bigint): bigint => {
+    writer.lockSlot(Number(id));
+    return writer.publish(entryOf(id, 16));
+  };
+  const make = (): RingWriter =>
+    RingWriter.create(new SharedMemory(indexMemoryBytes(16)), tinyRing(ring.name));
+  const ended = make();
+  const entries = [1n, 2n, 3n].map((id) => publish(ended, id));
+  locator.attach();
+  ended.close();
+  const found = (id: bigint, entry?: bigint): boolean => {
+    locator.follow();
+    return locator.locate(id, entry)?.isIntact() === true;
+  };
+  assert.ok(found(1n, entries[0]), "no other is there yet");
+  using next = make();
+  const fourth = publish(next, 4n);
+  assert.ok(found(2n, entries[1]) && found(3n), "another is there");
+  assert.equal(detached, 0);
+  assert.ok(found(4n, fourth) && found(4n));
+  assert.equal(detached, 1);
+  assert.ok(!found(3n, entries[2]), "it was let go of");
+  next.close();
+  assert.throws(() => locator.attach(), { name: "RingMissingError" }, "no run begins with it");
+});
+
 Deno.test("ImageLocator takes a ring without an index as the config describes it", () => {
   using ring = new TestName();
   using locator = new ImageLocator({ name: ring.name, slotBytes: 64, slots: 16 });

@@ -40,13 +40,25 @@ export interface ImageRingPlace {
   slots: number;
 }
 
-/** Finds images in the image ring; attaches when first asked, and anew when the ring was replaced. */
+/** A ring with an index, mapped. */
+interface Attached {
+  readonly reader: RingReader;
+  readonly data: RingData;
+}
+
+/**
+ * Finds images in the image ring; attaches when first asked, and anew when the ring was replaced. What is still
+ * wanted of a ring that has ended is found in it until images of the next one are.
+ */
 export class ImageLocator implements Disposable {
   readonly #ring: ImageRingPlace;
   readonly #record = new RingRecord(false);
-  #reader: RingReader | undefined;
-  #unindexed: { address: bigint; bytes: number; file: File } | undefined;
-  #data: RingData | undefined;
+  #indexed: Attached | undefined;
+  /** The ring before that one, which has ended. */
+  #former: Attached | undefined;
+  /** An image was found in the present ring: those of the former one have all been. */
+  #isPastFormer = false;
+  #unindexed: { address: bigint; bytes: number; file: File; data: RingData } | undefined;
   /** Called before the addresses of images lose their meaning. */
   onDetach: () => void = () => {};
 
@@ -55,36 +67,41 @@ export class ImageLocator implements Disposable {
   }
 
   /**
-   * Makes sure that the ring is attached, so that the first image does not wait for it. To be called
-   * before each run: one without an index does not tell when another has taken its place.
+   * Makes sure that a ring is attached that is in use, so that the first image does not wait for it. To be
+   * called before each run, and never in one: an image ring without an index does not tell when another has
+   * taken its place, and one that has ended is let go of.
    *
    * @returns The ring, as its images will name it.
    * @throws {RingMissingError} If there is no image ring.
    * @throws {RingMismatchError} If its images have another size.
    */
   attach(): RingData {
-    if (this.#unindexed !== undefined) this.#detach();
+    const isOver = this.#unindexed !== undefined || this.#former !== undefined ||
+      this.#indexed?.reader.ended;
+    if (isOver) this.#detach();
     this.follow();
-    return this.#data!; // set with the ring
+    return (this.#indexed ?? this.#unindexed!).data; // one of them is attached
   }
 
   /**
    * Goes over to the ring that has taken the place of the one attached, if there is one; to be called
    * before images are located. The addresses of those that were lose their meaning.
    *
-   * @throws As {@link ImageLocator.attach}.
+   * @throws As {@link ImageLocator.attach}, but for a ring that has ended and that no other has followed yet.
    */
   follow(): void {
-    if (this.#reader?.ended) this.#detach();
-    if (this.#reader !== undefined || this.#unindexed !== undefined) return;
+    if (this.#isPastFormer) this.#dropFormer();
+    if (this.#unindexed !== undefined || this.#indexed?.reader.ended === false) return;
     const { name, slotBytes, slots } = this.#ring;
     try {
-      const memory = new SharedMemory(INDEX_ROOM);
-      this.#reader = RingReader.open(memory, name, { slotBytes });
-      this.#reader.addressOf({ slot: 0 }); // maps the data
-      this.#data = { fd: this.#reader.data.fd, slots: this.#reader.slots };
+      const reader = RingReader.open(new SharedMemory(INDEX_ROOM), name, { slotBytes });
+      reader.addressOf({ slot: 0 }); // maps the data
+      this.#dropFormer();
+      this.#former = this.#indexed;
+      this.#indexed = { reader, data: { fd: reader.data.fd, slots: reader.slots } };
     } catch (error) {
       if (!(error instanceof RingMissingError)) throw error;
+      if (this.#indexed !== undefined) return; // its last images may be wanted
       if (isThere(indexPath(name))) throw error; // one with an index, being made or removed
       // Written by an original assembler: no index, slots as the config says.
       const bytes = dataBytes({ slotBytes, slots });
@@ -93,25 +110,37 @@ export class ImageLocator implements Disposable {
         file.close();
         throw error;
       }
-      this.#unindexed = { address: mapAnywhere(file.fd, bytes), bytes, file };
-      this.#data = { fd: file.fd, slots };
+      const data = { fd: file.fd, slots };
+      this.#unindexed = { address: mapAnywhere(file.fd, bytes), bytes, file, data };
     }
   }
 
   /**
-   * Finds an image of the ring that is attached.
+   * Finds an image of the ring that is attached, or of the one before it.
    *
    * @param entry Its entry in the index, if known.
    * @returns Where it is; undefined when it has been overwritten.
    */
   locate(imageId: bigint, entry?: bigint): LocatedImage | undefined {
-    const ring = this.#data!; // set with the ring
-    if (this.#reader === undefined) {
+    if (this.#unindexed !== undefined) {
+      const { address: at, data: ring } = this.#unindexed;
       const slot = Number(imageId % BigInt(this.#ring.slots));
-      const address = this.#unindexed!.address + BigInt(slot * this.#ring.slotBytes);
+      const address = at + BigInt(slot * this.#ring.slotBytes);
       return { address, ring, slot, bytes: undefined, facts: NO_FACTS, isIntact: () => true };
     }
-    const reader = this.#reader;
+    const image = this.#locateIn(this.#indexed!, imageId, entry); // one of them is attached
+    if (image === undefined && this.#former !== undefined) {
+      return this.#locateIn(this.#former, imageId, entry);
+    }
+    this.#isPastFormer ||= this.#former !== undefined;
+    return image;
+  }
+
+  #locateIn(
+    { reader, data: ring }: Attached,
+    imageId: bigint,
+    entry: bigint | undefined,
+  ): LocatedImage | undefined {
     if (!this.#find(reader, imageId, entry)) return undefined;
     const record = this.#record;
     const { slot, slotLock } = record;
@@ -154,16 +183,24 @@ export class ImageLocator implements Disposable {
     return false;
   }
 
+  #dropFormer(): void {
+    this.#isPastFormer = false;
+    if (this.#former === undefined) return;
+    this.onDetach();
+    this.#former.reader.close();
+    this.#former = undefined;
+  }
+
   #detach(): void {
     this.onDetach();
-    this.#reader?.close();
-    this.#reader = undefined;
+    for (const attached of [this.#indexed, this.#former]) attached?.reader.close();
+    this.#indexed = this.#former = undefined;
+    this.#isPastFormer = false;
     if (this.#unindexed !== undefined) {
       unmap(this.#unindexed.address, this.#unindexed.bytes);
       this.#unindexed.file.close();
     }
     this.#unindexed = undefined;
-    this.#data = undefined;
   }
 }
 

@@ -172,7 +172,7 @@ runDataWorker<WriterWorkerInit>((init, control) => {
     control.counters[1] = writer.bytesWritten;
     if (!isDue) continue;
     // Mapping a large ring takes its time: done before the first file asks for it.
-    attachIfThere(images);
+    if (!writer.hasRun) attachIfThere(images);
     published = monotonicNs();
   }
 });
