@@ -576,7 +576,7 @@ Deno.test("transition() counts as failed what a silent writer did not confirm, a
   assert.deepEqual(ids, { lost: "10-12", missing: "", failed: "15, 1 of 13-14" });
   assert.match(
     message,
-    /at least 1 images are safe in \S+, of 2 that were written\. .*2 images that/,
+    /at least 1 image is safe in \S+, of 2 that were written\. .*2 images are not confirmed that/,
   );
   assert.doesNotMatch(message, /faster disk|images are in/);
   // When it is back, it hears how the run of its file ended, before all else.
@@ -680,7 +680,7 @@ Deno.test("transition() fails the run with the writer's reason when the disk is 
   assert.equal(driver.acquisition.state, "FAILED");
   assert.match(
     driver.acquisition.message,
-    /^ERROR: the file writer failed to write: pwrite: ENOSPC \(no space left\); 1 images are in \S+\. 1 images were not written/,
+    /^ERROR: the file writer failed to write: pwrite: ENOSPC \(no space left\); 1 image is in \S+\. 1 image was not written/,
   );
   assert.equal(driver.acquisition.stats.nWriteCompleted, 1);
 });
@@ -749,7 +749,7 @@ Deno.test("transition() says how many images are safe when the writer dies, as f
   );
   const restarted = reach(start(9), yes("create_file"), image(), written(1, 1), image());
   restarted.feed(no("record_image", REASON_NO_FILE));
-  assert.match(restarted.acquisition.message, /restarted .*; at least 1 images are safe/);
+  assert.match(restarted.acquisition.message, /restarted .*; at least 1 image is safe/);
 });
 
 Deno.test("transition() closes a file left open in the writer once, then creates its own", () => {

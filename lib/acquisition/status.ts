@@ -150,10 +150,12 @@ function failure(run: Run): string {
   const { failure: what, created, completed, unconfirmed, request: { outputFile } } = run;
   if (what === undefined || !created) return what === undefined ? "" : `${what}.`;
   if (run.fileGone) return `${what}.`;
-  if (run.writerGone === undefined) return `${what}; ${completed} images are in ${outputFile}.`;
+  if (run.writerGone === undefined) {
+    return `${what}; ${imagesAre(completed, "are")} in ${outputFile}.`;
+  }
   const safe = run.visible === undefined
-    ? `${completed} images were written to ${outputFile}`
-    : `at least ${run.visible} images are safe in ${outputFile}, ` +
+    ? `${imagesAre(completed, "were")} written to ${outputFile}`
+    : `at least ${imagesAre(run.visible, "are")} safe in ${outputFile}, ` +
       `of ${completed + unconfirmed} that were written`;
   return run.writerGone === "restarted"
     ? `${what}; ${safe}.`
@@ -189,16 +191,21 @@ function loss(run: Run, { lost, lostIds }: RunAccount): string {
   const advice = cameBefore
     ? "They were gone before the run could take them: ask for it before they come."
     : "Use a faster disk, a lower frame rate or a larger ring (--ram).";
-  return `${what} ${run.completed} images are in ${outputFile}. ${advice}`;
+  return `${what} ${imagesAre(run.completed, "are")} in ${outputFile}. ${advice}`;
 }
 
 /** What the writer was told to record, and perhaps did not. */
 function failedImages({ writerGone, fileGone }: Run, { failed, failedIds }: RunAccount): string {
   if (failed === 0) return "";
-  const what = writerGone === undefined
-    ? `images were not ${fileGone ? "kept" : "written"}`
-    : "images that the file writer was told to record are not confirmed";
-  return `${failed} ${what}${idsText("ids", failedIds)}.`;
+  const ids = idsText("ids", failedIds);
+  return writerGone === undefined
+    ? `${imagesAre(failed, "were")} not ${fileGone ? "kept" : "written"}${ids}.`
+    : `${imagesAre(failed, "are")} not confirmed that the file writer was told to record${ids}.`;
+}
+
+/** `1 image is`, `2 images are`. */
+function imagesAre(n: number, verb: "are" | "were"): string {
+  return n === 1 ? `1 image ${verb === "are" ? "is" : "was"}` : `${n} images ${verb}`;
 }
 
 function idsText(name: string, ids: string): string {

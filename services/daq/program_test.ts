@@ -48,14 +48,14 @@ Deno.test("daq write sends a range of ids, a time-out, and how files are made", 
   const range = ["--start-id", "18446744073709551614", "--stop-id", "18446744073709551615"];
   const more = [
     ...["--timeout", "0.5", "--overwrite", "--mkdir", "--fsync", "at_end"],
-    ...["--compression-threads", "2"],
+    ...["--compression-threads", "2", "--user-id", "1000"],
   ];
   const args = ["write", "/x.h5", ...range, ...more, "--api", agent.url];
   assert.equal(await runDaq(args, testContext()), 0);
   assert.deepEqual(agent.requests, [
     'POST /writer/write_async {"output_file":"/x.h5","start_image_id":18446744073709551614,' +
     '"stop_image_id":18446744073709551615,"no_images_timeout":0.5,"compression_threads":2,' +
-    '"fsync":"at_end","overwrite":true,"create_directories":true}',
+    '"fsync":"at_end","overwrite":true,"create_directories":true,"user_id":1000}',
   ]);
 });
 

@@ -195,7 +195,7 @@ Deno.test("writer_agent survives a writer killed in mid-run; the next run works"
     assert.equal(failed.acquisition.state, "FAILED");
     assert.match(
       failed.acquisition.message,
-      /^ERROR: no .*1 images were written to .*std_h5_writer/,
+      /^ERROR: no .*1 image was written to .*std_h5_writer/,
     );
 
     await using _writer = await startWriter();

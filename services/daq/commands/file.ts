@@ -45,7 +45,8 @@ function previewCommand(context: DaqContext): CommandUnknownOpts {
     .argument("<picture>", "new file, .gif or .png")
     .option("-n, --images <n>", "how many, evenly over the file (default: 5)", parseInteger(1, 100))
     .option("--side <px>", "longest side of each, at most (default: 512)", parseInteger(16, 4096))
-    .action(async (file, picture, { images = 5, side = 512 }) => {
+    .option("--overwrite", "take the place of a picture that is there")
+    .action(async (file, picture, { images = 5, side = 512, overwrite = false }) => {
       const format = PREVIEW_FORMATS.find((format) => picture.endsWith(`.${format}`));
       if (format === undefined) {
         throw new UsageError(`${picture}: a picture is a .gif or a .png file`);
@@ -55,7 +56,11 @@ function previewCommand(context: DaqContext): CommandUnknownOpts {
         ...{ format, images, longestSide: side, signal: context.signal },
       });
       const { writeWholeFile } = await import("../../../lib/os/mod.ts");
-      writeWholeFile(picture, bytes);
+      try {
+        writeWholeFile(picture, bytes, { overwrite });
+      } catch (cause) {
+        throw await saysTaken(cause, `${picture} exists already: add --overwrite, or name another`);
+      }
       context.out(`${picture}: images ${rows.join(", ")}, from ${range.low} to ${range.high}\n`);
     });
 }
@@ -87,11 +92,22 @@ function convertCommand(context: DaqContext): CommandUnknownOpts {
         nexus: nexus === undefined ? undefined : JSON.stringify(nexus),
         createFile: () => made.file,
       });
-      made.place();
+      try {
+        made.place();
+      } catch (cause) {
+        throw await saysTaken(cause, `${to} exists already: remove it, or name another`);
+      }
       context.out(
         copy
           ? `${to}: a copy of the images of ${from}\n`
           : `${to}: the images of ${from}; keep both in one folder\n`,
       );
     });
+}
+
+/** What is to be thrown when a new file could not be put in its place: `message` if its name is taken. */
+async function saysTaken(cause: unknown, message: string): Promise<unknown> {
+  const { Errno, OsError } = await import("../../../lib/os/mod.ts");
+  const isTaken = cause instanceof OsError && cause.errno === Errno.EEXIST;
+  return isTaken ? new UsageError(message, { cause }) : cause;
 }

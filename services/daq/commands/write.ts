@@ -57,6 +57,7 @@ export function writeCommand(context: DaqContext): CommandUnknownOpts {
       new Option("--fsync <when>", "when files are forced to the disk (default: the config's)")
         .choices(["none", "at_end", "every_second"]),
     )
+    .option("--user-id <uid>", "whose the file is to be (default: the agent's)", parseInteger(1))
     .option("--run-id <number>", "your number for this run (default: ns since 1970)")
     .option("--wait", "wait for the end, with a progress bar; Ctrl-C ends the waiting only")
     .addOption(apiOption())
@@ -85,6 +86,7 @@ export function writeCommand(context: DaqContext): CommandUnknownOpts {
       if (fsync !== undefined) request.fsync = fsync;
       if (options.overwrite) request.overwrite = true;
       if (options.mkdir) request.create_directories = true;
+      if (options.userId !== undefined) request.user_id = options.userId;
       if (runId !== undefined) request.run_id = parseUint64("--run-id", runId);
       const started = await client.writeAsync(request, context.signal);
       const writer = wait ? await follow(client, context) : started;
