@@ -41,7 +41,8 @@ export function fillFrame(
   const { detector, layout, pattern, seed } = simulation;
   const width = layout.chips * layout.runPixels;
   const bits = layout.packedBits ?? 8 * layout.pixelBytes;
-  const largest = detector.gainSwitching ? LARGEST_CHARGE : 2 ** bits - 1;
+  const { saturatedCount = 2 ** bits - 1 } = layout;
+  const largest = detector.gainSwitching ? LARGEST_CHARGE : saturatedCount;
   switch (pattern) {
     case "flat":
       pixels.fill(

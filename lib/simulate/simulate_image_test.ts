@@ -60,6 +60,14 @@ Deno.test("simulateImage() keeps a GigaFRoST's pixels within 12 bit", () => {
   }
 });
 
+Deno.test("simulateImage() keeps an Eiger's 16 bit within its counters of 12, and saturates some", () => {
+  for (const pattern of ["flat", "ramp", "photons"] as const) {
+    const image = simulateImage(eigerConfig({ bit_depth: 16 }), { pattern }, 1n);
+    assert.ok(image.every((pixel) => pixel < 4096), pattern);
+    assert.equal(image.includes(4095), pattern !== "flat", pattern);
+  }
+});
+
 Deno.test("simulateImage() switches a Jungfrau's gain through the codes 0, 1 and 3", () => {
   const image = simulateImage(jungfrauConfig(), { pattern: "gain" }, 1n);
   const codes = new Map<number, number>();
