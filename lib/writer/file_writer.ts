@@ -141,9 +141,9 @@ interface PendingImage {
  * copied in between.
  */
 const MOST_TOGETHER = 32;
-const ENOUGH_BYTES = 16 * 2 ** 20;
+const ENOUGH_BYTES = 32 * 2 ** 20;
 /** No more than this share of the ring: whether an image was overwritten is asked after all were written. */
-const MOST_OF_RING = 1 / 4;
+const MOST_OF_RING = 1 / 2;
 
 /** Carries out the actions of a writer driver, one file at a time. Synchronous: for a Worker. */
 export class FileWriter implements Disposable {
