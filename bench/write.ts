@@ -191,6 +191,7 @@ async function compressed(rounds: number, imagesPath: string): Promise<Figure[]>
       const chunk = Math.round(stored * IMAGE_BYTES);
       const { gb_per_s } = await run(
         native("write", dataPath(name), chunk, IMAGES, images, output),
+        MEASURED_CPU,
       );
       if (i >= 0) pwrite.push(gb_per_s! / stored);
     }
@@ -207,7 +208,7 @@ async function compressed(rounds: number, imagesPath: string): Promise<Figure[]>
   });
   const note = `GB/s of pixels; ${(100 * stored).toFixed(1)} % of them in the file`;
   const inCpu = (each: Case): Pick<Figure, "note"> => {
-    const { ours, ratio } = compare(cpu(each), of("kernel"));
+    const { ours, ratio } = compare(cpu(each), cpu("kernel"));
     return { note: `by CPU time of all threads ${ours.toFixed(2)} GB/s, ${ratio.toFixed(2)} ×` };
   };
   const against = (each: Case, other: Case): [number[], number[]] => [of(each), of(other)];
