@@ -137,7 +137,7 @@ Deno.test("NeXus files open in h5py, h5dump and h5wasm without a warning, and ha
   await t.step("a request that says nonsense is refused, with what is wrong", async () => {
     await assert.rejects(
       pipeline.write("refused.h5", 1, { nexus: { detector: { distance: -1 } } }),
-      /nexus\.detector\.distance: a number above 0, m/,
+      /nexus\.detector\.distance: expected a number above 0, m/,
     );
   });
 });
