@@ -141,7 +141,7 @@ interface PendingImage {
  * copied in between.
  */
 const MOST_TOGETHER = 32;
-const ENOUGH_BYTES = 32 * 2 ** 20;
+const ENOUGH_BYTES = 16 * 2 ** 20;
 /** No more than this share of the ring: whether an image was overwritten is asked after all were written. */
 const MOST_OF_RING = 1 / 2;
 
