@@ -32,7 +32,12 @@ export const SMALL: ImageFileOptions = {
 /** A folder of its own that is removed with the scope. */
 export class TestFolder implements Disposable {
   /** Where it is. */
-  readonly path = Deno.makeTempDirSync({ prefix: `std_daq_hdf5_${Deno.pid}_` });
+  readonly path: string;
+
+  /** @param dir Where to make it; default: where temporary folders are. */
+  constructor(dir?: string) {
+    this.path = Deno.makeTempDirSync({ prefix: `std_daq_hdf5_${Deno.pid}_`, ...(dir && { dir }) });
+  }
 
   /** The path of a file in it. */
   file(name = "images.h5"): string {

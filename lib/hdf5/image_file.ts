@@ -104,6 +104,11 @@ export interface ImageBytes {
   isIntact?: () => boolean;
 }
 
+/** Whether a file is in memory, not on a disk: one by a path below `/dev/shm`. */
+export function isInMemory(path: string): boolean {
+  return path.startsWith("/dev/shm/");
+}
+
 /** An image to append. */
 export interface ImageToAppend extends ImageRecord, ImageBytes {
   /** Its id. */
@@ -233,7 +238,7 @@ export class ImageFile {
     this.#superblock = new Superblock(bytes);
     bytes.set(this.#superblock.growing(bytes.byteLength));
     writeStructure(file, this.#structure);
-    const preallocate = options.preallocate ?? !file.path.startsWith("/dev/shm/");
+    const preallocate = options.preallocate ?? !isInMemory(file.path);
     this.#space = new FileSpace(file, bytes.byteLength, preallocate);
     this.#attributes.start(this.#space, () => this.#putEnd());
     this.#late.start(this.#space, () => this.#putEnd());

@@ -17,6 +17,7 @@ import type {
   PixelType,
   WrittenImage,
 } from "../hdf5/mod.ts";
+import { isInMemory } from "../hdf5/image_file.ts";
 import { PIXEL_BYTES } from "../hdf5/pixel_type.ts";
 import { closingTexts, type FileEnd, type ImageTimes, type NexusLayouts } from "../nexus/mod.ts";
 import {
@@ -138,7 +139,7 @@ interface PendingImage {
 /**
  * Most images written together, and bytes of them after which there are enough. What is done for an image is
  * found in the CPU's caches if the same was done for another one just before, and not if pixels were
- * copied in between.
+ * copied in between. Not to a disk: there, now and then, calls for several images are slow by half.
  */
 const MOST_TOGETHER = 32;
 const ENOUGH_BYTES = 16 * 2 ** 20;
@@ -275,7 +276,9 @@ export class FileWriter implements Disposable {
     const startTime = clock();
     const layout = this.#layout(action, format, startTime);
     const ring = images.attach();
-    const together = Math.max(1, Math.min(MOST_TOGETHER, Math.floor(ring.slots * MOST_OF_RING)));
+    const together = isInMemory(action.path)
+      ? Math.max(1, Math.min(MOST_TOGETHER, Math.floor(ring.slots * MOST_OF_RING)))
+      : 1;
     const compresses = compression !== "none" && !compressedImages;
     if (compresses) {
       this.#options.compressors.use(action.compressionThreads ?? 0);

@@ -48,9 +48,10 @@ class Bench implements Disposable {
   readonly #pixels: Uint8Array;
   #memory: SharedMemory;
 
-  constructor(compressedImages = false) {
+  /** @param dir Where its files are; default: where temporary folders are. */
+  constructor(compressedImages = false, dir?: string) {
     const stack = this.#stack;
-    this.folder = stack.use(new TestFolder());
+    this.folder = stack.use(new TestFolder(dir));
     this.name = stack.use(new TestName()).name;
     this.#memory = new SharedMemory(2 * indexMemoryBytes(16) + slotMemoryBytes(64, 16));
     this.ring = stack.use(RingWriter.create(this.#memory, tinyRing(this.name)));
@@ -400,7 +401,7 @@ Deno.test("an image that is overwritten while it is written is not in the file",
 });
 
 Deno.test("images that wait are written together; one that is overwritten meanwhile is left out", () => {
-  using bench = new Bench();
+  using bench = new Bench(false, "/dev/shm");
   let calls = 0;
   bench.onCreate = (file): void => {
     const { writeAllFrom } = file;
@@ -433,8 +434,19 @@ Deno.test("images that wait are written together; one that is overwritten meanwh
   bench.close();
 });
 
-Deno.test("of images that are written together, those before the one that fails are in the file", () => {
+Deno.test("images that wait for a disk are written one by one", () => {
   using bench = new Bench();
+  bench.create();
+  for (const id of [1, 2, 3]) {
+    bench.order(id, bench.publish(id));
+    bench.writer.settle();
+    assert.deepEqual(bench.writer.takeAnswers().map(({ imageId }) => imageId), [BigInt(id)]);
+  }
+  bench.close();
+});
+
+Deno.test("of images that are written together, those before the one that fails are in the file", () => {
+  using bench = new Bench(false, "/dev/shm");
   let left = 2;
   bench.onCreate = (file): void => {
     const { writeFrom } = file;
