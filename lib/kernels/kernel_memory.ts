@@ -52,28 +52,34 @@ export function bytesOf({ memory }: KernelMemory, { at, bytes }: Region): Uint8A
  */
 export function checkRegions(on: KernelMemory, read: NamedRegions, written: NamedRegions): void {
   const size = Math.min(on.memory.buffer.byteLength, KERNEL_MEMORY_END);
-  const all = [...Object.entries(read), ...Object.entries(written)];
-  for (const [name, { at, bytes }] of all) {
-    if (!Number.isInteger(at) || !Number.isInteger(bytes) || at < 0 || bytes < 0) {
-      throw new RangeError(
-        `The ${name} is ${bytes} bytes at ${at}: expected whole numbers from 0 on`,
-      );
-    }
-    if (at + bytes > size) {
-      throw new RangeError(
-        `The ${name} of ${bytes} bytes at ${at} ends outside the memory of ${size} bytes`,
-      );
-    }
+  // Asked at each call of a kernel, which may take a few microseconds: nothing is allocated here.
+  for (const name in read) checkInside(name, read[name]!, size);
+  for (const name in written) checkInside(name, written[name]!, size);
+  for (const name in written) {
+    for (const other in read) checkApart(name, written[name]!, other, read[other]!);
+    for (const other in written) checkApart(name, written[name]!, other, written[other]!);
   }
-  for (const [name, a] of Object.entries(written)) {
-    for (const [otherName, b] of all) {
-      if (name !== otherName && a.at < b.at + b.bytes && b.at < a.at + a.bytes) {
-        throw new RangeError(
-          `The ${name} (${a.bytes} bytes at ${a.at}) overlaps the ${otherName} ` +
-            `(${b.bytes} bytes at ${b.at}): give it a place of its own`,
-        );
-      }
-    }
+}
+
+function checkInside(name: string, { at, bytes }: Region, size: number): void {
+  if (!Number.isInteger(at) || !Number.isInteger(bytes) || at < 0 || bytes < 0) {
+    throw new RangeError(
+      `The ${name} is ${bytes} bytes at ${at}: expected whole numbers from 0 on`,
+    );
+  }
+  if (at + bytes > size) {
+    throw new RangeError(
+      `The ${name} of ${bytes} bytes at ${at} ends outside the memory of ${size} bytes`,
+    );
+  }
+}
+
+function checkApart(name: string, a: Region, other: string, b: Region): void {
+  if (name !== other && a.at < b.at + b.bytes && b.at < a.at + a.bytes) {
+    throw new RangeError(
+      `The ${name} (${a.bytes} bytes at ${a.at}) overlaps the ${other} ` +
+        `(${b.bytes} bytes at ${b.at}): give it a place of its own`,
+    );
   }
 }
 
@@ -102,7 +108,8 @@ export function rowsRegion(at: number, count: number, stride: number, bytes: num
  * @throws {RangeError} If one is not whole.
  */
 export function checkWhole(numbers: Readonly<Record<string, number>>): void {
-  for (const [name, value] of Object.entries(numbers)) {
+  for (const name in numbers) {
+    const value = numbers[name]!;
     if (!Number.isInteger(value)) throw new RangeError(`${name} is ${value}; give a whole number`);
   }
 }
@@ -114,7 +121,8 @@ export function checkWhole(numbers: Readonly<Record<string, number>>): void {
  */
 export function checkWholeFrom(least: number, numbers: Readonly<Record<string, number>>): void {
   checkWhole(numbers);
-  for (const [name, value] of Object.entries(numbers)) {
+  for (const name in numbers) {
+    const value = numbers[name]!;
     if (value < least) throw new RangeError(`${name} is ${value}; give ${least} or more`);
   }
 }
