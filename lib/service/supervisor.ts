@@ -1,3 +1,4 @@
+import { pause } from "../os/pause.ts";
 import { Backoff, type BackoffOptions } from "./backoff.ts";
 import { eachLine } from "./each_line.ts";
 import { ExitCode } from "./exit_code.ts";
@@ -285,7 +286,7 @@ class Child {
         return;
       }
       this.#setState("waiting");
-      await sleep(backoff.next(healthyMs), stopped);
+      await pause(backoff.next(healthyMs), stopped);
       this.#restarts++;
     }
   }
@@ -401,14 +402,4 @@ function parseEvent(line: string): ReadyLine | LoadedLine | undefined {
 async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   const pending = Symbol("pending");
   return await Promise.race([promise, Promise.resolve(pending)]) !== pending;
-}
-
-async function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, milliseconds);
-  const onAbort = (): void => resolve();
-  signal.addEventListener("abort", onAbort, { once: true });
-  await promise;
-  clearTimeout(timer);
-  signal.removeEventListener("abort", onAbort);
 }

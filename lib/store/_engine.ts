@@ -51,15 +51,3 @@ export function timeOf(id: string): number {
 export function isId(id: string): boolean {
   return /^\d{1,16}-\d{1,16}$/.test(id);
 }
-
-/** Resolves after a time, and at once when the signal aborts. */
-export async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, milliseconds);
-  const onAbort = (): void => resolve();
-  signal.addEventListener("abort", onAbort, { once: true });
-  await promise;
-  clearTimeout(timer);
-  signal.removeEventListener("abort", onAbort);
-}

@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
-import { type Engine, type NewEntry, pause, type StoredEntry } from "./_engine.ts";
+import { pause } from "../os/pause.ts";
+import type { Engine, NewEntry, StoredEntry } from "./_engine.ts";
 import { ANSWER_MS, isAway, RedisConnection, RETRY_FIRST_MS } from "./_redis_connection.ts";
 import { type QueueLimits, WriteQueue } from "./_write_queue.ts";
 import type { ResolvedStore } from "./store_address.ts";

@@ -1,5 +1,6 @@
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
-import { type Engine, type Fields, type NewEntry, pause, type StoredEntry } from "./_engine.ts";
+import { pause } from "../os/pause.ts";
+import type { Engine, Fields, NewEntry, StoredEntry } from "./_engine.ts";
 import { StoreError } from "./store_error.ts";
 
 const SCHEMA_VERSION = 1;

@@ -1,5 +1,6 @@
 import { parseJson, stringifyJson } from "../protocol/json.ts";
-import { type Engine, isId, type NewEntry, pause, type StoredEntry, timeOf } from "./_engine.ts";
+import { pause } from "../os/pause.ts";
+import { type Engine, isId, type NewEntry, type StoredEntry, timeOf } from "./_engine.ts";
 import { StoreError, StoreUsageError } from "./store_error.ts";
 
 /** Something that was stored. */

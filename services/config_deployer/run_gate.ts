@@ -4,6 +4,7 @@
  * @module
  */
 import { isRunUnderWay, tryCloseGate } from "../../lib/acquisition/run_locks.ts";
+import { pause } from "../../lib/os/pause.ts";
 
 /** Lets no run begin. */
 export interface Gate {
@@ -45,7 +46,11 @@ export function lockedGate(ipcFolder: string, onNote: (message: string) => void)
   };
 }
 
-/** Looks again and again; says once that it has to wait. */
+/**
+ * Looks again and again; says once that it has to wait.
+ *
+ * @throws The signal's reason when that comes first.
+ */
 async function until(
   holds: () => boolean,
   signal: AbortSignal,
@@ -54,18 +59,6 @@ async function until(
   for (let told = false; !holds(); told = true) {
     if (!told) onWait();
     await pause(POLL_MS, signal);
+    signal.throwIfAborted();
   }
-}
-
-/** @throws The signal's reason when that comes first. */
-export async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, milliseconds);
-  const onAbort = (): void => resolve();
-  signal.addEventListener("abort", onAbort, { once: true });
-  await promise;
-  clearTimeout(timer);
-  signal.removeEventListener("abort", onAbort);
-  signal.throwIfAborted();
 }

@@ -1,7 +1,7 @@
 import { type DeploymentState, deploymentState, type Store } from "../../lib/store/mod.ts";
 import type { DaqContext } from "./context.ts";
 import { oneLine } from "./format.ts";
-import { pause } from "./pause.ts";
+import { pause } from "../../lib/os/pause.ts";
 import { timeText } from "./store.ts";
 
 const POLL_MS = 100;

@@ -27,7 +27,7 @@ import {
 import { receiveBufferBytes } from "../../../lib/receive/socket_buffer.ts";
 import { ExitCode, parseInteger, UsageError } from "../../../lib/service/mod.ts";
 import type { DaqContext } from "../context.ts";
-import { pause } from "../pause.ts";
+import { pause } from "../../../lib/os/pause.ts";
 import { usage } from "../usage.ts";
 
 /** How the machine is reached: loaded only when it is, since other commands do without system calls. */

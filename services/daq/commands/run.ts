@@ -28,7 +28,7 @@ import type { DaqContext } from "../context.ts";
 import { DrawnLine } from "../drawn_line.ts";
 import { statusLine } from "../format.ts";
 import { resolveBrokerFor } from "../broker.ts";
-import { pause } from "../pause.ts";
+import { pause } from "../../../lib/os/pause.ts";
 import { resolveStoreFor, storeOption } from "../store.ts";
 import { imageSuffixes, pipelineCommands } from "../pipeline.ts";
 import { serveRunControl } from "../run_control.ts";

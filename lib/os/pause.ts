@@ -1,4 +1,10 @@
-/** Resolves after a time, and at once when the signal aborts. */
+/**
+ * Waits that a signal ends. Not part of `mod.ts`: it needs no libc.
+ *
+ * @module
+ */
+
+/** Resolves after a time, ms, and at once when the signal aborts. */
 export async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
   const { promise, resolve } = Promise.withResolvers<void>();
