@@ -63,7 +63,10 @@ export interface ImageFileOptions {
   compression?: ImageCompression;
   /** Fields of `image_info`, a dataset with a record for each image; default none, and no dataset. */
   info?: RecordFields;
-  /** Multiple of which images start in the file, bytes; default 4096, of compressed ones 8. */
+  /**
+   * Multiple of which images start in the file, bytes; default 4096, of compressed ones smaller than 128 KiB
+   * 8, so that little space is left between them.
+   */
   alignBytes?: number;
   /** {@link ImageFile.appendImage} publishes by itself after this many images; default 32. */
   publishEvery?: number;
@@ -139,6 +142,8 @@ const MIN_METADATA_CHUNK = 1024;
 const METADATA_BYTES = 16;
 /** What is between two images that are written with one call. */
 const ZEROS = new Uint8Array(PAGE_BYTES);
+/** Compressed images of so many bytes start at pages: what is left between two is 3 % of them at most. */
+const LARGE_CHUNK = 32 * PAGE_BYTES;
 /** HDF5's limit: a chunk's size is a u32. */
 const MAX_CHUNK_BYTES = 2 ** 32 - 1;
 
@@ -170,7 +175,6 @@ export class ImageFile {
   readonly #attributes: GroupAttributes;
   readonly #late: LateParts;
   readonly #imageBytes: number;
-  readonly #alignBytes: number;
   /** Address of {@link ZEROS}. */
   readonly #zeros = addressOf(ZEROS);
   readonly #publishEvery: number;
@@ -213,7 +217,6 @@ export class ImageFile {
     this.#file = file;
     this.#options = options;
     this.#imageBytes = height * width * PIXEL_BYTES[pixelType];
-    this.#alignBytes = options.alignBytes ?? (compression === "none" ? 4096 : 8);
     this.#publishEvery = publishEvery;
     // No larger than needed, no smaller than what one publication writes.
     const metadataChunk = Math.max(
@@ -317,7 +320,7 @@ export class ImageFile {
     const { at } = written[0]!; // there is one at least
     const { expectedImages } = this.#options;
     const ahead = expectedImages === 0 ? Infinity : Math.max(1, expectedImages - this.#rows);
-    this.#space.place(bytes, this.#alignBytes, ahead * written[0]!.bytes);
+    this.#space.place(bytes, this.#alignment(written[0]!.bytes), ahead * written[0]!.bytes);
     try {
       if (written.length === 1) this.#file.writeFrom(pieces[0]!, bytes, at);
       else this.#file.writeAllFrom(BigUint64Array.from(pieces), at);
@@ -435,11 +438,11 @@ export class ImageFile {
   #lineUp(
     images: readonly ImageBytes[],
   ): { written: WrittenImage[]; pieces: bigint[]; bytes: number } {
-    const begin = alignUp(this.#space.end, this.#alignBytes);
+    const begin = alignUp(this.#space.end, this.#alignment(images[0]!.bytes));
     const written: WrittenImage[] = [], pieces: bigint[] = [];
     let end = begin;
     for (const { imageId, address, bytes, compressed = true } of images) {
-      const at = alignUp(end, this.#alignBytes);
+      const at = alignUp(end, this.#alignment(bytes));
       if (written.length === 0) this.#checkSize(imageId, bytes, compressed);
       else if (at - end > PAGE_BYTES || !this.#isSize(bytes, compressed)) break;
       if (at > end) pieces.push(this.#zeros, BigInt(at - end));
@@ -448,6 +451,12 @@ export class ImageFile {
       end = at + bytes;
     }
     return { written, pieces, bytes: end - begin };
+  }
+
+  /** Multiple at which an image of so many bytes starts. The kernel copies whole pages fastest. */
+  #alignment(bytes: number): number {
+    const { alignBytes, compression = "none" } = this.#options;
+    return alignBytes ?? (compression === "none" || bytes >= LARGE_CHUNK ? PAGE_BYTES : 8);
   }
 
   #isSize(bytes: number, compressed: boolean): boolean {
@@ -514,7 +523,7 @@ export class ImageFile {
 
 function checkOptions(options: ImageFileOptions): void {
   const { detector, height, width, pixelType, expectedImages, counters = [] } = options;
-  const { alignBytes = 4096, publishEvery = 32 } = options;
+  const { alignBytes = PAGE_BYTES, publishEvery = 32 } = options;
   checkGroupName(detector);
   groupPath(options);
   checkCounterNames(counters);

@@ -117,6 +117,38 @@ Deno.test("appendImage() starts images at multiples of alignBytes", () => {
   assertTestImages(folder.file(), SMALL, 200);
 });
 
+Deno.test("compressed images of 128 KiB and more start at pages, smaller ones where the last one ends", () => {
+  using folder = new TestFolder();
+  using file = createFile(folder.file());
+  const options: ImageFileOptions = {
+    ...SMALL,
+    height: 256,
+    width: 512,
+    compression: "bitshuffle-lz4",
+  };
+  delete options.alignBytes;
+  const images = ImageFile.create(file, options);
+  const chunk = new Uint8Array(256 * 512 * 2);
+  const address = addressOf(chunk);
+  const place = (imageId: bigint, bytes: number): number => {
+    const [written] = images.writeImages([{ imageId, address, bytes }]);
+    images.addImage({ imageId, status: 1 }, written!);
+    return written!.at;
+  };
+  const starts = [200_001, 100_001, 100_001, 131_072, 131_071, 131_071].map((bytes, i) => ({
+    at: place(BigInt(i), bytes),
+    bytes,
+  }));
+  images.close();
+  for (const [i, { at, bytes }] of starts.entries()) {
+    const before = starts[i - 1];
+    if (bytes >= 131_072) assert.equal(at % 4096, 0);
+    if (before === undefined) continue;
+    const gap = at - before.at - before.bytes;
+    assert.ok(gap >= 0 && gap < (bytes >= 131_072 ? 4096 : 8), `image ${i} ${gap} bytes behind`);
+  }
+});
+
 for (const [alignBytes, calls] of [[4096, 1], [3 * 4096, 10]] as const) {
   Deno.test(`writeImages() needs ${calls} calls for ten images at multiples of ${alignBytes}`, () => {
     using folder = new TestFolder();
