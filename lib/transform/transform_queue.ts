@@ -1,10 +1,10 @@
 /**
  * The queue of images between a service's thread and one of its Workers, on shared memory.
  *
- * Layout, i32 each: submitted, completed, then places of eight numbers: what to do (0 attach, 1 an
- * image, 2 detach); slot, slot to go to, bytes, compressed (or the descriptors of both files, and slots);
- * and what came of it: bytes, compressed. One thread submits, one works; job n uses place n mod
- * {@link PLACES}.
+ * Layout, i32 each: submitted, completed, jobs left at which to ring; from 16 on places of eight numbers:
+ * what to do (0 attach, 1 an image, 2 detach); slot, slot to go to, bytes, compressed (or the descriptors
+ * of both files, and slots); and what came of it: bytes, compressed. One thread submits, one works; job n
+ * uses place n mod {@link PLACES}.
  *
  * @module
  */
@@ -17,6 +17,7 @@ import type {
 
 const SUBMITTED = 0;
 const COMPLETED = 1;
+const RING_AT = 2;
 const PLACES_AT = 16;
 const PLACE_WORDS = 8;
 /** Where a job's result is among its numbers. */
@@ -24,15 +25,10 @@ const RESULT = 5;
 const ATTACH = 0;
 const IMAGE = 1;
 const DETACH = 2;
-/** Images of a Worker under way: one is worked on, the others wait for it. */
-const MOST_IMAGES = 4;
-/**
- * Jobs that a Worker has left when it rings. To wake a thread costs both of them tens of microseconds: who is
- * woken finds several images done, and has time for them until the Worker has nothing to do.
- */
-const RING_AT = 2;
+/** Images of a Worker under way, at most and by default: one is worked on, the others wait for it. */
+const MOST_IMAGES = 8;
 /** More than anybody has under way; the jobs of all Workers at once are waited for. */
-const PLACES = 8; // a power of two, so that counts may wrap around
+const PLACES = 16; // a power of two, so that counts may wrap around
 /** Longest sleep of a Worker between two looks at whether to stop, ms. */
 const LONGEST_SLEEP_MS = 20;
 
@@ -83,7 +79,7 @@ export function runTransformer(
     }
     done = (done + 1) | 0;
     Atomics.store(words, COMPLETED, done);
-    if (((Atomics.load(words, SUBMITTED) - done) | 0) > RING_AT) continue;
+    if (((Atomics.load(words, SUBMITTED) - done) | 0) > words[RING_AT]!) continue;
     Atomics.add(doneBell, 0, 1);
     Atomics.notify(doneBell, 0);
   }
@@ -115,25 +111,36 @@ interface Lane {
 export class WorkerHands implements Hands {
   readonly #lanes: Lane[];
   readonly #bell: Int32Array;
-
   readonly #stopping: () => boolean;
+  readonly #most: number;
 
   /**
+   * A Worker rings when it has half of its images left, not after each. To wake a thread costs both of them
+   * tens of microseconds: who is woken finds several images done, and has time for them until the Worker has
+   * nothing to do.
+   *
    * @param queues One per Worker, at least one.
    * @param stopping Whether the service is to stop: nobody is waited for any more.
+   * @param most Images of a Worker under way, from 2 to 8.
    */
-  constructor(queues: readonly TransformQueue[], stopping: () => boolean) {
+  constructor(
+    queues: readonly TransformQueue[],
+    stopping: () => boolean,
+    most: number = MOST_IMAGES,
+  ) {
     this.#stopping = stopping;
+    this.#most = most;
     this.#lanes = queues.map(({ jobs }) => ({
       words: new Int32Array(jobs),
       waiting: [],
       completed: 0,
     }));
+    for (const { words } of this.#lanes) Atomics.store(words, RING_AT, most >> 1);
     this.#bell = new Int32Array(queues[0]!.bell);
   }
 
   get free(): boolean {
-    return this.#idlest.waiting.length < MOST_IMAGES;
+    return this.#idlest.waiting.length < this.#most;
   }
 
   /** As {@link Hands.attach}; `files` may be others for each Worker, by its number. */

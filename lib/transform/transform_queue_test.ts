@@ -4,28 +4,38 @@ import { IMAGE_BYTES } from "./_testing.ts";
 import { SlotTransformer } from "./slot_transformer.ts";
 import { makeTransformQueues, runTransformer, WorkerHands } from "./transform_queue.ts";
 
-Deno.test("a Worker rings when few of its jobs are left, and all that are done are told of then", () => {
-  const [queue] = makeTransformQueues(1);
-  assert.ok(queue !== undefined);
-  using hands = new TestHands(queue);
-  for (const [jobs, rings] of [[1, [1]], [2, [1, 2]], [4, [2, 3, 4]]] as const) {
-    const before = hands.rings;
-    for (let slot = 0; slot < jobs; slot++) hands.submit(slot);
-    const doneAtRing: number[] = [];
-    for (let done = 1; done <= jobs; done++) {
-      hands.work();
-      if (hands.rings - before > doneAtRing.length) doneAtRing.push(done);
+for (
+  const [most, cases] of [
+    [4, [[1, [1]], [2, [1, 2]], [4, [2, 3, 4]]]],
+    [8, [[1, [1]], [4, [1, 2, 3, 4]], [8, [4, 5, 6, 7, 8]]]],
+  ] as const
+) {
+  Deno.test(`a Worker of ${most} images rings when half of them are left, and all that are done are told of then`, () => {
+    const [queue] = makeTransformQueues(1);
+    assert.ok(queue !== undefined);
+    using hands = new TestHands(queue, most);
+    for (const [jobs, rings] of cases) {
+      const before = hands.rings;
+      for (let slot = 0; slot < jobs; slot++) hands.submit(slot);
+      const doneAtRing: number[] = [];
+      for (let done = 1; done <= jobs; done++) {
+        hands.work();
+        if (hands.rings - before > doneAtRing.length) doneAtRing.push(done);
+      }
+      assert.deepEqual(doneAtRing, rings);
+      hands.poll();
+      assert.deepEqual(hands.told.splice(0), Array.from({ length: jobs }, (_, slot) => slot));
     }
-    assert.deepEqual(doneAtRing, rings);
-    hands.poll();
-    assert.deepEqual(hands.told.splice(0), Array.from({ length: jobs }, (_, slot) => slot));
-  }
-  for (let slot = 0; slot < 4; slot++) {
-    assert.ok(hands.free);
-    hands.submit(slot);
-  }
-  assert.ok(!hands.free);
-});
+    for (let slot = 0; slot < most; slot++) {
+      assert.ok(hands.free);
+      hands.submit(slot);
+    }
+    assert.ok(!hands.free);
+  });
+}
+
+/** Slots of either ring. */
+const SLOTS = 8;
 
 /** Both sides of a queue, in one thread. */
 class TestHands implements Disposable {
@@ -36,15 +46,15 @@ class TestHands implements Disposable {
   readonly #hands: WorkerHands;
   readonly #transformer: SlotTransformer;
 
-  constructor(queue: ReturnType<typeof makeTransformQueues>[number]) {
+  constructor(queue: ReturnType<typeof makeTransformQueues>[number], most: number) {
     this.#queue = queue;
-    this.#hands = new WorkerHands([queue], () => false);
+    this.#hands = new WorkerHands([queue], () => false, most);
     const sizes = { imageBytes: IMAGE_BYTES, elementBytes: 2, blockElements: 0 } as const;
     this.#transformer = new SlotTransformer({ operation: "compress", ...sizes });
     const [from, to] = ["from", "to"].map((label) => {
-      return this.#stack.use(File.anonymous(label, 4 * IMAGE_BYTES)).fd;
+      return this.#stack.use(File.anonymous(label, SLOTS * IMAGE_BYTES)).fd;
     });
-    this.#transformer.attach({ from: from!, to: to!, slots: 4 });
+    this.#transformer.attach({ from: from!, to: to!, slots: SLOTS });
   }
 
   /** How often the bell was rung. */

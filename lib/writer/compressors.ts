@@ -149,7 +149,7 @@ export class WorkerCompressors implements Compressors, Disposable {
     stopping: () => boolean = () => false,
   ) {
     this.#format = format;
-    this.#hands = new WorkerHands(queues, stopping);
+    this.#hands = new WorkerHands(queues, stopping, CHUNKS);
     this.#workers = this.#threads = queues.length;
   }
 
