@@ -142,7 +142,7 @@ interface PendingImage {
  * copied in between. Not to a disk: there, now and then, calls for several images are slow by half.
  */
 const MOST_TOGETHER = 32;
-const ENOUGH_BYTES = 16 * 2 ** 20;
+const ENOUGH_BYTES = 32 * 2 ** 20;
 /** No more than this share of the ring: whether an image was overwritten is asked after all were written. */
 const MOST_OF_RING = 1 / 2;
 
