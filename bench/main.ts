@@ -1,7 +1,7 @@
 /**
  * The bench: what must be fast, against yardsticks in C, in the same session.
  *
- *   deno task bench [--quick] [row…]
+ *   deno task bench [--quick | --long] [row…]
  *
  * Prints a table; a run of all rows without `--quick` writes it to bench/results.md. Read bench/README.md for
  * what is measured.
@@ -29,8 +29,8 @@ import { sustained } from "./sustained.ts";
 import { write } from "./write.ts";
 import { print } from "./_print.ts";
 
-const quick = Deno.args.includes("--quick");
-const wanted = Deno.args.filter((argument) => argument !== "--quick");
+const quick = Deno.args.includes("--quick"), thorough = Deno.args.includes("--long");
+const wanted = Deno.args.filter((argument) => argument !== "--quick" && argument !== "--long");
 const unknown = wanted.find((name) => !ROWS.some((row) => row === name));
 if (unknown !== undefined) {
   print(`There is no row ${unknown}. Choose from: ${ROWS.join(", ")}`);
@@ -46,21 +46,25 @@ Deno.addSignalListener("SIGINT", () => {
   Deno.exit(130);
 });
 
+/** So many rounds, fewer of them with `--quick`, thrice as many with `--long`. */
+const rounds = (normal: number, fewer: number): number =>
+  quick ? fewer : thorough ? 3 * normal : normal;
+
 const MEASURE: Record<RowName, () => Promise<Figure[]>> = {
-  receive: () => receive(quick ? 3 : 7),
-  sustained: () => sustained(quick ? 3 : 10, quick ? 1 : 5),
+  receive: () => receive(rounds(7, 3)),
+  sustained: () => sustained(quick ? 3 : 10, rounds(5, 1)),
   pipelines: () => pipelines(),
-  kernels: () => kernels(quick ? 3 : 5),
-  geometry: () => geometry(quick ? 3 : 5),
-  gigafrost: () => gigafrost(quick ? 3 : 5),
-  correction: () => correction(quick ? 2 : 3),
-  pedestal: () => pedestal(quick ? 3 : 5),
-  others: () => others(quick ? 2 : 5),
-  images: () => images(quick ? 3 : 5),
-  write: () => write(quick ? 3 : 7, quick),
+  kernels: () => kernels(rounds(5, 3)),
+  geometry: () => geometry(rounds(5, 3)),
+  gigafrost: () => gigafrost(rounds(5, 3)),
+  correction: () => correction(rounds(5, 2)),
+  pedestal: () => pedestal(rounds(5, 3)),
+  others: () => others(rounds(5, 2)),
+  images: () => images(rounds(5, 3)),
+  write: () => write(rounds(7, 3), quick),
   latency: () => latency(quick ? 300 : 1500),
-  services: () => services(quick ? 2 : 5),
-  broker: () => broker(quick ? 2 : 5, quick ? 500 : 2000),
+  services: () => services(rounds(5, 2)),
+  broker: () => broker(rounds(5, 2), quick ? 500 : 2000),
 };
 
 try {
