@@ -586,6 +586,15 @@ Deno.test("transition() counts as failed what a silent writer did not confirm, a
   assert.equal(close.end?.account?.failed, 2);
 });
 
+Deno.test("transition() names no image as failed that may be on file, however many are alone", () => {
+  const ids = Array.from({ length: 500 }, (_, i) => i + 1);
+  const driver = reach(start(600), yes("create_file"), ...images(...ids));
+  // One of two writers is silent.
+  driver.feed(...ids.filter((id) => id % 2 === 0).map((id) => answer(id, "", id / 2)), tick);
+  assert.equal(driver.acquisition.stats.nFailed, 250);
+  assert.equal(driver.acquisition.ids.failed, "250 of 1-500");
+});
+
 Deno.test("transition() has a file removed that a silent writer made for a run that did not start", () => {
   const driver = reach(start(), tick);
   for (const retry of [tick, start(), yes("create_file")]) {

@@ -130,6 +130,15 @@ function failedIds(run: Run): string {
   const { step = 1n } = seen;
   const asked = seenRanges(seen);
   const failures = withoutRanges(asked, [...written.ranges, ...lost.ranges], step);
+  if (written.hasMore) {
+    // Not all that were written are known one by one, so that these may be among the failures.
+    const all = [...failures, ...(run.unconfirmed > 0 ? written.ranges : [])];
+    const from = least(all.map((range) => range.from)), to = greatest(all.map((range) => range.to));
+    const some = from === undefined || to === undefined
+      ? []
+      : [{ from, to, count: BigInt(failed) }];
+    return rangesText(some, step, seen.untold > 0n);
+  }
   // Acknowledged, but gone with the writer: some of those written, as a rule the last ones.
   const count = BigInt(failed) - idCount(failures);
   const first = written.ranges.at(0), last = written.ranges.at(-1);
@@ -137,8 +146,15 @@ function failedIds(run: Run): string {
       last !== undefined
     ? [{ from: first.from, to: last.to, count }]
     : [];
-  const hasMore = written.hasMore || seen.untold > 0n;
-  return rangesText([...failures, ...unconfirmed], step, hasMore);
+  return rangesText([...failures, ...unconfirmed], step, seen.untold > 0n);
+}
+
+function least(ids: readonly bigint[]): bigint | undefined {
+  return ids.reduce<bigint | undefined>((a, b) => a === undefined || b < a ? b : a, undefined);
+}
+
+function greatest(ids: readonly bigint[]): bigint | undefined {
+  return ids.reduce<bigint | undefined>((a, b) => a === undefined || b > a ? b : a, undefined);
 }
 
 function missingImages(run: Run): number {

@@ -33,8 +33,13 @@ export async function fileOwnership(
     allowed_user_ids.map((uid) => [uid, fileUser("allowed_user_ids", uid, gid)]),
   );
   for (const each of [user, ...users.values()]) if (each !== undefined) asFileUser(each, () => {});
-  if (effectiveUserId() === 0 && writer_user_id === undefined) {
-    onWarning("files will belong to root: set writer_user_id, or run the service as another user");
+  const isAskedFor = switch_user_active && writer_user_id === 0;
+  if (effectiveUserId() === 0 && user === undefined && !isAskedFor) {
+    onWarning(
+      "files will belong to root: set writer_user_id" +
+        (switch_user_active ? "" : " and switch_user_active") +
+        ", or run the service as another user",
+    );
   }
   return { mode: parseInt(config.file_mode, 8), gid, user, users };
 }

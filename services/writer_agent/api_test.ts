@@ -110,6 +110,15 @@ Deno.test("images_per_file is handed on; files of images that are there, or too 
       client.writeAsync({ ...request, n_images: 20, images_per_file: 5 }),
       /a3\.h5 exists already/,
     );
+    Deno.removeSync(`${root}/a3.h5`);
+    for (const there of ["a4711.h5", "a9999.h5"]) {
+      Deno.writeTextFileSync(`${root}/${there}`, "");
+      await assert.rejects(
+        client.writeAsync({ ...request, n_images: 10_000, images_per_file: 1 }),
+        new RegExp(`${there} exists already`),
+      );
+      Deno.removeSync(`${root}/${there}`);
+    }
     await client.writeAsync({ ...request, n_images: 0, images_per_file: 5 });
     const [create] = writer.commands;
     assert.ok(create?.action === "create_file");

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { basename, dirname } from "node:path";
 import type { z } from "zod";
 import {
   checkOutputPath,
@@ -40,6 +41,8 @@ export interface WriteRequestRules {
   readonly allowedUserIds?: readonly number[];
   /** Looks at files; for tests. */
   readonly look?: Look;
+  /** Lists the names in a folder; for tests. */
+  readonly list?: (folder: string) => Iterable<string> | undefined;
 }
 
 /** Why a request is refused. */
@@ -237,19 +240,38 @@ function refuseUser(
   };
 }
 
-/** The files that hold the images must not be there either. */
+/**
+ * The files that hold the images must not be there either. Their folder is listed once: to look at thousands
+ * of files one by one would keep the agent from its images.
+ */
 function refuseParts(
   request: z.output<typeof writeRequestSchema>,
   rules: WriteRequestRules,
 ): OutputPathError | undefined {
   const { isSplit, count } = splitOf(request, rules);
-  if (!isSplit) return undefined;
-  for (let number = 0; number < Math.min(count, MAX_FILE_PARTS); number++) {
-    const part = partPath(request.output_file, number);
-    const refusal = refusePath(request, rules, part);
+  if (!isSplit || count > MAX_FILE_PARTS) return undefined;
+  const part = (number: number): string => partPath(request.output_file, number);
+  const refused = refusePath(request, rules, part(0)) ??
+    refusePath(request, rules, part(count - 1));
+  if (refused !== undefined || count <= 2) return refused;
+  const { list = listFolder } = rules;
+  const names = list(dirname(request.output_file));
+  const there = names && new Set(names);
+  for (let number = 1; number < count - 1; number++) {
+    if (there?.has(basename(part(number))) === false) continue;
+    const refusal = refusePath(request, rules, part(number));
     if (refusal !== undefined) return refusal;
   }
   return undefined;
+}
+
+/** The names in a folder, none if it is not there yet; undefined if they are not ours to see. */
+function listFolder(path: string): string[] | undefined {
+  try {
+    return Array.from(Deno.readDirSync(path), ({ name }) => name);
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound ? [] : undefined;
+  }
 }
 
 /** ns since 1970, a multiple of 1000: such numbers survive clients that read JSON into doubles. */
