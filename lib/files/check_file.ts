@@ -68,7 +68,7 @@ const NO_IMAGE = 0n;
 const SAMPLE = 16;
 
 /**
- * Checks a file, in the memory of one image and 32 bytes a row.
+ * Checks a file, in the memory of one image and some 60 bytes a row.
  *
  * @throws {OsError} ENOENT, EACCES, …
  * @throws {NotAnImageFileError} If it is not HDF5, or no image file.
@@ -293,7 +293,7 @@ function idProblems(
 function statusProblems(statuses: FileReport["statuses"]): FileProblem[] {
   const { missing_packets: incomplete, id_mismatch: mismatch, no_image: none } = statuses;
   return [
-    ...(incomplete > 0 ? [warning(`${incomplete} images lack packets.`)] : []),
+    ...(incomplete > 0 ? [warning(`Images that lack packets: ${incomplete}.`)] : []),
     ...(mismatch > 0 ? [error(`${mismatch} images are of modules with different ids.`)] : []),
     ...(none > 0
       ? [warning(`${none} rows have no image: it was lost before it was on file.`)]

@@ -130,7 +130,7 @@ Deno.test("checkFile() names what a file lacks, and where it contradicts itself"
       ]],
       [[[1, 1], [2, 2], [3, 1], [5, 1], [9, 1]], { end_time: 1 }, [
         "warning: 4 image ids are missing, the first from 4 on.",
-        "warning: 1 images lack packets.",
+        "warning: Images that lack packets: 1.",
       ]],
       [[[1, 1], [1, 1], [2, 3], [1, 1]], { end_time: 1 }, [
         "error: 1 image ids come twice in a row.",

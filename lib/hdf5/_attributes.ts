@@ -17,8 +17,8 @@ export type AttributeValue = string | number | bigint;
 /** Messages in an attribute block: attributes, and empty ones in place of those not there yet. */
 export const MESSAGE_SLOTS = 128;
 
-/** Size of an attribute block, bytes. */
-export const ATTRIBUTE_BLOCK_BYTES = 16384;
+/** Sizes of an attribute block, bytes: the first one that has room. A message is no longer than the last. */
+const BLOCK_BYTES = [16_384, 65_536] as const;
 
 /** Room in a first block for attributes that are added at the end, bytes. */
 export const LAST_ATTRIBUTES_BYTES = 4096;
@@ -28,7 +28,7 @@ const STRING_CLASS = 3;
 
 /** An encoded attribute block. */
 export interface AttributeBlock {
-  /** What to write, {@link ATTRIBUTE_BLOCK_BYTES} long. */
+  /** What to write: all of it. */
   bytes: Uint8Array<ArrayBuffer>;
   /** Where each counter's u64 is in it. */
   counterAt: Map<string, number>;
@@ -36,8 +36,8 @@ export interface AttributeBlock {
 
 /**
  * Encodes a continuation block of the group's object header: the group's own message, counters,
- * other attributes, and nil messages up to a fixed count and size. Blocks of one file can thus be
- * exchanged by changing one address.
+ * other attributes, and nil messages up to a fixed count and one of two sizes. Blocks of one file can
+ * thus be exchanged by changing one address.
  *
  * The attribute messages are the HDF5 library's own, taken out of a file made in memory.
  *
@@ -45,6 +45,7 @@ export interface AttributeBlock {
  * @param counters u64 attributes that are patched in place, by name.
  * @param attributes All others.
  * @param spare Room that is to stay, bytes.
+ * @param blockBytes Size of the block; default: the smaller one, if they fit.
  * @throws {RangeError} If they do not fit, or a name is used twice or is empty.
  */
 export function encodeAttributeBlock(
@@ -52,23 +53,27 @@ export function encodeAttributeBlock(
   counters: ReadonlyMap<string, bigint>,
   attributes: ReadonlyMap<string, AttributeValue>,
   spare = 0,
+  blockBytes?: number,
 ): AttributeBlock {
-  const bytes = new Uint8Array(ATTRIBUTE_BLOCK_BYTES);
-  bytes.set(symbolTable);
   let at = symbolTable.byteLength;
   const counterAt = new Map<string, number>();
   const names = [...counters.keys(), ...attributes.keys()];
   checkNames(names);
   const messages = encodeAttributes([...counters, ...attributes]);
-  // Behind the attributes: nil messages of 8 bytes, at least one.
-  const room = ATTRIBUTE_BLOCK_BYTES - at - MESSAGE_SLOTS * MESSAGE_HEADER_BYTES - spare;
   const needed = messages.reduce((sum, message) => sum + message.byteLength, 0);
+  // Behind the attributes: nil messages of 8 bytes, at least one.
+  const notTheirs = at + MESSAGE_SLOTS * MESSAGE_HEADER_BYTES + spare;
+  const [small, large] = BLOCK_BYTES;
+  const size = blockBytes ?? (needed <= small - notTheirs ? small : large);
+  const room = size - notTheirs;
   if (messages.length >= MESSAGE_SLOTS || needed > room) {
     throw new RangeError(
       `${messages.length} attributes of ${needed} bytes do not fit into the file's attribute ` +
         `block (fewer than ${MESSAGE_SLOTS}, at most ${room} bytes): shorten the texts.`,
     );
   }
+  const bytes = new Uint8Array(size);
+  bytes.set(symbolTable);
   messages.forEach((message, i) => {
     bytes.set(message, at);
     at += message.byteLength;
@@ -79,7 +84,7 @@ export function encodeAttributeBlock(
   at += (nils - 1) * MESSAGE_HEADER_BYTES; // all zero: type nil, no body
   const view = new DataView(bytes.buffer);
   view.setUint16(at, MessageType.nil, true);
-  view.setUint16(at + 2, ATTRIBUTE_BLOCK_BYTES - at - MESSAGE_HEADER_BYTES, true);
+  view.setUint16(at + 2, size - at - MESSAGE_HEADER_BYTES, true);
   return { bytes, counterAt };
 }
 

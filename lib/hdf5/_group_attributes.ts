@@ -5,7 +5,6 @@
  */
 import type { File } from "../os/mod.ts";
 import {
-  ATTRIBUTE_BLOCK_BYTES,
   type AttributeBlock,
   type AttributeValue,
   encodeAttributeBlock,
@@ -63,8 +62,9 @@ export class GroupAttributes {
    * @throws {OsError} ENOSPC, …
    */
   start(space: FileSpace, putEnd: () => void): void {
-    const at = space.reserve(ATTRIBUTE_BLOCK_BYTES);
-    this.#spareBlock = space.reserve(ATTRIBUTE_BLOCK_BYTES);
+    const blockBytes = this.#firstBlock.bytes.byteLength;
+    const at = space.reserve(blockBytes);
+    this.#spareBlock = space.reserve(blockBytes);
     this.#switchTo(this.#firstBlock, at, putEnd);
   }
 
@@ -75,7 +75,7 @@ export class GroupAttributes {
    * @returns Makes them visible. Needs no new space.
    */
   prepareLast(last: Attributes): (putEnd: () => void) => void {
-    const block = this.#encode({ ...this.#initial, ...last });
+    const block = this.#encode({ ...this.#initial, ...last }, 0, this.#firstBlock.bytes.byteLength);
     return (putEnd) => this.#switchTo(block, this.#spareBlock, putEnd);
   }
 
@@ -94,10 +94,10 @@ export class GroupAttributes {
     }
   }
 
-  #encode(attributes: Attributes, spare = 0): AttributeBlock {
+  #encode(attributes: Attributes, spare: number, blockBytes?: number): AttributeBlock {
     const { symbolTable } = this.#group;
     const entries = new Map(Object.entries(attributes));
-    return encodeAttributeBlock(symbolTable, this.#counters, entries, spare);
+    return encodeAttributeBlock(symbolTable, this.#counters, entries, spare, blockBytes);
   }
 
   /** Writes a whole block, then makes it the valid one. */
@@ -117,7 +117,7 @@ export class GroupAttributes {
     patchView.setBigUint64(continuationAt - messageCountAt, BigInt(at), true);
     patchView.setBigUint64(
       continuationAt - messageCountAt + 8,
-      BigInt(ATTRIBUTE_BLOCK_BYTES),
+      BigInt(block.bytes.byteLength),
       true,
     );
     this.#file.writeAt(patch, messageCountAt);

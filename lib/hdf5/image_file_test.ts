@@ -392,6 +392,24 @@ Deno.test("close() refuses attributes that do not fit and stays open", () => {
   assertTestImages(folder.file(), SMALL, 2);
 });
 
+Deno.test("long texts have room from the first to the last moment", () => {
+  using folder = new TestFolder();
+  using file = createFile(folder.file());
+  const request = "x".repeat(30_000), config = "y".repeat(25_000), outcome = "z".repeat(3000);
+  const attributes = { request, config };
+  const images = ImageFile.create(file, { ...SMALL, attributes, counters: ["good"] });
+  const read = (): unknown => {
+    using reader = readImageFile(folder.file());
+    return reader.attributes();
+  };
+  assert.deepEqual(read(), { good: 0n, request, config });
+  appendTestImages(images, SMALL, 0, 2);
+  images.setCounters({ good: 2n });
+  images.close({ attributes: { outcome } });
+  assert.deepEqual(read(), { good: 2n, request, config, outcome });
+  assertTestImages(folder.file(), SMALL, 2);
+});
+
 Deno.test("create() refuses a file that is not empty and leaves it alone", () => {
   using folder = new TestFolder();
   using file = createFile(folder.file());

@@ -241,7 +241,7 @@ Deno.test("a file tells how its run ended, and which images never came, however 
   assert.match(String(attributes.outcome), /^ERROR: no image.*…$/);
   assert.match(String(attributes.missing_image_ids), /^6-7, 6-7.*…$/);
   assert.equal(attributes.end_time, 1234.5);
-  const tooLarge = bench.create({ path: bench.folder.file("b.h5"), request: "x".repeat(14_000) });
+  const tooLarge = bench.create({ path: bench.folder.file("b.h5"), request: "x".repeat(64_000) });
   assert.match(tooLarge.reason, /do not fit.*shorten the texts/);
 });
 

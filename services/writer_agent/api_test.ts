@@ -96,6 +96,18 @@ Deno.test("write_sync answers when the file is closed", async () => {
   });
 });
 
+Deno.test("a request longer than what files keep of it is refused", async () => {
+  await withApi(async ({ client, root, writer }) => {
+    const request = { n_images: 2, output_file: `${root}/a.h5` };
+    await assert.rejects(
+      client.writeAsync({ ...request, sample: "x".repeat(33_000) }),
+      /the request: 33\d+ bytes are more than the 32768 that files keep/,
+    );
+    await client.writeAsync({ ...request, sample: "x".repeat(32_000) });
+    assert.equal(writer.commands.length, 1);
+  });
+});
+
 Deno.test("images_per_file is handed on; files of images that are there, or too many, are refused", async () => {
   await withApi(async ({ base, client, root, writer }) => {
     const request = { n_images: 20_001, output_file: `${root}/a.h5` };

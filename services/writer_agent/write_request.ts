@@ -20,6 +20,8 @@ import { issueMessage, valueIssues } from "../../lib/validation/mod.ts";
 import { type RequestIssue, stringifyJson, writeRequestSchema } from "../../lib/http/mod.ts";
 
 const NS_PER_US = 1000n;
+/** Longest request that files can hold as an attribute, beside a config of 24 KiB: bytes. */
+const MAX_REQUEST_BYTES = 32 * 1024;
 
 /** What is allowed. */
 export interface WriteRequestRules {
@@ -95,6 +97,13 @@ export function checkWriteRequest(
     refuseThreads(compression_threads, rules) ?? refusePlain(compression, rules) ??
     refuseRange(parsed.data) ?? refuseUser(parsed.data.user_id, rules);
   if (refused !== undefined) return wrong([refused]);
+  const json = stringifyJson({ ...parsed.data, run_id });
+  const bytes = new TextEncoder().encode(json).byteLength;
+  if (bytes > MAX_REQUEST_BYTES) {
+    const message = `${bytes} bytes are more than the ${MAX_REQUEST_BYTES} that files keep of a ` +
+      "request: shorten its texts.";
+    return wrong([{ path: "", message }]);
+  }
   const { start_image_id, stop_image_id, user_id } = parsed.data;
   const timeoutS = noImagesTimeoutS(parsed.data, rules);
   return {
@@ -113,7 +122,7 @@ export function checkWriteRequest(
     ...(overwrite && { overwrite }),
     ...(create_directories !== undefined && { createFolders: create_directories }),
     runId: run_id,
-    json: stringifyJson({ ...parsed.data, run_id }),
+    json,
   };
 }
 
