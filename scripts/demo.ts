@@ -222,10 +222,10 @@ async function measure(
   });
   signal.throwIfAborted();
   const client = new DaqClient({ baseUrl: pipeline.api });
-  await client.writeAsync({ output_file: file, n_images: images });
+  const run = await client.writeAsync({ output_file: file, n_images: images });
   const latencies = new LatencyCollector(config);
   const { packets, seconds } = await send();
-  const { acquisition } = await endOf(client, signal);
+  const { acquisition } = await endOf(client, run, signal);
   latencies.collect();
   if (acquisition.state !== "FINISHED") {
     throw new DemonstrationError(
@@ -248,10 +248,10 @@ async function measure(
 }
 
 /** Waits for the end of the acquisition; ends it when images that were lost as a whole keep it waiting. */
-async function endOf(client: DaqClient, signal: AbortSignal): Promise<Writer> {
+async function endOf(client: DaqClient, run: Writer, signal: AbortSignal): Promise<Writer> {
   const late = AbortSignal.timeout(LAST_IMAGE_MS);
   try {
-    return await client.waitForEnd({ signal: AbortSignal.any([signal, late]) });
+    return await client.waitForEnd(run, { signal: AbortSignal.any([signal, late]) });
   } catch (error) {
     signal.throwIfAborted();
     if (!late.aborted) throw error;

@@ -85,7 +85,8 @@ async function writeTen(daq: DaqRun, path: string, ...options: string[]): Promis
     ...["simulate", daq.configPath, "--images", "10", "--rate", "50", "--pattern", "ramp"],
   );
   assert.equal(sent.code, 0, sent.err);
-  assert.equal((await daq.client.waitForEnd()).acquisition.message, "Completed.");
+  const { acquisition } = await daq.client.waitForEnd(await daq.client.status());
+  assert.equal(acquisition.message, "Completed.");
 }
 
 function assertSimulated(

@@ -15,7 +15,7 @@ Deno.test("three writers share a run, in files of four images, and one master fi
     const started = await daq.command("write", path, "-n", "17", "--images-per-file", "4");
     assert.equal(started.code, 0, started.err);
     await simulate(daq, "--images", "17", "--rate", "50", "--pattern", "ramp");
-    const { acquisition } = await daq.client.waitForEnd();
+    const { acquisition } = await daq.client.waitForEnd(await daq.client.status());
     assert.equal(acquisition.message, "Completed.");
     assert.equal(acquisition.stats.n_write_completed, 17);
 

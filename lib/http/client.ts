@@ -83,8 +83,8 @@ export interface WaitForEndOptions {
  * import { DaqClient } from "@std-daq/std-daq";
  *
  * const daq = new DaqClient();
- * await daq.writeAsync({ n_images: 100, output_file: "/data/run_1.h5" });
- * const { acquisition } = await daq.waitForEnd();
+ * const started = await daq.writeAsync({ n_images: 100, output_file: "/data/run_1.h5" });
+ * const { acquisition } = await daq.waitForEnd(started);
  * ```
  */
 export class DaqClient {
@@ -147,15 +147,35 @@ export class DaqClient {
     return await this.#ask("GET", "/health", healthAnswerSchema, { signal });
   }
 
-  /** Asks for the status until the current acquisition has ended; returns the final status. */
-  async waitForEnd(options: WaitForEndOptions = {}): Promise<Writer> {
+  /**
+   * Asks for the status of a run until it has ended, also where others have begun since then.
+   *
+   * @param run What {@linkcode writeAsync} or {@linkcode status} answered when it was under way.
+   * @returns The status at its end.
+   * @throws {DaqApiError} Also if it is over and nobody knows how it ended: the agent has started
+   * again, many runs came after it, or another one with its run id, or one at an original's server.
+   */
+  async waitForEnd(run: Writer, options: WaitForEndOptions = {}): Promise<Writer> {
     const { signal, onProgress, intervalMs = POLL_INTERVAL_MS } = options;
     for (;;) {
-      const writer = await this.status(signal);
+      const writer = await this.#statusOf(run, signal);
       onProgress?.(writer);
       if (["FINISHED", "FAILED"].includes(writer.acquisition.state)) return writer;
       await pause(intervalMs, signal);
     }
+  }
+
+  async #statusOf({ acquisition: { info } }: Writer, signal?: AbortSignal): Promise<Writer> {
+    // The original's server does not look at the query: it answers for the last run.
+    const path = `/writer/status?run_id=${info.run_id}`;
+    const { writer } = await this.#ask("GET", path, writerAnswerSchema, { signal });
+    const told = writer.acquisition.info;
+    if (told.run_id === info.run_id && told.output_file === info.output_file) return writer;
+    throw new DaqApiError(
+      `Run ${info.run_id} (${info.output_file}) is over, and how it ended is not known: the agent ` +
+        `tells of run ${told.run_id} (${told.output_file}). See what the file holds with daq file check.`,
+      { status: 200, writer },
+    );
   }
 
   async #ask<Schema extends z.ZodType>(

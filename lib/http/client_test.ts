@@ -68,7 +68,7 @@ Deno.test("DaqClient.waitForEnd() reports progress until the acquisition has end
     () => json({ status: "ok", message: "", writer: writer(states[asked++] ?? "FINISHED") }),
     async (client) => {
       const seen: string[] = [];
-      const end = await client.waitForEnd({
+      const end = await client.waitForEnd(writer("WAITING_IMAGES"), {
         intervalMs: 1,
         onProgress: ({ acquisition }) => seen.push(acquisition.state),
       });
@@ -77,6 +77,28 @@ Deno.test("DaqClient.waitForEnd() reports progress until the acquisition has end
     },
   );
 });
+
+for (const other of [{ run_id: 7n }, { output_file: "/data/y.h5" }]) {
+  const name = Object.entries(other).join(" ");
+  Deno.test(`DaqClient.waitForEnd() does not take another run's end for the one asked for: ${name}`, async () => {
+    const theirs = writer("FINISHED");
+    Object.assign(theirs.acquisition.info, other);
+    const asked: string[] = [];
+    await withServer(({ url }) => {
+      asked.push(new URL(url).search);
+      return json({ status: "ok", message: "", writer: theirs });
+    }, (client) =>
+      assert.rejects(client.waitForEnd(writer("WAITING_IMAGES")), (error) => {
+        assert.ok(error instanceof DaqApiError);
+        assert.match(
+          error.message,
+          /^Run 1784000000123456789 \(\/data\/x\.h5\) is over, .* tells of/,
+        );
+        return true;
+      }));
+    assert.deepEqual(asked, [`?run_id=${RUN_ID}`]);
+  });
+}
 
 Deno.test("DaqClient throws the server's message and issues, whatever the HTTP status", async () => {
   for (const status of [400, 200]) {
@@ -124,7 +146,7 @@ Deno.test("DaqClient passes the caller's abort on", async () => {
     async (client) => {
       await assert.rejects(client.status(AbortSignal.abort(reason)), reason);
       const controller = new AbortController();
-      const waiting = client.waitForEnd({
+      const waiting = client.waitForEnd(writer("WAITING_IMAGES"), {
         signal: controller.signal,
         intervalMs: 60_000,
         onProgress: () => controller.abort(reason),

@@ -15,11 +15,12 @@ import {
 } from "../config/mod.ts";
 
 const LARGEST_UINT64 = 2n ** 64n - 1n;
+const UINT64_WANTED = "expected a whole number from 0 to 2^64 - 1";
 
 /** An unsigned 64-bit integer: a JSON number of any size, read exactly by `parseJson()`. */
 const uint64 = z
   .union([z.int().nonnegative(), z.bigint().nonnegative().max(LARGEST_UINT64)], {
-    error: "expected a whole number from 0 to 2^64 - 1",
+    error: UINT64_WANTED,
   })
   .transform((value) => BigInt(value))
   .meta({ type: "integer", format: "uint64", minimum: 0 });
@@ -102,6 +103,22 @@ export const writeRequestSchema = z.looseObject({
     description: "Your number for this run. Default: ns since 1970.",
   }),
 }).meta({ id: "WriteRequest" });
+
+/**
+ * Query of `/writer/status`.
+ *
+ * @ignore Documented as the type of its values.
+ */
+export const statusQuerySchema = z.object({
+  run_id: z.string().regex(/^\d{1,20}$/, UINT64_WANTED).transform(BigInt)
+    .pipe(z.bigint().max(LARGEST_UINT64, UINT64_WANTED)).optional().meta({
+      type: "integer",
+      format: "uint64",
+      minimum: 0,
+      description: "Ours: the run to tell of, under way or one of the last 100 that have ended. " +
+        "Default: the current or last one.",
+    }),
+});
 
 /**
  * States of the writer.

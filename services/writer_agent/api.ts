@@ -13,12 +13,14 @@ import {
   healthAnswerSchema,
   parseJson,
   statsAnswerSchema,
+  statusQuerySchema,
   stringifyJson,
   type Writer,
   writerAnswerSchema,
   writeRequestSchema,
 } from "../../lib/http/mod.ts";
-import type { AcquisitionController } from "./controller.ts";
+import { issuesText } from "../../lib/validation/mod.ts";
+import { type AcquisitionController, REMEMBERED_RUNS } from "./controller.ts";
 import { hostGuard } from "./guard.ts";
 import type { Rate } from "./rates.ts";
 import { writeCounts } from "./write_counts.ts";
@@ -31,7 +33,7 @@ export type Accounting = Readonly<Record<string, bigint>>;
 
 /** What the interface needs. */
 export interface ApiOptions extends WriteRequestRules {
-  readonly controller: Pick<AcquisitionController, "status" | "start" | "stop">;
+  readonly controller: Pick<AcquisitionController, "status" | "statusOfRun" | "start" | "stop">;
   /** Longest answer time of write_sync, ms; default 60 000. */
   readonly syncTimeoutMs?: number;
   /** Throughput of the detector and of the writer. */
@@ -112,8 +114,15 @@ export function createApi(options: ApiOptions): OpenAPIHono {
     return finished(ended);
   });
 
-  declare(app, ROUTES.status, () => {
-    const { status } = controller;
+  declare(app, ROUTES.status, (c) => {
+    const asked = statusQuerySchema.safeParse(c.req.query());
+    if (!asked.success) {
+      const why = issuesText(asked.error.issues, c.req.query(), "the query");
+      return failure(400, `The request is wrong: ${why}.`);
+    }
+    const { run_id } = asked.data;
+    const status = run_id === undefined ? controller.status : controller.statusOfRun(run_id);
+    if (status === undefined) return failure(404, unknownRunMessage(run_id));
     return success(status.acquisition.message, { writer: writerBody(status) });
   });
 
@@ -195,8 +204,13 @@ const ROUTES = {
   status: createRoute({
     method: "get",
     path: "/writer/status",
-    summary: "The writer and the current or last acquisition.",
-    responses: { 200: answer("The status.", writerAnswerSchema) },
+    summary: "The writer and the current or last acquisition, or the one of a run id.",
+    request: { query: statusQuerySchema },
+    responses: {
+      200: answer("The status.", writerAnswerSchema),
+      400: errorAnswer("The run id is none."),
+      404: errorAnswer("No such run is under way or among the last ones."),
+    },
   }),
   stop: createRoute({
     method: "post",
@@ -310,6 +324,11 @@ function stillRunning(status: WriterStatus, limitMs: number): Response {
       "GET /writer/status, end it with POST /writer/stop, or start long ones with write_async.",
     { writer: writerBody(status) },
   );
+}
+
+function unknownRunMessage(runId: bigint | undefined): string {
+  return `Run ${runId} is neither under way nor one of the last ${REMEMBERED_RUNS} since the ` +
+    "writer agent started. How it ended is in its file (daq file check) and in the store (daq logs).";
 }
 
 function writerGoneMessage(status: WriterStatus): string {

@@ -145,14 +145,14 @@ Deno.test("a range of ids and the time without images are handed on, the latter 
     await client.stop();
     await client.writeAsync({ n_images: 0, output_file: `${root}/b.h5` });
     await client.stop();
-    await client.writeAsync({
+    const run = await client.writeAsync({
       n_images: 9,
       output_file: `${root}/c.h5`,
       no_images_timeout: 0.05,
       fsync: "at_end",
     });
     images.publish();
-    const { acquisition } = await client.waitForEnd({ intervalMs: 5 });
+    const { acquisition } = await client.waitForEnd(run, { intervalMs: 5 });
     assert.equal(acquisition.state, "FAILED");
     assert.match(acquisition.message, /no image came for 0\.05 s: 1 of 9 images .* 8 never came/);
     assert.equal(acquisition.stats.n_missing, 8);
@@ -360,8 +360,12 @@ Deno.test("write_sync is answered with 504 after its limit, and the run goes on"
       client.writeSync({ n_images: 1, output_file: `${root}/a.h5` }),
       refusal(504, /goes on.*\/writer\/status/),
     );
+    const run = await client.status();
     images.publish();
-    assert.equal((await client.waitForEnd({ intervalMs: 2 })).acquisition.message, "Completed.");
+    assert.equal(
+      (await client.waitForEnd(run, { intervalMs: 2 })).acquisition.message,
+      "Completed.",
+    );
   }, { syncTimeoutMs: 30 });
 });
 
@@ -375,9 +379,34 @@ Deno.test("a client of write_sync that goes away does not stop the run", async (
     await until("started", async () => (await client.status()).state === "WRITING");
     caller.abort(new Error("bye"));
     await assert.rejects(writing, /bye/);
-    assert.equal((await client.status()).state, "WRITING");
+    const run = await client.status();
+    assert.equal(run.state, "WRITING");
     images.publish();
-    assert.equal((await client.waitForEnd({ intervalMs: 2 })).acquisition.message, "Completed.");
+    assert.equal(
+      (await client.waitForEnd(run, { intervalMs: 2 })).acquisition.message,
+      "Completed.",
+    );
+  });
+});
+
+Deno.test("who waits for a run hears of that one, although another has begun in its wake", async () => {
+  await withApi(async ({ base, client, root, images }) => {
+    const mine = await client.writeAsync({ n_images: 1, output_file: `${root}/a.h5` });
+    images.publish();
+    await until("the end", async () => (await client.status()).state === "READY");
+    const theirs = await client.writeAsync({ n_images: 9, output_file: `${root}/b.h5`, run_id: 7 });
+    const { state, acquisition } = await client.waitForEnd(mine, { intervalMs: 2 });
+    assert.equal(state, "WRITING");
+    assert.equal(acquisition.message, "Completed.");
+    assert.deepEqual(acquisition.info, mine.acquisition.info);
+    const waiting = client.waitForEnd(theirs, { intervalMs: 2 });
+    await client.stop();
+    assert.equal((await waiting).acquisition.message, "Interrupted.");
+    for (const [query, status, message] of [["8", 404, "Run 8 is neither"], ["-1", 400, "-1"]]) {
+      const answer = await fetch(`${base}/writer/status?run_id=${query}`);
+      assert.equal(answer.status, status);
+      assert.ok((await answer.text()).includes(String(message)));
+    }
   });
 });
 

@@ -8,6 +8,7 @@ import {
   type AcquisitionEvent,
   type AcquisitionLimits,
   type AcquisitionState,
+  type AcquisitionStatus,
   canTakeImage,
   INITIAL_STATE,
   nextDeadline,
@@ -26,6 +27,8 @@ import { SYSTEM_CLOCK } from "./ports.ts";
 const REFERENCE_SLOTS = 1000;
 /** After so many images without waiting, other work gets its turn. */
 const IMAGES_PER_TURN = 256;
+/** So many runs are remembered after their end, for who waits for one of them. */
+export const REMEMBERED_RUNS = 100;
 
 /** What became of a start. */
 export type StartOutcome =
@@ -64,6 +67,8 @@ export class AcquisitionController {
   readonly #settled = new Set<() => void>();
   #start: PromiseWithResolvers<StartOutcome> | undefined;
   #end = Promise.withResolvers<WriterStatus>();
+  /** The last runs that have ended, the latest first. */
+  #ended: readonly AcquisitionStatus[] = [];
   #images: AbortController | undefined;
   #capacity: (() => void) | undefined;
   #cancelTimer: (() => void) | undefined;
@@ -87,6 +92,16 @@ export class AcquisitionController {
   /** The writer and the current or last acquisition. */
   get status(): WriterStatus {
     return statusOf(this.#state);
+  }
+
+  /**
+   * The writer and the run of an id: the current one, or the latest of it among the last
+   * {@link REMEMBERED_RUNS}; undefined if it is none of them.
+   */
+  statusOfRun(runId: bigint): WriterStatus | undefined {
+    const { state, acquisition: current } = this.status;
+    const acquisition = [current, ...this.#ended].find(({ info }) => info.runId === runId);
+    return acquisition && { state, acquisition };
   }
 
   /** What was written since the agent started. */
@@ -182,7 +197,7 @@ export class AcquisitionController {
       case "start_failed":
         return this.#settleStart({ ok: false, why: effect.why, message: effect.message });
       case "ended":
-        return this.#end.resolve(this.status);
+        return this.#settleEnd(this.status);
       case "note":
         return onNote?.(effect.message);
     }
@@ -191,6 +206,11 @@ export class AcquisitionController {
   #settleStart(outcome: StartOutcome): void {
     this.#start?.resolve(outcome);
     this.#start = undefined;
+  }
+
+  #settleEnd(status: WriterStatus): void {
+    this.#ended = [status.acquisition, ...this.#ended].slice(0, REMEMBERED_RUNS);
+    this.#end.resolve(status);
   }
 
   /** Hands images to the machine as fast as it takes them. The rest waits in the ring. */

@@ -135,7 +135,7 @@ Deno.test("writer_agent drives a writer process through a run, with its own perm
     const started = await client.writeAsync({ n_images: 30, output_file: `${dataRoot}/a.h5` });
     assert.equal(started.acquisition.state, "WAITING_IMAGES");
     const published = Array.from({ length: 32 }, () => assembler.publish());
-    const { acquisition } = await client.waitForEnd({ intervalMs: 5 });
+    const { acquisition } = await client.waitForEnd(started, { intervalMs: 5 });
     assert.equal(acquisition.message, "Completed.");
     assert.equal(acquisition.stats.n_write_completed, 30);
 
@@ -162,10 +162,14 @@ Deno.test("writer_agent drives a writer process through a run, with its own perm
 Deno.test("writer_agent keeps acquisitions and rates in a store, and does not lose the last one", async () => {
   await withAgent(async ({ agent, client, assembler, dataRoot, startWriter }) => {
     await using _writer = await startWriter();
-    await client.writeAsync({ n_images: 2, output_file: `${dataRoot}/a.h5`, run_id: 5 });
+    const run = await client.writeAsync({
+      n_images: 2,
+      output_file: `${dataRoot}/a.h5`,
+      run_id: 5,
+    });
     assembler.publish();
     assembler.publish();
-    await client.waitForEnd({ intervalMs: 5 });
+    await client.waitForEnd(run, { intervalMs: 5 });
     await client.writeAsync({ n_images: 2, output_file: `${dataRoot}/b.h5`, run_id: 6 });
     assert.equal((await agent.end("SIGTERM")).code, 0);
     await using store = await openStore(`sqlite:${dataRoot}.sqlite`);
@@ -190,7 +194,7 @@ Deno.test("writer_agent survives a writer killed in mid-run; the next run works"
       await writer.end("SIGKILL");
     }
     assembler.publish();
-    const failed = await client.waitForEnd({ intervalMs: 5 });
+    const failed = await client.waitForEnd(await client.status(), { intervalMs: 5 });
     assert.equal(failed.state, "UNKNOWN");
     assert.equal(failed.acquisition.state, "FAILED");
     assert.match(
@@ -199,10 +203,13 @@ Deno.test("writer_agent survives a writer killed in mid-run; the next run works"
     );
 
     await using _writer = await startWriter();
-    await client.writeAsync({ n_images: 2, output_file: `${dataRoot}/b.h5` });
+    const run = await client.writeAsync({ n_images: 2, output_file: `${dataRoot}/b.h5` });
     assembler.publish();
     assembler.publish();
-    assert.equal((await client.waitForEnd({ intervalMs: 5 })).acquisition.message, "Completed.");
+    assert.equal(
+      (await client.waitForEnd(run, { intervalMs: 5 })).acquisition.message,
+      "Completed.",
+    );
   });
 });
 
@@ -215,12 +222,15 @@ Deno.test("writer_agent knows a writer that was restarted at once in mid-run", a
     }
     await using _writer = await startWriter();
     assembler.publish();
-    const failed = await client.waitForEnd({ intervalMs: 5 });
+    const failed = await client.waitForEnd(await client.status(), { intervalMs: 5 });
     assert.equal(failed.acquisition.state, "FAILED");
     assert.match(failed.acquisition.message, /the file writer restarted|no answer/);
-    await client.writeAsync({ n_images: 1, output_file: `${dataRoot}/b.h5` });
+    const run = await client.writeAsync({ n_images: 1, output_file: `${dataRoot}/b.h5` });
     assembler.publish();
-    assert.equal((await client.waitForEnd({ intervalMs: 5 })).acquisition.message, "Completed.");
+    assert.equal(
+      (await client.waitForEnd(run, { intervalMs: 5 })).acquisition.message,
+      "Completed.",
+    );
   });
 });
 
@@ -247,10 +257,13 @@ Deno.test("writer_agent closes what its killed forerunner left open in the write
     const left = await status();
     assert.match(left.message, /^ERROR: the writer agent ended during the acquisition/);
     assert.deepEqual([left.info.output_file, left.info.run_id], [`${dataRoot}/a.h5`, 7n]);
-    await client.writeAsync({ n_images: 1, output_file: `${dataRoot}/b.h5` });
+    const run = await client.writeAsync({ n_images: 1, output_file: `${dataRoot}/b.h5` });
     assert.deepEqual(writer.actions().slice(before), ["close_file", "create_file"]);
     assembler.publish();
-    assert.equal((await client.waitForEnd({ intervalMs: 5 })).acquisition.message, "Completed.");
+    assert.equal(
+      (await client.waitForEnd(run, { intervalMs: 5 })).acquisition.message,
+      "Completed.",
+    );
     await using store = await openStore(`sqlite:${dataRoot}.sqlite`);
     const logs = await store.logs(2);
     assert.deepEqual(logs.map(({ value }) => Object(value).state), ["FINISHED", "FAILED"]);

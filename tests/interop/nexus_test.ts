@@ -152,7 +152,8 @@ Deno.test("several writers make NeXus files of compressed images, and one that s
   const sending = ["--images", "6", "--rate", "50", "--pattern", "ramp"];
   const sent = await daq.command("simulate", daq.configPath, ...sending);
   assert.equal(sent.code, 0, sent.err);
-  assert.equal((await daq.client.waitForEnd()).acquisition.message, "Completed.");
+  const { acquisition } = await daq.client.waitForEnd(await daq.client.status());
+  assert.equal(acquisition.message, "Completed.");
   const master = await lookWithH5py(path);
   assert.deepEqual(master.shape, [6, 512, 1024]);
   assert.deepEqual(master.root, ["entry"]);

@@ -89,7 +89,7 @@ export function writeCommand(context: DaqContext): CommandUnknownOpts {
       if (options.userId !== undefined) request.user_id = options.userId;
       if (runId !== undefined) request.run_id = parseUint64("--run-id", runId);
       const started = await client.writeAsync(request, context.signal);
-      const writer = wait ? await follow(client, context) : started;
+      const writer = wait ? await follow(client, started, context) : started;
       context.out(
         json
           ? stringifyJson({ writer }) + "\n"
@@ -99,9 +99,9 @@ export function writeCommand(context: DaqContext): CommandUnknownOpts {
     });
 }
 
-async function follow(client: DaqClient, context: DaqContext): Promise<Writer> {
+async function follow(client: DaqClient, run: Writer, context: DaqContext): Promise<Writer> {
   using line = new DrawnLine(context);
-  return await client.waitForEnd({
+  return await client.waitForEnd(run, {
     signal: context.signal,
     onProgress: (writer) => line.draw(progress(writer, context.width())),
   });
