@@ -17,14 +17,16 @@ export interface TestDeployer {
   readonly order: string[];
 }
 
-/** What the store does instead of what it should. */
-export interface StoreFaults {
+/** What is around a deployer. */
+export interface Surroundings {
   /** The configs that come. */
-  configs?: readonly ConfigText[];
+  configs?: Iterable<ConfigText> | AsyncIterable<ConfigText>;
   /** What was said before. */
   said?: readonly Entry<Deployment>[];
   /** Reading what was said fails with this. */
   failure?: Error;
+  /** Waits for the end of the run that is under way; default: there is none. */
+  untilIdle?: (signal: AbortSignal) => Promise<void>;
 }
 
 /** Makes one, with services that start well unless `restart` says otherwise. */
@@ -32,7 +34,7 @@ export function testDeployer(
   file: unknown,
   restart: Restarter["restart"] = () =>
     Promise.resolve({ services: ["std_udp_recv"], awayMs: 250 }),
-  { configs = [], said = [], failure }: StoreFaults = {},
+  { configs = [], said = [], failure, untilIdle = () => Promise.resolve() }: Surroundings = {},
 ): TestDeployer {
   const reports: Entry<Deployment>[] = [...said];
   const store: DeployerOptions["store"] = {
@@ -57,9 +59,10 @@ export function testDeployer(
     },
   };
   const gate: Gate = {
-    close(detector): Promise<Disposable> {
+    async close(detector, signal): Promise<Disposable> {
       test.order.push(`close ${detector}`);
-      return Promise.resolve({ [Symbol.dispose]: () => void test.order.push(`open ${detector}`) });
+      await untilIdle(signal);
+      return { [Symbol.dispose]: () => void test.order.push(`open ${detector}`) };
     },
   };
   const restarter: Restarter = {

@@ -47,29 +47,57 @@ export class Deployer {
     return this.#state;
   }
 
-  /** Takes up the current config and each later one until the signal aborts. */
+  /** Takes up the current config and each later one, one after the other, until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    for await (const config of this.#options.store.watchConfig(signal)) {
-      const last = await this.#lastSaid(config);
-      // Whoever said this last was ended before it could say more: perhaps between the file and its services.
-      if (last === "Deploying") this.#unsettled = true;
-      if (last === "Done" && this.#isInFile(config)) this.#state = `config ${config.id}: Done`;
-      else await this.deploy(config, signal);
+    const failed = new AbortController();
+    const ended = AbortSignal.any([signal, failed.signal]);
+    let newer = new AbortController();
+    let working = Promise.resolve();
+    for await (const config of this.#options.store.watchConfig(ended)) {
+      newer.abort(new Error(`withdrawn: config ${config.id} came before this one was put to use`));
+      newer = new AbortController();
+      const superseded = newer.signal;
+      working = working.then(() => this.#takeUp(config, ended, superseded))
+        .catch((error) => failed.abort(error));
     }
+    await working;
+    failed.signal.throwIfAborted();
   }
 
-  /** Takes up one config; whatever goes wrong is reported. */
-  async deploy({ id, text }: ConfigText, signal: AbortSignal): Promise<void> {
+  /** Deploys a config, unless that was done before. */
+  async #takeUp(config: ConfigText, signal: AbortSignal, superseded: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
+    const last = await this.#lastSaid(config);
+    // Whoever said this last was ended before it could say more: perhaps between the file and its services.
+    if (last === "Deploying") this.#unsettled = true;
+    if (last === "Done" && this.#isInFile(config)) this.#state = `config ${config.id}: Done`;
+    else await this.deploy(config, signal, superseded);
+  }
+
+  /**
+   * Takes up one config; whatever goes wrong is reported.
+   *
+   * @param signal Ends it, without a word.
+   * @param superseded Gives it up for the reason that it has, until the file is written.
+   */
+  async deploy(
+    { id, text }: ConfigText,
+    signal: AbortSignal,
+    superseded: AbortSignal,
+  ): Promise<void> {
     const { file, gate, restarter, onNote } = this.#options;
     const start = performance.now();
+    const waiting = AbortSignal.any([signal, superseded]);
     try {
+      waiting.throwIfAborted();
       this.#report(id, "Deploying");
       const { config: next, warnings } = parseConfigText(text, id);
       for (const warning of warnings) onNote("warning", `config ${id}: ${warning}`);
       const config = parseJson(text.replace(/^\uFEFF/, ""));
       refuseOthers(next, configOf(file.read()));
-      using _closed = await gate.close(next.detector_name, signal);
+      using _closed = await gate.close(next.detector_name, waiting);
       await restarter.check(signal);
+      waiting.throwIfAborted();
       const former = file.read();
       const fields = this.#unsettled
         ? Object.keys(next)

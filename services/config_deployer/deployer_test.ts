@@ -3,10 +3,11 @@ import { jungfrau } from "../../lib/config/_test_configs.ts";
 import { type ConfigText, StoreError } from "../../lib/store/mod.ts";
 import { testDeployer } from "./_testing.ts";
 import { configFile } from "./config_file.ts";
-import { CommandRestarter, type Restarter, RestartError } from "./restarter.ts";
+import { CommandRestarter, type Restarted, type Restarter, RestartError } from "./restarter.ts";
 
 const CONFIG = jungfrau();
 const { signal } = new AbortController();
+const NEVER = new AbortController().signal;
 const entry = (config: unknown): ConfigText => ({
   id: "1-0",
   time: 1,
@@ -16,7 +17,7 @@ const entry = (config: unknown): ConfigText => ({
 Deno.test("Deployer waits, writes, restarts for what has changed, and says so, in this order", async () => {
   const test = testDeployer(CONFIG);
   const next = { ...CONFIG, frame_timeout_ms: 7, log_level: "info" }; // info is the default
-  await test.deployer.deploy(entry(next), signal);
+  await test.deployer.deploy(entry(next), signal, NEVER);
   assert.deepEqual(test.order, [
     "close jf1",
     "check",
@@ -46,7 +47,7 @@ for (
 ) {
   Deno.test(`Deployer reports ${what} with all that is wrong, and touches nothing`, async () => {
     const test = testDeployer(CONFIG);
-    await test.deployer.deploy(entry(config), signal);
+    await test.deployer.deploy(entry(config), signal, NEVER);
     assert.deepEqual([test.file, test.order], [CONFIG, []]);
     assert.equal(test.said.length, 2);
     for (const issue of issues) assert.match(test.said[1]!, issue);
@@ -57,7 +58,7 @@ for (
 
 Deno.test("Deployer refuses the config of another detector, which shares the store by mistake", async () => {
   const test = testDeployer(CONFIG);
-  await test.deployer.deploy(entry({ ...CONFIG, detector_name: "jf2" }), signal);
+  await test.deployer.deploy(entry({ ...CONFIG, detector_name: "jf2" }), signal, NEVER);
   assert.deepEqual([test.file, test.order], [CONFIG, []]);
   assert.match(test.said[1]!, /^Error: it is the config of jf2, and this server is jf1's\./);
 });
@@ -67,7 +68,7 @@ Deno.test("Deployer reports why services did not start again, shortly", async ()
     CONFIG,
     () => Promise.reject(new RestartError(`port in use${".".repeat(100_000)}`)),
   );
-  await test.deployer.deploy(entry({ ...CONFIG, bit_depth: 16, start_udp_port: 5 }), signal);
+  await test.deployer.deploy(entry({ ...CONFIG, bit_depth: 16, start_udp_port: 5 }), signal, NEVER);
   assert.match(test.said[1]!, /^Error: port in use/);
   assert.ok(test.said[1]!.length < 20_000);
 });
@@ -78,7 +79,7 @@ const refuses = (port: number): Restarter["restart"] => () =>
 Deno.test("Deployer goes back to the former config when services do not start with the next one", async () => {
   const answers = [refuses(5), () => Promise.resolve({ services: ["std_udp_recv"] })];
   const test = testDeployer(CONFIG, (...args) => answers.shift()!(...args));
-  await test.deployer.deploy(entry({ ...CONFIG, start_udp_port: 5 }), signal);
+  await test.deployer.deploy(entry({ ...CONFIG, start_udp_port: 5 }), signal, NEVER);
   assert.deepEqual(test.file, CONFIG);
   assert.deepEqual(test.order, [
     "close jf1",
@@ -99,7 +100,7 @@ Deno.test("Deployer goes back to the former config when services do not start wi
 Deno.test("Deployer says so when services do not start with the former config either", async () => {
   const answers = [refuses(5), refuses(6)];
   const test = testDeployer(CONFIG, (...args) => answers.shift()!(...args));
-  await test.deployer.deploy(entry({ ...CONFIG, start_udp_port: 5 }), signal);
+  await test.deployer.deploy(entry({ ...CONFIG, start_udp_port: 5 }), signal, NEVER);
   assert.deepEqual(test.file, CONFIG);
   assert.equal(
     test.said[1],
@@ -117,7 +118,7 @@ for (
   Deno.test(`Deployer has no way back when ${what}`, async () => {
     const test = testDeployer(former, refuses(5));
     const next = { ...CONFIG, start_udp_port: 5 };
-    await test.deployer.deploy(entry(next), signal);
+    await test.deployer.deploy(entry(next), signal, NEVER);
     assert.deepEqual(test.file, next);
     assert.deepEqual(test.order, [
       "close jf1",
@@ -139,7 +140,7 @@ Deno.test("Deployer says nothing of what its own end interrupts", async () => {
     ended.abort();
     return Promise.reject(ended.signal.reason);
   });
-  await test.deployer.deploy(entry({ ...CONFIG, start_udp_port: 5 }), ended.signal);
+  await test.deployer.deploy(entry({ ...CONFIG, start_udp_port: 5 }), ended.signal, NEVER);
   assert.deepEqual(test.said, ["Deploying"]);
 });
 
@@ -171,8 +172,8 @@ Deno.test("Deployer has all services started again when its predecessor was kill
 Deno.test("Deployer has all services started again after they ran with no config at all", async () => {
   const answers = [refuses(5), () => Promise.resolve({ services: ["std_udp_recv"] })];
   const test = testDeployer(undefined, (...args) => answers.shift()!(...args));
-  await test.deployer.deploy(entry(CONFIG), signal);
-  await test.deployer.deploy(entry(CONFIG), signal); // no field differs from the file's
+  await test.deployer.deploy(entry(CONFIG), signal, NEVER);
+  await test.deployer.deploy(entry(CONFIG), signal, NEVER); // no field differs from the file's
   assert.ok(test.restarts[1]!.includes("bit_depth"));
   assert.match(test.said.at(-1)!, /^Done: std_udp_recv/);
 });
@@ -182,6 +183,68 @@ Deno.test("Deployer takes a config up again when the store cannot tell whether i
   const test = testDeployer(CONFIG, undefined, { configs: [entry(CONFIG)], failure });
   await test.deployer.run(signal);
   assert.match(test.said.at(-1)!, /^Done/);
+});
+
+for (const what of ["which goes on", "which ends in this very moment"]) {
+  Deno.test(`Deployer never puts a config to use that is withdrawn during a run, ${what}`, async () => {
+    const waits = Promise.withResolvers<void>();
+    const run = Promise.withResolvers<void>();
+    async function* configs(): AsyncGenerator<ConfigText> {
+      yield entry({ ...CONFIG, start_udp_port: 5 });
+      await waits.promise;
+      yield { ...entry(CONFIG), id: "2-0" };
+      run.resolve();
+    }
+    const test = testDeployer(CONFIG, undefined, {
+      configs: configs(),
+      async untilIdle(until): Promise<void> {
+        waits.resolve();
+        await run.promise;
+        if (what === "which goes on") until.throwIfAborted();
+      },
+    });
+    await test.deployer.run(signal);
+    assert.deepEqual(test.restarts, [[]]);
+    assert.deepEqual(test.order.filter((step) => step === "write"), ["write"]);
+    assert.deepEqual(test.said.slice(0, 3), [
+      "Deploying",
+      "Error: withdrawn: config 2-0 came before this one was put to use",
+      "Deploying",
+    ]);
+    assert.match(test.said[3]!, /^Done/);
+    assert.equal(test.deployer.state, "config 2-0: Done");
+  });
+}
+
+Deno.test("Deployer takes the last of the configs that come while services start again", async () => {
+  const restarting = Promise.withResolvers<void>();
+  const over = Promise.withResolvers<void>();
+  async function* configs(): AsyncGenerator<ConfigText> {
+    yield entry({ ...CONFIG, start_udp_port: 5 });
+    await restarting.promise;
+    yield { ...entry({ ...CONFIG, start_udp_port: 6 }), id: "2-0" };
+    yield { ...entry({ ...CONFIG, start_udp_port: 7 }), id: "3-0" };
+    over.resolve();
+  }
+  const restart = async (): Promise<Restarted> => {
+    restarting.resolve();
+    await over.promise;
+    return { services: [] };
+  };
+  const test = testDeployer(CONFIG, restart, { configs: configs() });
+  await test.deployer.run(signal);
+  assert.deepEqual(test.said.map((words) => words.replace(/ready after .*/, "")), [
+    ...["Deploying", "Done: nothing to start again; "],
+    "Error: withdrawn: config 3-0 came before this one was put to use",
+    ...["Deploying", "Done: nothing to start again; "],
+  ]);
+  assert.deepEqual(test.file, { ...CONFIG, start_udp_port: 7 });
+});
+
+Deno.test("Deployer ends with what fails unexpectedly", async () => {
+  const failure = new TypeError("a defect");
+  const test = testDeployer(CONFIG, undefined, { configs: [entry(CONFIG)], failure });
+  await assert.rejects(test.deployer.run(signal), failure);
 });
 
 Deno.test("configFile() replaces a file as a whole, and a link instead of following it", async () => {
