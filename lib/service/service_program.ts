@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { parseCpuList } from "../host/cpu_list.ts";
 import { LOG_LEVELS } from "./logging.ts";
 
 /**
@@ -129,4 +130,19 @@ export function parseInteger(
       : `${lowest} to ${highest}`;
     throw new InvalidArgumentError(`expected an integer, ${range}.`);
   };
+}
+
+/**
+ * A commander parser for a list of CPUs such as `0-3,8`.
+ *
+ * @returns Their numbers, ascending, each once.
+ * @throws {InvalidArgumentError} If it is no such list.
+ */
+export function parseCpus(text: string): number[] {
+  try {
+    return parseCpuList(text);
+  } catch (error) {
+    if (error instanceof RangeError) throw new InvalidArgumentError(`${error.message}.`);
+    throw error;
+  }
 }

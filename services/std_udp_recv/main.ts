@@ -6,14 +6,18 @@
 import { accountingDifference, AccountingReader } from "../../lib/accounting/mod.ts";
 import { frameSlots, modulePort } from "../../lib/config/mod.ts";
 import { detectorFor } from "../../lib/detector/mod.ts";
+import { checkCpus } from "../../lib/host/mod.ts";
+import { systemHost } from "../../lib/host/system_host.ts";
 import { frameRingName, imageRingName } from "../../lib/protocol/mod.ts";
 import {
   ipcFolder,
   type Logger,
+  parseCpus,
   parseInteger,
   parseModules,
   resolveGroup,
   runService,
+  usage,
 } from "../../lib/service/mod.ts";
 import { receiveBufferBytes } from "../../lib/receive/socket_buffer.ts";
 import type { ReceiveWorkerInit } from "./worker.ts";
@@ -52,12 +56,17 @@ await runService({
         "receive buffer of each socket (default: 512 MiB shared by all, at least 128 MiB)",
         parseInteger(1),
       )
-      .option("--cpus <list>", "pin the threads to these CPUs, one each, e.g. 2,3"),
+      .option(
+        "--cpus <list>",
+        "pin the threads to these CPUs, one each in turns, e.g. 2-5,8",
+        parseCpus,
+      ),
   async run(
     { config, options, logger, ready, stopped, onStats, onStop, startWorker },
   ): Promise<void> {
     const modules = parseModules(options.modules, config.n_modules);
-    const cpus = options.cpus?.split(",").map(Number) ?? [];
+    const cpus = options.cpus ?? [];
+    await usage(() => checkCpus(systemHost(), cpus));
     const workers = Math.min(
       modules.length,
       options.workers ?? Math.max(1, navigator.hardwareConcurrency >> 1),

@@ -1,8 +1,4 @@
-import {
-  Command,
-  type CommandUnknownOpts,
-  InvalidArgumentError,
-} from "@commander-js/extra-typings";
+import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { resolve } from "node:path";
 import { loadConfig } from "../../../lib/config/mod.ts";
 import {
@@ -19,16 +15,14 @@ import {
   interruptRates,
   type Interrupts,
   networkCards,
-  parseCpuList,
   parseCpuTimes,
   parseInterrupts,
   readHostSettings,
 } from "../../../lib/host/mod.ts";
 import { receiveBufferBytes } from "../../../lib/receive/socket_buffer.ts";
-import { ExitCode, parseInteger, UsageError } from "../../../lib/service/mod.ts";
+import { ExitCode, parseCpus, parseInteger, usage, UsageError } from "../../../lib/service/mod.ts";
 import type { DaqContext } from "../context.ts";
 import { pause } from "../../../lib/os/pause.ts";
-import { usage } from "../usage.ts";
 
 /** How the machine is reached: loaded only when it is, since other commands do without system calls. */
 type OpenHost = () => Promise<Host>;
@@ -259,14 +253,4 @@ function columns(table: readonly (readonly string[])[]): string {
         : text.padStart(widths[column] ?? 0)
     ).join("  ").trimEnd() + "\n"
   ).join("");
-}
-
-/** @throws {InvalidArgumentError} If it is no list of CPUs. */
-function parseCpus(text: string): number[] {
-  try {
-    return parseCpuList(text);
-  } catch (error) {
-    if (error instanceof RangeError) throw new InvalidArgumentError(error.message);
-    throw error;
-  }
 }

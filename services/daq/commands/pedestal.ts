@@ -12,7 +12,7 @@ import type {
   PedestalRun,
 } from "../../../lib/calibration/mod.ts";
 import { type DetectorConfig, loadConfig } from "../../../lib/config/mod.ts";
-import { parseInteger, UsageError, VERSION } from "../../../lib/service/mod.ts";
+import { parseInteger, usage, UsageError, VERSION } from "../../../lib/service/mod.ts";
 import { askAssembler } from "../calibration_client.ts";
 import type { DaqContext } from "../context.ts";
 import { DrawnLine } from "../drawn_line.ts";
@@ -24,7 +24,6 @@ import {
 } from "../forced_gain.ts";
 import { bar } from "../format.ts";
 import { type PedestalReport, pedestalReport, reportText } from "../pedestal_report.ts";
-import { usage } from "../usage.ts";
 
 const GAINS = [0, 1, 2] as const;
 const DEFAULT_FRAMES = 1_000;
