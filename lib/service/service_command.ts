@@ -14,6 +14,8 @@ export interface ServiceCommand {
   logLevel?: string;
   /** Variables besides this process's: for secrets, which a command line would show to everybody. */
   env?: Readonly<Record<string, string>>;
+  /** Longest time from its start to ready, and of each part where it stands by between, ms. Default 30 000. */
+  readyWithinMs?: number;
 }
 
 /** Where this process runs from. */

@@ -45,8 +45,6 @@ export interface SupervisorOptions {
   backoff?: BackoffOptions;
   /** From SIGTERM to SIGKILL, ms. Default 5000. */
   killAfterMs?: number;
-  /** Longest time from start to ready, and of each part where a service stands by between, ms; then the process is killed. Default 30 000. */
-  readyWithinMs?: number;
 }
 
 /**
@@ -332,10 +330,11 @@ class Child {
   /** Kills a process that is neither ready nor stands by in time. */
   #limitStart(): void {
     clearTimeout(this.#tooLate);
+    const { readyWithinMs = 30_000 } = this.#command;
     this.#tooLate = setTimeout(() => {
-      this.#log({ level: "error", message: "not ready in time, killed" });
+      this.#log({ level: "error", message: `not ready within ${readyWithinMs / 1_000} s, killed` });
       this.#signal("SIGKILL");
-    }, this.#options.readyWithinMs ?? 30_000);
+    }, readyWithinMs);
   }
 
   #takeOutput(line: string): void {

@@ -43,8 +43,10 @@ export class RestartError extends Error {
   override readonly name = "RestartError";
 }
 
-/** Longest stop and start of all services, or of one by a command. */
-const APPLY_MS = 120_000;
+/** Longest stop and start of all services: `daq run` gives them more time the larger their rings are. */
+const APPLY_MS = 1_800_000;
+/** Longest stop and start of a service by a command. */
+const COMMAND_MS = 120_000;
 const ANSWER_MS = 10_000;
 
 /** Through `daq run`, which knows which services a config affects, and when they are ready again. */
@@ -91,7 +93,7 @@ export class CommandRestarter implements Restarter {
    * @param command Program and arguments; `{service}` in them is replaced. No shell sees them.
    * @param limitMs Longest time for one service.
    */
-  constructor(command: readonly string[], limitMs = APPLY_MS) {
+  constructor(command: readonly string[], limitMs = COMMAND_MS) {
     this.#command = command;
     this.#limitMs = limitMs;
   }

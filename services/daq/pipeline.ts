@@ -33,6 +33,8 @@ export interface PipelineOptions {
   frameSlots: number;
   /** Slots of the image ring. */
   imageSlots: number;
+  /** Memory that all rings take, bytes. */
+  ringBytes: number;
   /** Threads of the assembler; default: its own choice. */
   workers?: number | undefined;
   /** Log level of all services; default: the config's. */
@@ -48,6 +50,11 @@ export interface PipelineOptions {
   /** Which of its requests are for this detector. */
   tag?: string | undefined;
 }
+
+/** Longest start of a service beside the taking of memory, ms. */
+const START_MS = 30_000;
+/** Longest time that a GiB of rings takes, ms: twice what new pages of /dev/shm and the mapping of them take. */
+const GIB_MS = 2_000;
 
 /** How the configs of the store are taken up. */
 export interface DeployerSettings {
@@ -66,7 +73,7 @@ export function pipelineCommands(
   options: PipelineOptions,
 ): ServiceCommand[] {
   const { configPath, apiPort, dataRoots, frameSlots, imageSlots, workers, logLevel } = options;
-  const { store, deployer, broker, tag } = options;
+  const { ringBytes, store, deployer, broker, tag } = options;
   const frames = ["--frame-slots", String(frameSlots)];
   const images = ["--image-slots", String(imageSlots)];
   const roots = ["--data-root", ...dataRoots];
@@ -121,6 +128,7 @@ export function pipelineCommands(
     permissions: permissionsFor(service, config, permissions),
     ...(logLevel !== undefined && { logLevel }),
     env: envs.get(service) ?? env,
+    readyWithinMs: START_MS + Math.ceil(ringBytes / 2 ** 30 * GIB_MS),
   }));
 }
 

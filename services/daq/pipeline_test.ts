@@ -18,6 +18,7 @@ const OPTIONS = {
   dataRoots: ["/data/a", "/data/b"],
   frameSlots: 17,
   imageSlots: 67,
+  ringBytes: 0,
 };
 
 Deno.test("pipelineCommands() starts the services along the data's way, with their arguments", () => {
@@ -36,6 +37,14 @@ Deno.test("pipelineCommands() passes on the assembler's threads and the log leve
   const commands = pipelineCommands(config, { ...OPTIONS, workers: 3, logLevel: "debug" });
   assert.deepEqual(commands[1]?.args.slice(-2), ["--workers", "3"]);
   assert.ok(commands.every(({ logLevel }) => logLevel === "debug"));
+});
+
+Deno.test("pipelineCommands() gives every service the time that large rings take to be made", () => {
+  const limits = (ringBytes: number): (number | undefined)[] =>
+    pipelineCommands(config, { ...OPTIONS, ringBytes }).map(({ readyWithinMs }) => readyWithinMs);
+  assert.deepEqual(limits(0), [30_000, 30_000, 30_000, 30_000]);
+  // 200 GiB take 180 s where a GiB of new pages takes 0.9 s.
+  assert.deepEqual(limits(200 * 2 ** 30), [430_000, 430_000, 430_000, 430_000]);
 });
 
 Deno.test("pipelineCommands() tells the store by the environment: SQLite to the agent, Redis to all, for their statuses", () => {

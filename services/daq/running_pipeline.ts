@@ -82,7 +82,7 @@ export class RunningPipeline {
       // Who asks for this is not to be stopped by it.
       if (serviceOf(command) === "config_deployer") return false;
       const before = former.commands.find(({ name }) => name === command.name);
-      return affected.has(serviceOf(command)) || JSON.stringify(before) !== JSON.stringify(command);
+      return affected.has(serviceOf(command)) || asText(before) !== asText(command);
     });
     return await this.#options.supervisor.update(
       next.commands,
@@ -110,6 +110,11 @@ export class RunningPipeline {
     for (const path of socketPaths(plan.config, this.#options.ipcFolder)) this.#sockets.add(path);
     return plan;
   }
+}
+
+/** What makes two commands the same: how long a start may take does not matter once it is over. */
+function asText(command: ServiceCommand | undefined): string {
+  return JSON.stringify({ ...command, readyWithinMs: undefined });
 }
 
 /** The service that a command runs: several writers are one service. */

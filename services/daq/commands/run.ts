@@ -148,6 +148,7 @@ export async function runPipeline(
       ...options,
       frameSlots: fit.frameSlots,
       imageSlots: fit.imageSlots,
+      ringBytes: fit.bytes,
       libzmq: context.env("STD_DAQ_LIBZMQ"),
       deployer,
     });
