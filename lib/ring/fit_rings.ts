@@ -43,14 +43,15 @@ export interface RingFit {
  * bridge the assembler's hiccups, images the disk's. Counts are primes where possible, so that image
  * ids that come in steps still use all slots (slot = id mod slots).
  *
- * @throws {RingSpaceError} If not even {@link FEWEST_SLOTS} slots of each fit.
+ * @throws {RingSpaceError} If not even {@link FEWEST_SLOTS} slots of each fit the budget, or if what the
+ * rings are to have is not free.
  */
 export function fitRings(
   needs: RingNeeds,
   freeBytes = fileSystemSpace(SHM_FOLDER).availableBytes,
 ): RingFit {
   const { modules, frameBytes, imageBytes, imageRings = 1, maxFrameSlots, maxImageSlots } = needs;
-  const budget = Math.min(needs.budgetBytes ?? freeBytes / 4, freeBytes);
+  const budget = needs.budgetBytes ?? freeBytes / 4;
   const perImage = imageRings * imageBytes + (modules * frameBytes) / 4;
   const size = (frameSlots: number, imageSlots: number): number =>
     modules * ringBytes(frameBytes, frameSlots) + imageRings * ringBytes(imageBytes, imageSlots);
@@ -61,16 +62,15 @@ export function fitRings(
     frameSlots = primeBelow(Math.min(maxFrameSlots, Math.ceil(imageSlots / 4)));
   }
   const bytes = size(frameSlots, imageSlots);
-  if (bytes > freeBytes || (needs.budgetBytes !== undefined && bytes > needs.budgetBytes)) {
+  const isWithinBudget = bytes <= (needs.budgetBytes ?? freeBytes);
+  if (!isWithinBudget || bytes > freeBytes) {
     const gib = (n: number): string => (n / 2 ** 30).toFixed(2) + " GiB";
     throw new RingSpaceError(
-      `The rings need at least ${
-        gib(bytes)
-      } (${modules} × ${frameSlots} frames of ${frameBytes} bytes, ` +
-        `${imageRings} × ${imageSlots} images of ${imageBytes} bytes); the budget is ${
-          gib(budget)
-        } and ${SHM_FOLDER} ` +
-        `has ${gib(freeBytes)} free. Give a larger --ram, or ${SHM_FOLDER} more room.`,
+      `The rings ${isWithinBudget ? "are to have" : "need at least"} ${gib(bytes)} ` +
+        `(${modules} × ${frameSlots} frames of ${frameBytes} bytes, ` +
+        `${imageRings} × ${imageSlots} images of ${imageBytes} bytes); ` +
+        `the budget is ${gib(budget)} and ${SHM_FOLDER} has ${gib(freeBytes)} free. ` +
+        `Give a ${isWithinBudget ? "smaller" : "larger"} --ram, or ${SHM_FOLDER} more room.`,
     );
   }
   return { frameSlots, imageSlots, bytes };

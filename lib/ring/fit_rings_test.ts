@@ -22,23 +22,25 @@ function fewest(n: RingNeeds): number {
     imageRings * ringBytes(imageBytes, FEWEST_SLOTS);
 }
 
-Deno.test("fitRings() keeps within budget and free memory, or throws when not even 16 slots fit", () => {
+Deno.test("fitRings() keeps within the budget, or throws when not even 16 slots fit, or it is not free", () => {
   fc.assert(
     fc.property(needs, free, (n, freeBytes) => {
-      const room = Math.min(n.budgetBytes ?? freeBytes, freeBytes);
-      if (fewest(n) > room) {
+      const room = n.budgetBytes ?? freeBytes;
+      const fills = n.budgetBytes !== undefined && fewest(n) <= room;
+      const wanted = fills ? fitRings(n, 2 ** 38).bytes : fewest(n);
+      if (wanted > Math.min(room, freeBytes)) {
         assert.throws(
           () => fitRings(n, freeBytes),
           (error) =>
             error instanceof RingSpaceError && error.message.includes(`${n.frameBytes} bytes`) &&
             error.message.includes(`${n.imageBytes} bytes`) &&
             error.message.includes((freeBytes / GIB).toFixed(2) + " GiB free") &&
-            error.message.includes((fewest(n) / GIB).toFixed(2) + " GiB"),
+            error.message.includes((wanted / GIB).toFixed(2) + " GiB"),
         );
         return;
       }
       const fit = fitRings(n, freeBytes);
-      assert.ok(fit.bytes <= room, `${fit.bytes} > ${room}`);
+      assert.ok(fit.bytes <= Math.min(room, freeBytes), `${fit.bytes} > ${room}`);
       assert.ok(fit.frameSlots >= FEWEST_SLOTS && fit.frameSlots <= n.maxFrameSlots);
       assert.ok(fit.imageSlots >= FEWEST_SLOTS && fit.imageSlots <= n.maxImageSlots);
       assert.equal(
@@ -51,6 +53,26 @@ Deno.test("fitRings() keeps within budget and free memory, or throws when not ev
     }),
     { numRuns: 500 },
   );
+});
+
+Deno.test("fitRings() makes rings no smaller than the budget says: it refuses one that is not free", () => {
+  const needs = {
+    modules: 2,
+    frameBytes: 2 ** 20,
+    imageBytes: 2 ** 21,
+    maxFrameSlots: 1000,
+    maxImageSlots: 1000,
+  };
+  assert.throws(
+    () => fitRings({ ...needs, budgetBytes: 2 * GIB }, GIB),
+    (error) =>
+      error instanceof RingSpaceError &&
+      /^The rings are to have 1\.9\d GiB .* budget is 2\.00 GiB .* has 1\.00 GiB free\. Give a smaller --ram,/
+        .test(error.message),
+  );
+  // A budget that the config leaves half unused does not have to be free.
+  const few = { ...needs, maxFrameSlots: 16, maxImageSlots: 64, budgetBytes: 2 * GIB };
+  assert.ok(fitRings(few, GIB).bytes < GIB / 2);
 });
 
 Deno.test("fitRings() gives a 9M Eiger of 32 bit rings that fit a machine of 24 GB", () => {

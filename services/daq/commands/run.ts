@@ -30,7 +30,7 @@ import { statusLine } from "../format.ts";
 import { resolveBrokerFor } from "../broker.ts";
 import { pause } from "../../../lib/os/pause.ts";
 import { resolveStoreFor, storeOption } from "../store.ts";
-import { imageSuffixes, pipelineCommands } from "../pipeline.ts";
+import { imageSuffixes, pipelineCommands, ringNames } from "../pipeline.ts";
 import { serveRunControl } from "../run_control.ts";
 import { type PipelinePlan, RunningPipeline } from "../running_pipeline.ts";
 
@@ -128,6 +128,7 @@ export async function runPipeline(
   const { detectorFor, frameBytes } = await import("../../../lib/detector/mod.ts");
 
   const ipcFolder = context.env("STD_DAQ_IPC_DIR") ?? DEFAULT_IPC_FOLDER;
+  removeRings(ringNames(config)); // those that killed services left: their memory is free for the next
   // Another config is given the same room, whatever it fills.
   const freeBytes = fileSystemSpace("/dev/shm").availableBytes;
   const deployer = options.server === undefined ? undefined : {

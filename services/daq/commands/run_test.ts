@@ -58,6 +58,20 @@ Deno.test("daq run says ready, shows status lines, and stops the last started fi
   assert.deepEqual(stopped, ["second", "first"]);
 });
 
+Deno.test("daq run removes rings that killed services left before it looks how much memory is free", async () => {
+  const paths = [`/dev/shm/${detector}-image`, `/dev/shm/${detector}-image.index`];
+  for (const path of paths) Deno.writeTextFileSync(path, "left");
+  const context = testContext();
+  const left = (): string[] => [...Deno.readDirSync("/dev/shm")].map(({ name }) => name);
+  let found: string[] | undefined;
+  context.stop();
+  await runPipeline(context, config, options("http://127.0.0.1:1"), () => {
+    found = left().filter((name) => name.startsWith(detector));
+    return [];
+  });
+  assert.deepEqual(found, []);
+});
+
 Deno.test("daq run fails with the child's reason and stops the others when one does not start", async () => {
   const context = testContext();
   await assert.rejects(
