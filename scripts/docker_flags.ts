@@ -7,7 +7,7 @@
  */
 import { parseArgs } from "node:util";
 import settings from "../deno.json" with { type: "json" };
-import { BROKER_VARIABLES, resolveBroker } from "../lib/broker/broker_options.ts";
+import { BROKER_VARIABLES, brokerAddress, brokerHost } from "../lib/broker/broker_options.ts";
 import { loadConfig } from "../lib/config/mod.ts";
 import { readEnv } from "../lib/service/env.ts";
 import { ExitCode, exitCodeOf } from "../lib/service/exit_code.ts";
@@ -173,8 +173,7 @@ function brokerPermission(
   url: string | undefined,
   env: (name: string) => string | undefined,
 ): StorePermission | undefined {
-  const host = env("BROKER_HOST");
-  const address = url ?? env("BROKER_URL") ?? (host === undefined ? undefined : `amqp://${host}`);
+  const address = brokerAddress({ url, env });
   if (address === undefined) return undefined;
   const names = BROKER_VARIABLES.filter((name) => name.endsWith("_FILE"));
   return { address, files: names.flatMap((name) => env(name) ?? []) };
@@ -189,11 +188,6 @@ function redisHosts(address: string): string[] {
 function sqlitePath(address: string): string | undefined {
   const parsed = parseStoreAddress(address);
   return parsed.engine === "sqlite" ? parsed.path : undefined;
-}
-
-function brokerHost(address: string): string {
-  const { hostname, port } = resolveBroker({ url: address });
-  return `${hostname}:${port}`;
 }
 
 /** A store with the files that are read for it. */

@@ -438,6 +438,12 @@ Deno.test("dockerFlags() gives a service what its config and arguments need", as
     (name) => name === "BROKER_HOST" ? "rabbitmq" : undefined,
   );
   ok(asked.includes("--allow-net=127.0.0.1:5000,rabbitmq:5672"), asked.join(" "));
+  const ipv6: Record<string, string> = { BROKER_HOST: "fd00::6", REDIS_HOST: "fd00::5" };
+  const byAddress = await dockerFlags("writer_agent", [config], (name) => ipv6[name]);
+  ok(
+    byAddress.includes("--allow-net=127.0.0.1:5000,[fd00::5]:6379,[fd00::6]:5672"),
+    byAddress.join(" "),
+  );
   const deploying = await dockerFlags("config_deployer", ["daq-1", "--file", config], env);
   ok(deploying.includes("--allow-net=redis:6379"), deploying.join(" "));
   ok(deploying.includes(`--allow-read=${config}`), deploying.join(" "));

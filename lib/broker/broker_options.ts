@@ -1,3 +1,4 @@
+import { bracketed, netAddress } from "../host/net_permission.ts";
 import { reasonOf } from "../validation/mod.ts";
 import { BrokerError, BrokerUsageError } from "./broker_error.ts";
 
@@ -104,12 +105,17 @@ export function resolveBroker(sources: BrokerSources = {}): BrokerOptions {
 /** The address that is given: the URL, else BROKER_URL, else BROKER_HOST; undefined when none is. */
 export function brokerAddress({ url, env = () => undefined }: BrokerSources): string | undefined {
   const host = env("BROKER_HOST");
-  return url ?? env("BROKER_URL") ?? (host === undefined ? undefined : `amqp://${hostOf(host)}`);
+  return url ?? env("BROKER_URL") ?? (host === undefined ? undefined : `amqp://${bracketed(host)}`);
 }
 
-/** A host for a URL: an address of IPv6 has brackets there, which need not be given. */
-function hostOf(host: string): string {
-  return /^[0-9a-f:.%]*:[0-9a-f:.%]*:[0-9a-z:.%]*$/i.test(host) ? `[${host}]` : host;
+/**
+ * Host and port of the broker at an address, as Deno's `net` permission names them.
+ *
+ * @throws {BrokerUsageError} If it is no address of a broker.
+ */
+export function brokerHost(address: string): string {
+  const { hostname, port } = resolveBroker({ url: address });
+  return netAddress(hostname, port);
 }
 
 /** Why a file with a secret or a certificate was not to be had. */
@@ -131,7 +137,7 @@ function decoded(text: string, what: string): string {
 /** The broker's address for messages: without the password. */
 export function describeBroker({ hostname, port, vhost, tls }: BrokerOptions): string {
   const path = vhost === "/" ? "" : `/${encodeURIComponent(vhost)}`;
-  return `${tls === undefined ? "amqp" : "amqps"}://${hostname}:${port}${path}`;
+  return `${tls === undefined ? "amqp" : "amqps"}://${netAddress(hostname, port)}${path}`;
 }
 
 /** @throws {BrokerUsageError} If it is no number of seconds. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { describeBroker, resolveBroker } from "./broker_options.ts";
+import { brokerHost, describeBroker, resolveBroker } from "./broker_options.ts";
 
 const env = (variables: Record<string, string>) => (name: string): string | undefined =>
   variables[name];
@@ -74,6 +74,12 @@ Deno.test("resolveBroker() refuses what is no address, without telling the passw
         !error.message.includes("secret"),
     );
   }
+});
+
+Deno.test("a broker's address of IPv6 is named with brackets, in messages and permissions", () => {
+  assert.equal(brokerHost("amqp://me:secret@[fd00::5]/vhost"), "[fd00::5]:5672");
+  assert.equal(brokerHost("amqps://daq-1"), "daq-1:5671");
+  assert.equal(describeBroker(resolveBroker({ url: "amqp://[::1]:7" })), "amqp://[::1]:7");
 });
 
 Deno.test("resolveBroker() takes the heartbeat from the URL, as other AMQP clients do", () => {

@@ -1,7 +1,7 @@
 import type { DetectorConfig } from "../config/mod.ts";
 // Not `os/mod.ts`: that would open libc, and a supervisor needs none.
 import { architecture, LIBC_PATHS } from "../os/platform.ts";
-import { BROKER_VARIABLES, resolveBroker } from "../broker/broker_options.ts";
+import { BROKER_VARIABLES, brokerHost } from "../broker/broker_options.ts";
 import { parseStoreAddress, redisHost, STORE_VARIABLES } from "../store/store_address.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -202,8 +202,7 @@ function brokerNeeds(
   broker: StorePermission | undefined,
 ): Pick<Needs, "read" | "net" | "env"> {
   if (broker === undefined) return { read: [], net: [] };
-  const { hostname, port } = resolveBroker({ url: broker.address });
-  return { read: broker.files ?? [], net: [`${hostname}:${port}`], env: BROKER_VARIABLES };
+  return { read: broker.files ?? [], net: [brokerHost(broker.address)], env: BROKER_VARIABLES };
 }
 
 /** What a store needs. */

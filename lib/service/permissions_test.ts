@@ -63,6 +63,14 @@ Deno.test("permissionsFor() gives writer_agent its store: a file of SQLite, or R
   assert.deepEqual(flags("std_assembler", { store: { address: "sqlite:/s" } }).write, undefined);
 });
 
+Deno.test("permissionsFor() names servers by IPv6 as Deno does", () => {
+  const { net } = flags("writer_agent", {
+    store: { address: "redis://[fd00::5]" },
+    broker: { address: "amqp://[fd00::6]" },
+  });
+  assert.deepEqual(net, ["127.0.0.1:5000", "[fd00::5]:6379", "[fd00::6]:5672"]);
+});
+
 Deno.test("permissionsFor() adds the health port", () => {
   assert.deepEqual(flags("std_assembler", { healthPort: 9 }).net, ["127.0.0.1:9"]);
 });

@@ -1,3 +1,4 @@
+import { bracketed } from "../host/net_permission.ts";
 import { reasonOf } from "../validation/mod.ts";
 import { StoreError, StoreUsageError } from "./store_error.ts";
 
@@ -161,5 +162,5 @@ function redisNamedBy(env: (name: string) => string | undefined): string | undef
   if (/^(1|true|yes|on)$/i.test(env("REDIS_SKIP") ?? "")) return undefined;
   const host = env("REDIS_HOST");
   return env("REDIS_URL") ??
-    (host === undefined ? undefined : `redis://${host}:${env("REDIS_PORT") ?? 6379}`);
+    (host === undefined ? undefined : `redis://${bracketed(host)}:${env("REDIS_PORT") ?? 6379}`);
 }

@@ -18,6 +18,9 @@ Deno.test("resolveStore() prefers the argument, then STD_DAQ_STORE, REDIS_URL an
   deepStrictEqual(resolve({ ...env, STD_DAQ_STORE: "redis://b" }), { address: "redis://b" });
   deepStrictEqual(resolve({ REDIS_HOST: "c" }), { address: "redis://c:6379" });
   deepStrictEqual(resolve({ REDIS_HOST: "c", REDIS_PORT: "7" }), { address: "redis://c:7" });
+  for (const host of ["fd00::5", "[fd00::5]"]) {
+    deepStrictEqual(resolve({ REDIS_HOST: host }), { address: "redis://[fd00::5]:6379" });
+  }
   strictEqual(resolve({}), undefined);
 });
 
@@ -77,6 +80,7 @@ Deno.test("resolveRedis() finds Redis, whatever the store is, with its password"
 Deno.test("redisHost() is what a permission names", () => {
   strictEqual(redisHost("redis://:secret@daq-1"), "daq-1:6379");
   strictEqual(redisHost("rediss://daq-1:7/3"), "daq-1:7");
+  strictEqual(redisHost("redis://[fd00::5]"), "[fd00::5]:6379");
 });
 
 Deno.test("a % of its own in Redis's user or password is told, without the password", () => {
