@@ -9,6 +9,7 @@ import {
   type ConfigJson,
   DaqRun,
   jungfrauConfig,
+  readWithH5py,
   Redis,
   removeLeftovers,
   ROOT,
@@ -62,8 +63,8 @@ class Server implements AsyncDisposable {
     return JSON.parse(Deno.readTextFileSync(this.configPath));
   }
 
-  /** Has a file of some simulated images written; fails unless all are in it. */
-  async write(file: string, images: number): Promise<void> {
+  /** Has a file of some simulated images written; fails unless all are in it. Returns its path. */
+  async write(file: string, images: number): Promise<string> {
     const path = `${this.#folder}/data/${file}`;
     const writing = this.#inside("write", path, "-n", String(images), "--wait");
     await until(`${file} on ${this.name}`, () => {
@@ -80,6 +81,7 @@ class Server implements AsyncDisposable {
     await using process = writing;
     equal((await process.end(30_000)).code, 0, process.tail() + this.#process.tail());
     match(process.out.join("\n"), new RegExp(`FINISHED ${images}/${images} images`));
+    return path;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -144,17 +146,27 @@ Deno.test("two servers take up configs, start again only what each one changes, 
       const done = await daq(address, "deployment", first, "--wait", "--server", "a", "b");
       equal(done.code, 0, done.out);
 
-      await t.step("a setting of the receiver restarts the receiver", async () => {
+      await t.step("a receiver's setting restarts it, and the writer of files", async () => {
         const before = both.map((server) => server.services());
         const patient = { ...config, frame_timeout_ms: 1_700 };
         const out = await set(address, patient, "a", "b");
         match(out, /SUCCESS .*: Deployed on 2\./);
-        match(out, /a: Done\n +std_udp_recv; ready after [\d.]+ s, away for [\d.]+ s of it/);
+        match(
+          out,
+          /a: Done\n +std_udp_recv, std_h5_writer; ready after [\d.]+ s, away for [\d.]+ s of it/,
+        );
         both.forEach((server, i) => {
-          deepStrictEqual(restarted(before[i]!, server.services()), ["std_udp_recv"]);
+          deepStrictEqual(restarted(before[i]!, server.services()), [
+            "std_h5_writer",
+            "std_udp_recv",
+          ]);
           deepStrictEqual(server.config(), patient);
         });
-        await Promise.all(both.map((server) => server.write("patient.h5", 3)));
+        const files = await Promise.all(both.map((server) => server.write("patient.h5", 3)));
+        for (const file of files) {
+          const { attributes } = await readWithH5py(file);
+          equal(JSON.parse(String(attributes["config"])).frame_timeout_ms, 1_700);
+        }
       });
 
       await t.step(
@@ -221,7 +233,7 @@ Deno.test("two servers take up configs, start again only what each one changes, 
       await a.ready();
       const { code, out } = await daq(address, "deployment", id, "--wait", "--timeout", "60");
       equal(code, 0, out);
-      match(out, /a: Done\n +std_assembler; ready/);
+      match(out, /a: Done\n +std_assembler, std_h5_writer; ready/);
       deepStrictEqual(a.config(), missed);
     });
   } finally {

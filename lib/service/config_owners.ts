@@ -4,8 +4,9 @@ import type { ServiceName } from "./permissions.ts";
 /** The services that start with a detector config. */
 export type ConfigReader = Exclude<ServiceName, "config_deployer" | "udp_simulator">;
 
-const RECEIVER = ["std_udp_recv"] as const;
-const ASSEMBLER = ["std_assembler"] as const;
+// The writer is in all of them: every file holds the config that its images were made with.
+const RECEIVER = ["std_udp_recv", "std_h5_writer"] as const;
+const ASSEMBLER = ["std_assembler", "std_h5_writer"] as const;
 /** What hands images on, or takes them. */
 const IMAGE_RINGS = [
   "std_assembler",
@@ -19,8 +20,9 @@ const EVERY = ["std_udp_recv", ...IMAGE_RINGS, "writer_agent"] as const;
 const NOBODY = [] as const;
 
 /**
- * The one table of who reads which field of a config, and has to be started again when it changes. A field
- * that has no line here does not compile.
+ * The one table of who reads which field of a config, and has to be started again when it changes: the writer
+ * with all that somebody acts on, since it puts the config into every file. A field that has no line here does
+ * not compile.
  */
 export const CONFIG_OWNERS: Readonly<Record<keyof DetectorConfig, readonly ConfigReader[]>> = {
   detector_name: EVERY, // names rings and sockets
@@ -35,20 +37,20 @@ export const CONFIG_OWNERS: Readonly<Record<keyof DetectorConfig, readonly Confi
   image_id_source: RECEIVER,
   frame_window: RECEIVER,
   frame_timeout_ms: RECEIVER,
-  frame_slots: ["std_udp_recv", "std_assembler"],
-  module_positions: ["std_assembler", "std_h5_writer"], // files say where modules are
-  module_rotations: ["std_assembler", "std_h5_writer"],
+  frame_slots: ["std_udp_recv", ...ASSEMBLER],
+  module_positions: ASSEMBLER,
+  module_rotations: ASSEMBLER,
   module_sync_queue_size: ASSEMBLER,
   image_timeout_ms: ASSEMBLER,
-  double_pixels: ["std_assembler", "std_h5_writer"],
-  calibration: ["std_assembler", "std_h5_writer"],
+  double_pixels: ASSEMBLER,
+  calibration: ASSEMBLER,
   high_gain: ASSEMBLER,
-  photon_energy_kev: ["std_assembler", "std_h5_writer"],
+  photon_energy_kev: ASSEMBLER,
   converted_pixel_type: [...IMAGE_RINGS, "writer_agent"],
   ram_buffer_gb: IMAGE_RINGS,
   image_slots: IMAGE_RINGS,
   number_of_writers: WRITING,
-  no_images_timeout: ["writer_agent"],
+  no_images_timeout: WRITING,
   fsync: WRITING,
   file_mode: WRITING,
   file_group: WRITING,

@@ -26,9 +26,15 @@ Deno.test("a field without owner is one that the config warns of", () => {
   }
 });
 
+Deno.test("files hold the config that images are made with: the writer reads all that anybody acts on", () => {
+  for (const [field, owners] of Object.entries(CONFIG_OWNERS)) {
+    assert.equal(owners.includes("std_h5_writer"), owners.length > 0, field);
+  }
+});
+
 Deno.test("servicesAffectedBy() names only those that read the fields, along the data's way", () => {
-  assert.deepEqual(servicesAffectedBy(["frame_timeout_ms"]), ["std_udp_recv"]);
-  assert.deepEqual(servicesAffectedBy(["compression", "image_timeout_ms"]), [
+  assert.deepEqual(servicesAffectedBy(["frame_timeout_ms"]), ["std_udp_recv", "std_h5_writer"]);
+  assert.deepEqual(servicesAffectedBy(["no_images_timeout", "image_timeout_ms"]), [
     "std_assembler",
     "std_h5_writer",
     "writer_agent",
