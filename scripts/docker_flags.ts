@@ -13,9 +13,8 @@ import { readEnv } from "../lib/service/env.ts";
 import { ExitCode, exitCodeOf } from "../lib/service/exit_code.ts";
 import {
   filePermissionsFor,
-  type FileServiceName,
   permissionsFor,
-  type ServiceName,
+  SERVICE_NAMES,
   type StorePermission,
 } from "../lib/service/permissions.ts";
 import {
@@ -27,17 +26,7 @@ import {
 } from "../lib/store/store_address.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
-const SERVICES: readonly ServiceName[] = [
-  "std_udp_recv",
-  "std_assembler",
-  "std_data_compress",
-  "std_data_decompress",
-  "std_h5_writer",
-  "writer_agent",
-  "config_deployer",
-  "udp_simulator",
-];
-const FILE_SERVICES: readonly FileServiceName[] = ["file_validator", "preview"];
+const FILE_SERVICES: readonly string[] = ["file_validator", "preview"];
 
 /**
  * The flags for `deno run`.
@@ -53,11 +42,11 @@ export async function dockerFlags(
   args: readonly string[],
   env: (name: string) => string | undefined = () => undefined,
 ): Promise<string[]> {
-  const known = SERVICES.find((name) => name === service);
+  const known = SERVICE_NAMES.find((name) => name === service);
   const others = servicesWithoutDetector();
   if (known === undefined && !others.includes(service)) {
     throw new RangeError(
-      `There is no service ${service}; there are ${[...SERVICES, ...others].join(", ")}.`,
+      `There is no service ${service}; there are ${[...SERVICE_NAMES, ...others].join(", ")}.`,
     );
   }
   const { values, positionals } = parseArgs({
@@ -87,7 +76,7 @@ export async function dockerFlags(
     store,
     redis,
   };
-  if (FILE_SERVICES.some((name) => name === service) && dataRoots.length > 0) {
+  if (FILE_SERVICES.includes(service) && dataRoots.length > 0) {
     // Where nothing names a broker, they look for one on this machine.
     return filePermissionsFor({ ...common, broker: broker ?? { address: "amqp://127.0.0.1" } });
   }
@@ -129,7 +118,7 @@ function dataRootsOf(option: unknown, positionals: readonly string[]): string[] 
 /** Services that have no config of a detector to be narrowed by: all others with a permission set. */
 function servicesWithoutDetector(): string[] {
   return Object.keys(settings.permissions).filter((name) =>
-    !SERVICES.some((known) => known === name) && isFile(`${ROOT}/services/${name}/main.ts`)
+    !SERVICE_NAMES.some((known) => known === name) && isFile(`${ROOT}/services/${name}/main.ts`)
   );
 }
 

@@ -1,7 +1,7 @@
 /** Every service has the permissions that it needs, and no other. */
 import assert from "node:assert/strict";
 import { parseConfig } from "../lib/config/mod.ts";
-import { permissionsFor, type ServiceName } from "../lib/service/mod.ts";
+import { permissionsFor, SERVICE_NAMES } from "../lib/service/mod.ts";
 import denoJson from "../deno.json" with { type: "json" };
 import {
   imageIds,
@@ -90,17 +90,6 @@ const ALLOWED: Partial<Record<string, readonly Attempt[]>> = {
   bench_program: [...IN_TMP, "read a system file", "list a home folder"],
 };
 
-const SERVICES = [
-  "std_udp_recv",
-  "std_assembler",
-  "std_data_compress",
-  "std_data_decompress",
-  "std_h5_writer",
-  "writer_agent",
-  "config_deployer",
-  "udp_simulator",
-] as const satisfies readonly ServiceName[];
-
 /**
  * What sets that are not listed may have, by the kinds in them: servers of this machine to talk to, who cannot be
  * told from ports, and a name to tell them.
@@ -122,7 +111,7 @@ Deno.test("every set that is listed is there", () => {
   assert.deepEqual(Object.keys(ALLOWED).filter((name) => !(name in denoJson.permissions)), []);
 });
 
-for (const service of SERVICES) {
+for (const service of SERVICE_NAMES) {
   Deno.test(`what daq run gives ${service} refuses everything else`, async () => {
     const { config } = parseConfig(jungfrauConfig(1));
     const flags = permissionsFor(service, config, {

@@ -6,18 +6,19 @@ import { parseStoreAddress, redisHost, STORE_VARIABLES } from "../store/store_ad
 import { UsageError } from "./usage_error.ts";
 
 /** The services whose permissions are known. */
-export type ServiceName =
-  | "std_udp_recv"
-  | "std_assembler"
-  | "std_data_compress"
-  | "std_data_decompress"
-  | "std_h5_writer"
-  | "writer_agent"
-  | "config_deployer"
-  | "udp_simulator";
+export const SERVICE_NAMES = [
+  "std_udp_recv",
+  "std_assembler",
+  "std_data_compress",
+  "std_data_decompress",
+  "std_h5_writer",
+  "writer_agent",
+  "config_deployer",
+  "udp_simulator",
+] as const;
 
-/** The services that go on with finished files: they have no detector's config. */
-export type FileServiceName = "file_validator" | "preview";
+/** A service whose permissions are known. */
+export type ServiceName = typeof SERVICE_NAMES[number];
 
 /** What permissions depend on besides the detector. */
 export interface PermissionOptions {

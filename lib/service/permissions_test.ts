@@ -2,19 +2,9 @@ import assert from "node:assert/strict";
 import { jungfrau } from "../config/_test_configs.ts";
 import { parseConfig } from "../config/mod.ts";
 import { libzmqCandidates } from "../zmq/library.ts";
-import { libzmqPaths, permissionsFor, type ServiceName } from "./permissions.ts";
+import { libzmqPaths, permissionsFor, SERVICE_NAMES, type ServiceName } from "./permissions.ts";
 
 const { config } = parseConfig(jungfrau());
-const SERVICES = [
-  "std_udp_recv",
-  "std_assembler",
-  "std_data_compress",
-  "std_data_decompress",
-  "std_h5_writer",
-  "writer_agent",
-  "config_deployer",
-  "udp_simulator",
-] as const;
 
 function flags(service: ServiceName, more = {}): Record<string, string[]> {
   const list = permissionsFor(service, config, {
@@ -28,7 +18,7 @@ function flags(service: ServiceName, more = {}): Record<string, string[]> {
   }));
 }
 
-for (const service of SERVICES) {
+for (const service of SERVICE_NAMES) {
   Deno.test(`permissionsFor() gives ${service} its config, scoped FFI, and never run, sys or write`, () => {
     const { read, env, ffi, net, ...rest } = flags(service);
     assert.deepEqual(rest, {});
@@ -122,7 +112,7 @@ Deno.test("the assembler and the writer of corrected images may read the folders
     assert.match(readBy(service, "jungfrau-converted"), /,\/cal\/a,\/cal\/b$/);
     assert.doesNotMatch(readBy(service, "jungfrau-raw"), /\/cal/);
   }
-  for (const service of SERVICES.filter((name) => !readers.includes(name))) {
+  for (const service of SERVICE_NAMES.filter((name) => !readers.includes(name))) {
     assert.doesNotMatch(readBy(service, "jungfrau-converted"), /\/cal/);
   }
 });
