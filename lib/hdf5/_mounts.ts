@@ -8,6 +8,7 @@ import * as h5wasm from "h5wasm";
 import { Errno, File, OsError } from "../os/mod.ts";
 import { h5Module, memoryPath } from "./_h5wasm.ts";
 import { mount } from "./_mount.ts";
+import { isPartName } from "./_virtual.ts";
 
 /** Files that h5wasm sees without their being loaded, in a folder of their own. */
 export class Mounts implements Disposable {
@@ -40,7 +41,7 @@ export class Mounts implements Disposable {
 
   /** Mounts a file of the same folder too, if it is there. */
   addIfThere(name: string): void {
-    if (name !== basename(name) || this.#files.has(name)) return;
+    if (!isPartName(name) || this.#files.has(name)) return;
     try {
       this.#mount(name, File.open(`${dirname(this.#path)}/${name}`));
     } catch (error) {

@@ -30,6 +30,11 @@ export interface RowMapping {
   step: number;
 }
 
+/** Whether a file of this name is in the folder of the file that shows it, whatever else the name is. */
+export function isPartName(name: string): boolean {
+  return !["", ".", ".."].includes(name) && !/[/\0]/.test(name);
+}
+
 /** Where the parts of a layout message of class "virtual" are, bytes from the start of its body. */
 export const VIRTUAL_LAYOUT = { version: 0, class: 1, heap: 2, index: 10, $bytes: 14 } as const;
 

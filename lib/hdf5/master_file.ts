@@ -20,6 +20,7 @@ import {
 import {
   encodeGlobalHeap,
   encodeMappings,
+  isPartName,
   type RowMapping,
   VIRTUAL_LAYOUT,
   VIRTUAL_LAYOUT_CLASS,
@@ -246,7 +247,7 @@ function checkOptions(options: MasterFileOptions): void {
 function checkParts(parts: readonly MasterPart[]): void {
   checkWhole("number of parts", parts.length, 1, 2 ** 20);
   for (const { file, firstImage, step } of parts) {
-    if (file === "" || /[/\0]/.test(file)) {
+    if (!isPartName(file)) {
       throw new RangeError(
         `${JSON.stringify(file)} cannot name a part: give the name of a file in the same folder.`,
       );

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { lookup3 } from "./_lookup3.ts";
 import { createFile, SMALL, TestFolder, testImage, writeTestFile } from "./_testing.ts";
 import { ImageFileError } from "./image_file.ts";
 import { MasterFile, type MasterFileOptions, type MasterPart } from "./master_file.ts";
-import { readImageFile } from "./read_image_file.ts";
+import { NotAnImageFileError, readImageFile } from "./read_image_file.ts";
 
 /** Parts of two writers with three images per file. */
 const PARTS: MasterPart[] = [0, 1, 6, 7].map((firstImage, i) => ({
@@ -100,4 +101,54 @@ Deno.test("MasterFile.create() names the option that is out of range, and keeps 
   }
   file.writeAt(new Uint8Array([1]), 0);
   assert.throws(() => MasterFile.create(file, OPTIONS), /already holds 1 bytes/);
+});
+
+/** Has a master file of one part show another one, as only another writer would make it. */
+function showAnother(path: string, part: string, name: string): void {
+  assert.equal(name.length, part.length);
+  const bytes = Deno.readFileSync(path);
+  const view = new DataView(bytes.buffer);
+  const text = new TextDecoder("latin1").decode(bytes);
+  for (let at = text.indexOf(part); at >= 0; at = text.indexOf(part, at + 1)) {
+    // Version and number of mappings are before the name; the block's size is before those.
+    const start = at - 9, end = start + view.getUint32(start - 8, true) - 4;
+    bytes.set(new TextEncoder().encode(name), at);
+    view.setUint32(end, lookup3(bytes.subarray(start, end)), true);
+  }
+  Deno.writeFileSync(path, bytes);
+}
+
+Deno.test("readImageFile() opens no file of another folder for a master file", () => {
+  using folder = new TestFolder();
+  Deno.mkdirSync(folder.file("own"));
+  writeTestFile(folder.file("run0.h5"), SMALL, 3);
+  for (const name of ["../run0.h5", `${folder.path}/run0.h5`]) {
+    const path = folder.file("own/run.h5");
+    {
+      using file = createFile(path);
+      const part = { ...PARTS[0]!, file: "x".repeat(name.length) };
+      MasterFile.create(file, { ...OPTIONS, parts: [part] }).close();
+      showAnother(path, part.file, name);
+    }
+    assert.throws(() => readImageFile(path), (error) => {
+      assert.ok(error instanceof NotAnImageFileError);
+      assert.match(error.message, /expected names of files in its own folder/);
+      assert.ok(error.message.includes(JSON.stringify(name)), error.message);
+      return true;
+    });
+    Deno.removeSync(path);
+  }
+});
+
+Deno.test("readImageFile() refuses a master file that shows itself or another one", () => {
+  using folder = new TestFolder();
+  for (
+    const [name, shown] of [["a.h5", "b.h5"], ["b.h5", "a.h5"], ["self.h5", "self.h5"]] as const
+  ) {
+    using file = createFile(folder.file(name));
+    MasterFile.create(file, { ...OPTIONS, parts: [{ ...PARTS[0]!, file: shown }] }).close();
+  }
+  for (const name of ["a.h5", "self.h5"]) {
+    assert.throws(() => readImageFile(folder.file(name)), /is a master file, shown by another one/);
+  }
 });

@@ -10,6 +10,7 @@ import { CompressedChunks, type StoredImage } from "./_compressed_chunks.ts";
 import { objectAddress, reasonOf } from "./_h5wasm.ts";
 import { type ImagePlace, MasterImages } from "./_master_images.ts";
 import { Mounts } from "./_mounts.ts";
+import { isPartName } from "./_virtual.ts";
 import type { MasterPart } from "./master_file.ts";
 import { Errno, OsError } from "../os/mod.ts";
 import type { ImageCompression } from "./compression.ts";
@@ -32,16 +33,23 @@ const RECORDS_AT_A_TIME = 8192;
 
 /**
  * Opens an image file of any size: HDF5's reads go to the file on disk, nothing is loaded ahead. Of the files
- * that a master file shows a few are open at a time.
+ * that a master file shows a few are open at a time; no other file than those beside it is opened for it.
  *
  * @throws {OsError} ENOENT, EACCES, …
- * @throws {NotAnImageFileError} If it is not HDF5 or has no `/<detector>/data` and `metadata`.
+ * @throws {NotAnImageFileError} If it is not HDF5, has no `/<detector>/data` and `metadata`, or shows a file of
+ * another folder, or another master file.
  */
 export function readImageFile(path: string): ImageFileReader {
+  return openReader(path, true);
+}
+
+/** @param mayBeMaster Not for the files of a master file: one that shows itself would have no end. */
+function openReader(path: string, mayBeMaster: boolean): ImageFileReader {
   const mounts = new Mounts(path);
   try {
     let h5 = mounts.open();
     const master = masterImages(mounts, h5);
+    if (master !== undefined) checkParts(path, master, mayBeMaster);
     const parts = master === undefined ? partNames(h5) : [];
     if (parts.length > 0) {
       // Not one of ours. The library looks at a virtual dataset's sources when it opens it.
@@ -65,6 +73,26 @@ function partNames(h5: h5wasm.File): string[] {
     return item instanceof h5wasm.Dataset ? item.metadata.virtual_sources ?? [] : [];
   }).map(({ file_name }) => file_name);
   return [...new Set(names)];
+}
+
+/**
+ * Whoever wrote the file may not be whoever reads it now: what it names must not lead anywhere else.
+ *
+ * @throws {NotAnImageFileError}
+ */
+function checkParts(path: string, { parts }: MasterImages, mayBeMaster: boolean): void {
+  if (!mayBeMaster) {
+    throw new NotAnImageFileError(
+      `${path} is a master file, shown by another one: expected a file of images. ` +
+        "Make the other one anew, of the files that this one shows.",
+    );
+  }
+  const wrong = parts.find(({ file }) => !isPartName(file));
+  if (wrong === undefined) return;
+  throw new NotAnImageFileError(
+    `${path} shows ${JSON.stringify(wrong.file)}, expected names of files in its own folder: ` +
+      "put its files beside it, and make it anew.",
+  );
 }
 
 /** What a master file of ours shows; undefined for other files. */
@@ -315,7 +343,7 @@ export class ImageFileReader implements Disposable {
   /** A part's reader; undefined if the file is not there. A few stay open. */
   #part(name: string): ImageFileReader | undefined {
     const known = this.#openParts.has(name);
-    const part = known ? this.#openParts.get(name) : openIfThere(`${dirname(this.path)}/${name}`);
+    const part = known ? this.#openParts.get(name) : openPart(`${dirname(this.path)}/${name}`);
     this.#openParts.delete(name);
     this.#openParts.set(name, part);
     for (const [oldest, reader] of this.#openParts) {
@@ -387,9 +415,10 @@ export class ImageFileReader implements Disposable {
   }
 }
 
-function openIfThere(path: string): ImageFileReader | undefined {
+/** A file of a master file, if it is there. */
+function openPart(path: string): ImageFileReader | undefined {
   try {
-    return readImageFile(path);
+    return openReader(path, false);
   } catch (error) {
     if (error instanceof OsError && error.errno === Errno.ENOENT) return undefined;
     throw error;
