@@ -1,7 +1,8 @@
+import type { CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import assert from "node:assert/strict";
 import { STATS, testAgent, writer } from "./_test_agent.ts";
 import { testContext } from "./_test_context.ts";
-import { runDaq } from "./program.ts";
+import { daqProgram, runDaq } from "./program.ts";
 
 Deno.test("daq status prints the writer, rates and account", async () => {
   await using agent = testAgent(() => writer());
@@ -187,6 +188,29 @@ Deno.test("daq --help lists every command with status 0", async () => {
     assert.match(context.stdout, new RegExp(`^  ${name} `, "m"));
   }
 });
+
+Deno.test("the README has every option of every command, where it tells of that command", async () => {
+  const readme = await Deno.readTextFile(new URL("README.md", import.meta.url));
+  const sections = readme.split(/^#{2,3} /m);
+  const missing = daqProgram(testContext()).commands.flatMap((command) => {
+    const name = command.name();
+    const rows = readme.match(new RegExp(`^\\| [^|]*\`${name}\\b.*$`, "gm")) ?? [];
+    const own = sections.filter((section) => {
+      const heading = section.slice(0, section.indexOf("\n"));
+      return heading === "Inputs and outputs" || heading.split(", ").includes(name);
+    });
+    const words = new Set([...rows, ...own].join(" ").match(/(?<![\w-])--?[a-z][a-z-]*/g));
+    return optionsOf(command)
+      .filter(({ long, short }) => !words.has(long ?? "") && !words.has(short ?? ""))
+      .map(({ flags }) => `daq ${name} ${flags}`);
+  });
+  assert.deepEqual(missing, []);
+});
+
+/** Options of a command, and of those below it. */
+function optionsOf(command: CommandUnknownOpts): readonly Option[] {
+  return [...command.options, ...command.commands.flatMap(optionsOf)];
+}
 
 async function daq(
   args: string[],
