@@ -89,6 +89,20 @@ for (
   });
 }
 
+Deno.test("daq write --wait has status 1 when the agent tells of another user's run", async () => {
+  await using agent = testAgent((n) => {
+    if (n === 0) return writer({ state: "WAITING_IMAGES", done: 0, message: "" });
+    const theirs = writer();
+    theirs.acquisition.info.run_id = 7n;
+    return theirs;
+  });
+  const context = testContext();
+  const args = ["write", "/data/x.h5", "-n", "3", "--wait", "--api", agent.url];
+  assert.equal(await runDaq(args, context), 1);
+  assert.equal(context.stdout, "");
+  assert.match(context.stderr, /^daq: Run 1152921504606846977 .* is over, .* tells of run 7 /);
+});
+
 Deno.test("daq write --wait stops waiting on Ctrl-C", async () => {
   const context = testContext();
   await using agent = testAgent((n) => {
