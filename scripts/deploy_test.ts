@@ -455,6 +455,14 @@ Deno.test("the programs understand what the units start, and every service of th
   await Promise.all(commands.map(understand));
 });
 
+Deno.test("daq@ leaves the order of stopping to daq run, and the time for it", async () => {
+  const unit = await Deno.readTextFile(`${UNITS}/daq@.service`);
+  match(unit, /^KillMode=mixed$/m); // by default, all processes are told to stop at once
+  const limit = Number(/^TimeoutStopSec=(\d+)$/m.exec(unit)?.[1]);
+  const services = START_ORDER.length + 4; // three writers more, and the deployer
+  ok(limit >= 5 * services, `${limit} s`); // when a supervisor kills what does not stop
+});
+
 /** Whether polkit's rule lets a user do something with a unit. */
 async function polkitRule(): Promise<(verb: string, unit: string, user?: string) => boolean> {
   type Rule = (
