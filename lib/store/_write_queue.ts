@@ -62,13 +62,17 @@ export class WriteQueue {
   }
 
   /**
-   * Writes what waits, within a time.
+   * Writes what waits, within a time; an entry whose answer is still awaited then may have been written.
    *
-   * @returns What could not be written.
+   * @returns What was not written, as far as known.
    */
   async close(limitMs: number): Promise<NewEntry[]> {
-    const timer = setTimeout(() => this.#closed.abort(), limitMs);
-    await this.#pump;
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(() => {
+      this.#closed.abort();
+      late.resolve();
+    }, limitMs);
+    await Promise.race([this.#pump, late.promise]);
     clearTimeout(timer);
     for (const { settle } of this.#waiting) settle.resolve(undefined);
     return this.#waiting.splice(0).map(({ entry }) => entry);
@@ -148,7 +152,9 @@ export class WriteQueue {
   }
 
   #remove(waiting: Waiting): void {
-    this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+    const index = this.#waiting.indexOf(waiting);
+    if (index === -1) return; // told as not written when the queue was closed
+    this.#waiting.splice(index, 1);
     this.#bytes -= waiting.bytes;
   }
 }

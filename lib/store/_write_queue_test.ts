@@ -121,3 +121,20 @@ Deno.test("close() gives back what could not be written", async () => {
   assert.deepEqual(lost.map(({ key }) => key), ["a", "b"]);
   assert.deepEqual(await Promise.all(waiting), [undefined, undefined]);
 });
+
+Deno.test("a queue is closed in time though the store takes an entry and does not answer", async () => {
+  const answer = Promise.withResolvers<string>();
+  const queue = new WriteQueue({
+    limits: { maxEntries: 9, maxBytes: 1e6 },
+    write: () => answer.promise,
+    isAway: () => true,
+    untilBack: () => Promise.resolve(),
+    onNote: () => {},
+  });
+  const added = [queue.add(entry("log 0")), queue.add(entry("log 1"))];
+  assert.deepEqual((await queue.close(10)).map(({ key }) => key), ["log 0", "log 1"]);
+  assert.deepEqual(await Promise.all(added), [undefined, undefined]);
+  answer.resolve("1-0"); // too late
+  await aTurn();
+  assert.equal(queue.length, 0);
+});
