@@ -22,7 +22,7 @@ import {
   startDataWorker,
 } from "./start_data_worker.ts";
 import { StatusReporter } from "./status_reporter.ts";
-import { StopStack } from "./stop_stack.ts";
+import { STOP_LIMIT_MS, StopStack } from "./stop_stack.ts";
 
 /** Time that `run` has to return after the stop signal, before its resources are taken down. */
 const RUN_LIMIT_MS = 5_000;
@@ -47,6 +47,8 @@ export class RunningService {
   readonly #loaded = new Map<string, LoadedWorker>();
   readonly #word = Promise.withResolvers<void>();
   #isReady = false;
+  /** When it was told to stop, ms of the process. */
+  #stopBegan = 0;
   #failure: { error: unknown } | undefined;
   #ending: Promise<never> | undefined;
   #reporter: StatusReporter | undefined;
@@ -138,7 +140,8 @@ export class RunningService {
   async #end(): Promise<never> {
     this.#stop("done");
     if (this.#isReady) this.#logStats();
-    for (const { name, error } of await this.#stops.run()) {
+    const leftMs = STOP_LIMIT_MS - (performance.now() - this.#stopBegan);
+    for (const { name, error } of await this.#stops.run(leftMs)) {
       this.#logger.error("stopping {name} failed", { name, error });
       this.#failure ??= { error };
     }
@@ -213,6 +216,7 @@ export class RunningService {
 
   #stop(why: string): void {
     if (this.context.signal.aborted) return;
+    this.#stopBegan = performance.now();
     this.#logger.info("stopping: {why}", { why });
     this.#controller.abort(new DOMException(`stopping: ${why}`, "AbortError"));
     this.#reporter?.changed();

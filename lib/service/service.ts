@@ -57,7 +57,10 @@ export interface ServiceContext<Args, Options> {
   onStats(values: () => Stats): void;
   /** Adds a check to the health report: `null` is well, a text says what is wrong. */
   onHealth(name: string, check: () => string | null): void;
-  /** Adds a step to stopping. Steps run after `run` has ended, the last added first, at most 5 s each. */
+  /**
+   * Adds a step to stopping. Steps run after `run` has ended, the last added first, at most 5 s each, and until 9 s
+   * after the signal: what must not be lost comes before what may take long.
+   */
   onStop(callback: StopCallback, name?: string): void;
   /** Ends the service with an error that happened outside `run`. The first one decides. */
   fail(error: unknown): void;

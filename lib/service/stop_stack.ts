@@ -1,6 +1,11 @@
 /** A step of stopping: closing, flushing, telling. */
 export type StopCallback = () => void | Promise<void>;
 
+/** A service has ended so long after it was told to stop, ms: below the 10 s that Docker gives it. */
+export const STOP_LIMIT_MS = 9_000;
+/** Longest time that one step may take, ms. */
+const STEP_LIMIT_MS = 5_000;
+
 /** What became of a step that did not go well. */
 export interface StopProblem {
   /** The step's name. */
@@ -21,7 +26,7 @@ export class StopStack {
    *
    * @param limitMs Longest time one step may take, ms.
    */
-  constructor(limitMs = 5_000) {
+  constructor(limitMs = STEP_LIMIT_MS) {
     this.#limitMs = limitMs;
   }
 
@@ -34,13 +39,16 @@ export class StopStack {
    * Runs all steps, one after the other. A step that throws or takes too long does not keep the others from
    * running. A second call finds nothing left to do.
    *
+   * @param totalMs Longest time for all, ms: when it is up, steps that are left are begun and not waited for.
    * @returns The steps that went wrong.
    */
-  async run(): Promise<StopProblem[]> {
+  async run(totalMs = Infinity): Promise<StopProblem[]> {
     const problems: StopProblem[] = [];
+    const end = performance.now() + totalMs;
     for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
       try {
-        await withinMs(this.#limitMs, step.name, step.callback);
+        const limitMs = Math.min(this.#limitMs, Math.max(0, Math.round(end - performance.now())));
+        await withinMs(limitMs, step.name, step.callback);
       } catch (error) {
         problems.push({ name: step.name, error });
       }

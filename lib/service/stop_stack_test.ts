@@ -16,3 +16,18 @@ Deno.test("StopStack.run() runs every step, the last added first, whatever the o
   assert.match(String(problems[1]?.error), /stuck took longer than 20 ms/);
   assert.deepEqual(await stack.run(), []);
 });
+
+Deno.test("StopStack.run() begins every step, and waits for none when its time is up", async () => {
+  const done: string[] = [];
+  const stack = new StopStack();
+  stack.push(() => void done.push("ring"), "ring");
+  stack.push(() => {
+    done.push("told");
+    return new Promise<void>(() => {});
+  }, "telling");
+  stack.push(() => new Promise<void>(() => {}), "file");
+  const problems = await stack.run(20);
+  assert.deepEqual(done, ["told", "ring"]);
+  assert.deepEqual(problems.map(({ name }) => name), ["file", "telling"]);
+  assert.match(String(problems[1]?.error), /telling took longer than \d ms/);
+});

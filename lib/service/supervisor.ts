@@ -6,6 +6,10 @@ import { type LogLine, parseLine } from "./logging.ts";
 import type { LoadedLine, ReadyLine } from "./service.ts";
 import { programCall, type ServiceCommand, STAND_BY } from "./service_command.ts";
 import { ServiceStartError } from "./service_start_error.ts";
+import { STOP_LIMIT_MS } from "./stop_stack.ts";
+
+/** Whoever still runs so long after SIGTERM does not stop by itself, ms. */
+const KILL_AFTER_MS = STOP_LIMIT_MS + 1_000;
 
 /**
  * Where a child stands: `starting` (process runs, not ready), `ready`, `waiting` (for its restart),
@@ -43,7 +47,7 @@ export interface SupervisorOptions {
   onState?: (status: ChildStatus) => void;
   /** Waits between restarts. */
   backoff?: BackoffOptions;
-  /** From SIGTERM to SIGKILL, ms. Default 5000. */
+  /** From SIGTERM to SIGKILL, ms. Default 10 000, which is more than a service takes. */
   killAfterMs?: number;
 }
 
@@ -257,7 +261,8 @@ class Child {
   async stop(): Promise<void> {
     this.retire();
     if (this.#state !== "failed") this.#setState("stopping");
-    const timer = setTimeout(() => this.#signal("SIGKILL"), this.#options.killAfterMs ?? 5_000);
+    const { killAfterMs = KILL_AFTER_MS } = this.#options;
+    const timer = setTimeout(() => this.#signal("SIGKILL"), killAfterMs);
     this.#signal("SIGTERM");
     await this.#life;
     clearTimeout(timer);
