@@ -124,6 +124,17 @@ Deno.test("a network that swallows everything without a word is noticed by its s
   deepStrictEqual(await answer(client, tag, 2), 2);
 });
 
+Deno.test("a service that owes nothing stops at once while the broker is away", async () => {
+  await using proxy = new TcpProxy(rabbit.port);
+  const { service, noted } = await echo(newTag(), through(proxy));
+  const lost = noted(/lost the connection to .*, trying again/);
+  proxy.cut();
+  await lost;
+  const begin = performance.now();
+  await service.stop();
+  ok(performance.now() - begin < 2_000);
+});
+
 Deno.test("poison in every exchange: nobody dies of it, and the next request is served", async () => {
   const tag = newTag();
   const { service } = await echo(tag);

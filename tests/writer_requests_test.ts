@@ -14,6 +14,7 @@ import {
   readWithH5py,
   Redis,
   startFileService,
+  TcpProxy,
   TestDetector,
   type TestProcess,
   until,
@@ -24,14 +25,18 @@ const END = { timeoutMs: 60_000 };
 
 let rabbit: RabbitMq;
 let redis: Redis;
+/** The agent's way to RabbitMQ. */
+let proxy: TcpProxy;
 /** The agent of this pipeline takes requests through RabbitMQ, and has its store in Redis. */
 let pipeline: Pipeline;
 let detector: TestDetector;
 Deno.test.beforeAll(async () => {
   [rabbit, redis] = await Promise.all([RabbitMq.start(), Redis.start()]);
+  proxy = new TcpProxy(rabbit.port);
+  const url = rabbit.url.replace(String(rabbit.port), String(proxy.port));
   pipeline = await Pipeline.start(jungfrauConfig(1), {
-    args: { writer_agent: ["--broker", rabbit.url, "--tag", TAG, "--store", redis.url] },
-    broker: { address: rabbit.url },
+    args: { writer_agent: ["--broker", url, "--tag", TAG, "--store", redis.url] },
+    broker: { address: url },
     store: { address: redis.url },
   });
   detector = new TestDetector(pipeline.config);
@@ -39,6 +44,7 @@ Deno.test.beforeAll(async () => {
 Deno.test.afterAll(async () => {
   detector[Symbol.dispose]();
   await pipeline[Symbol.asyncDispose]();
+  await proxy[Symbol.asyncDispose]();
   await Promise.all([rabbit[Symbol.asyncDispose](), redis[Symbol.asyncDispose]()]);
 });
 
@@ -326,6 +332,26 @@ Deno.test("the agent is stopped in mid-request: the file is closed, the request 
   const outcome = await asker.wait(id, END);
   strictEqual(last(outcome), "Interrupted. The service was stopped.");
   deepStrictEqual(imageIds(await readWithH5py(path)), ids);
+});
+
+Deno.test("an agent that starts while RabbitMQ is away takes requests when it is back", async () => {
+  proxy.cut();
+  const agent = await pipeline.start("writer_agent");
+  const path = pipeline.path("without.h5");
+  await pipeline.client.writeAsync({ output_file: path, n_images: 1 });
+  const ids = send(1);
+  await pipeline.finished();
+  deepStrictEqual(imageIds(await readWithH5py(path)), ids);
+  const said = (start: string): Promise<unknown> =>
+    until(start, () => agent.log.some(({ message }) => message.startsWith(start)));
+  await said("no requests are taken yet: amqp://");
+  proxy.mend();
+  await said("requests are taken from now on");
+  await using asker = await client();
+  const id = await asker.send(TAG, { output_file: pipeline.path("back_again.h5"), n_images: 1 });
+  await taking(asker, id);
+  send(1);
+  strictEqual((await asker.wait(id, END)).status, "request_success");
 });
 
 Deno.test("daq run --broker gives the agent its broker, and no command line shows the password", async () => {

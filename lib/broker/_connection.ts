@@ -9,7 +9,7 @@ import { setImmediate } from "node:timers";
 import { Connection, type Envelope, type Publisher } from "rabbitmq-client";
 import { isNetRefused, netHint } from "../host/net_permission.ts";
 import "./_codec.ts";
-import { BrokerError, QueueFullError, UnroutableError } from "./broker_error.ts";
+import { BrokerAwayError, BrokerError, QueueFullError, UnroutableError } from "./broker_error.ts";
 import { type BrokerOptions, type BrokerTls, describeBroker } from "./broker_options.ts";
 import { bufferOf, type Delivery, EXCHANGES, FRAME_MAX, type Outgoing } from "./_messages.ts";
 import {
@@ -33,6 +33,10 @@ export interface ConnectionContext {
   name: string;
   /** Longest wait for the first connection, ms. */
   connectTimeoutMs: number;
+  /** Fail at once where the broker is away; else it is tried again until the time is up. */
+  once?: boolean;
+  /** Ends the wait. */
+  signal?: AbortSignal;
   /** Told of lost and regained connections and the like. */
   onNote: (message: string) => void;
 }
@@ -64,8 +68,8 @@ export class BrokerConnection {
   /**
    * Connects and declares the exchanges.
    *
-   * @throws {BrokerError} If the broker cannot be reached in time, does not let us in, or has an exchange of
-   * this name and another type.
+   * @throws {BrokerAwayError} If the broker cannot be reached in time.
+   * @throws {BrokerError} If it does not let us in, or has an exchange of this name and another type.
    */
   static async open(options: BrokerOptions, context: ConnectionContext): Promise<BrokerConnection> {
     const where = describeBroker(options);
@@ -85,8 +89,8 @@ export class BrokerConnection {
       retryHigh: RETRY_MOST_MS,
     });
     try {
-      await connected(connection, context.connectTimeoutMs);
-      await declareExchanges(connection);
+      const opened = connected(connection, context).then(() => declareExchanges(connection));
+      await (context.signal ? untilAborted(opened, context.signal) : opened);
     } catch (cause) {
       connection.unsafeDestroy();
       throw openError(cause, where, options);
@@ -203,13 +207,13 @@ export class BrokerConnection {
     )
       .then(async () => {
         this.#closed.abort(new BrokerError(`the connection to ${this.#where} was closed`));
+        if (!this.isUp) return; // nobody to say goodbye to
         await this.#publisher.close();
         await this.#connection.close();
       });
     const late = Promise.withResolvers<void>();
-    // Without a broker, the library would wait for one in order to say goodbye.
     const timer = setTimeout(() => {
-      if (this.isUp) this.#onNote(`not all was told to ${this.#where} within ${CLOSE_MS} ms`);
+      this.#onNote(`not all was told to ${this.#where} within ${CLOSE_MS} ms`);
       late.resolve();
     }, CLOSE_MS);
     await Promise.race([ended.catch(() => {}), late.promise]);
@@ -249,17 +253,22 @@ function toEnvelope(message: Outgoing, messageId?: string): Envelope {
   };
 }
 
-/** Resolves at the first connection; rejects at once when it is refused for good. */
-async function connected(connection: Connection, limitMs: number): Promise<void> {
+/** Resolves at the first connection; rejects at once when it is refused for good, or was to be tried once. */
+async function connected(
+  connection: Connection,
+  { connectTimeoutMs, once = false }: ConnectionContext,
+): Promise<void> {
   const refused = Promise.withResolvers<never>();
   let last: unknown;
   const onError = (error: unknown): void => {
     last = error;
-    if (isPermanent(error) || isUntrusted(error) || isNetRefused(error)) refused.reject(error);
+    if (once || isPermanent(error) || isUntrusted(error) || isNetRefused(error)) {
+      refused.reject(error);
+    }
   };
   connection.on("error", onError);
   try {
-    await Promise.race([connection.onConnect(limitMs, true), refused.promise]);
+    await Promise.race([connection.onConnect(connectTimeoutMs, true), refused.promise]);
   } catch (error) {
     throw last ?? error;
   } finally {
@@ -273,6 +282,7 @@ async function declareExchanges(connection: Connection): Promise<void> {
     try {
       await connection.exchangeDeclare({ exchange, type });
     } catch (cause) {
+      if (!isPermanent(cause)) throw cause; // the connection was lost
       throw new BrokerError(
         `exchange ${exchange} cannot be declared as ${type}: ${textOf(cause)}. ` +
           "If something else made it with other properties, delete it or use another vhost",
@@ -301,7 +311,7 @@ function openError(cause: unknown, where: string, options: BrokerOptions): Broke
       { cause },
     );
   }
-  return new BrokerError(
+  return new BrokerAwayError(
     `${where} cannot be reached: ${textOf(cause)}. Check that RabbitMQ runs and the address`,
     { cause },
   );

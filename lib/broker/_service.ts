@@ -1,11 +1,23 @@
 /** What primary and post-processing services have in common. */
-import { BrokerConnection } from "./_connection.ts";
+import { BrokerConnection, type ConnectionContext } from "./_connection.ts";
 import type { Settlement } from "./_subscription.ts";
 import { type Delivery, statusHeaders } from "./_messages.ts";
+import { BrokerAwayError, BrokerError } from "./broker_error.ts";
 import { checkName } from "./names.ts";
 import { RequestRunner, type Tell } from "./_request_runner.ts";
 import { StatusLane } from "./_status_lane.ts";
-import type { BrokerServiceOptions, RequestTools } from "./service_options.ts";
+import { pause, untilAborted } from "./_retry.ts";
+import type { BrokerServiceOptions, RequestTools, Waiting } from "./service_options.ts";
+
+/** The first attempt of a service that begins without the broker has so long, ms. */
+const FIRST_ATTEMPT_MS = 5_000;
+
+/** Subscribes to what a service works on. */
+export type Listen<Request, Tools extends RequestTools> = (
+  core: ServiceCore<Request, Tools>,
+  connection: BrokerConnection,
+  tag: string,
+) => Promise<unknown>;
 
 /** A service at work: a connection, a runner, and the kills that reach it. */
 export class ServiceCore<Request, Tools extends RequestTools> {
@@ -31,11 +43,8 @@ export class ServiceCore<Request, Tools extends RequestTools> {
    */
   static async start<Request, Tools extends RequestTools>(
     options: BrokerServiceOptions<Request, Tools>,
-    listen: (
-      core: ServiceCore<Request, Tools>,
-      connection: BrokerConnection,
-      tag: string,
-    ) => Promise<unknown>,
+    listen: Listen<Request, Tools>,
+    how: Pick<ConnectionContext, "once" | "signal"> = {},
   ): Promise<ServiceCore<Request, Tools>> {
     const { broker, serviceName, connectTimeoutMs = 10_000, onNote = () => {} } = options;
     const { tag, queue } = options;
@@ -46,18 +55,38 @@ export class ServiceCore<Request, Tools extends RequestTools> {
       name: serviceName,
       connectTimeoutMs,
       onNote,
+      ...how,
     });
     const core = new ServiceCore(connection, options);
     try {
-      await connection.consume(
-        { exchange: "kill", tag: core.#tag, noAck: true },
-        (delivery) => core.#kill(delivery),
-      );
-      await listen(core, connection, core.#tag);
+      const listening = core.#listen(listen, how.signal);
+      await (how.signal ? untilAborted(listening, how.signal) : listening);
       return core;
     } catch (error) {
       await connection.close();
       throw error;
+    }
+  }
+
+  /** As {@link ServiceCore.start}; where the broker is away, again and again until it is there. */
+  static async startWhenThere<Request, Tools extends RequestTools>(
+    options: BrokerServiceOptions<Request, Tools>,
+    listen: Listen<Request, Tools>,
+    { signal, onAway }: Waiting,
+  ): Promise<ServiceCore<Request, Tools>> {
+    for (let attempt = 0;; attempt++) {
+      signal.throwIfAborted();
+      const limit = attempt === 0 ? { connectTimeoutMs: FIRST_ATTEMPT_MS } : {};
+      try {
+        return await ServiceCore.start({ ...options, ...limit }, listen, { once: true, signal });
+      } catch (error) {
+        signal.throwIfAborted();
+        const isTriedAgain = error instanceof BrokerAwayError ||
+          (attempt > 0 && error instanceof BrokerError);
+        if (!isTriedAgain) throw error;
+        onAway(error);
+      }
+      await pause(attempt, signal);
     }
   }
 
@@ -71,11 +100,26 @@ export class ServiceCore<Request, Tools extends RequestTools> {
     return this.runner.tell;
   }
 
+  /** Takes no more requests and aborts what runs, without a wait. */
+  refuse(): void {
+    this.#connection.refuse(); // first: the end of the request at hand would bring the next one
+    this.runner.stop();
+  }
+
   /** Aborts what runs, tells so, and who waits in vain, and disconnects. */
   async stop(): Promise<void> {
-    this.#connection.refuse(); // first: the end of the request at hand would bring the next one
+    this.refuse();
     await this.runner.stop();
     await this.#connection.close();
+  }
+
+  async #listen(listen: Listen<Request, Tools>, signal: AbortSignal | undefined): Promise<void> {
+    await this.#connection.consume(
+      { exchange: "kill", tag: this.#tag, noAck: true },
+      (delivery) => this.#kill(delivery),
+    );
+    signal?.throwIfAborted(); // requests are for others
+    await listen(this, this.#connection, this.#tag);
   }
 
   #kill({ requestId }: Delivery): Promise<Settlement> {

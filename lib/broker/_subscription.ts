@@ -199,8 +199,7 @@ export class Subscription {
   /** @returns `lost` resolves when the channel is gone. */
   async #bind(): Promise<{ lost: Promise<void> }> {
     const { exchange, tag, name, noAck = false } = this.#spec;
-    const { connection } = this.#context;
-    const channel = await connection.acquire({ emitErrorsFromChannel: true });
+    const channel = await this.#acquire();
     this.#channel = channel;
     this.#queue = this.#consumerTag = undefined;
     const lost = Promise.withResolvers<void>();
@@ -229,6 +228,19 @@ export class Subscription {
       return { lost: lost.promise };
     } catch (error) {
       if (channel.active) await channel.close();
+      throw error;
+    }
+  }
+
+  /** A channel, as soon as there is a connection; not waited for once it is closed. */
+  async #acquire(): Promise<Channel> {
+    const coming = this.#context.connection.acquire({ emitErrorsFromChannel: true });
+    const { signal } = this.#closed;
+    try {
+      return await untilAborted(coming, signal);
+    } catch (error) {
+      // One that comes all the same would keep the connection from being closed.
+      if (signal.aborted) coming.then((channel) => channel.close()).catch(() => {});
       throw error;
     }
   }

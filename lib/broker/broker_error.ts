@@ -4,6 +4,12 @@ export class BrokerError extends Error {
   override readonly name: string = "BrokerError";
 }
 
+/** RabbitMQ could not be reached: another attempt may. */
+export class BrokerAwayError extends BrokerError {
+  /** The class's name. */
+  override readonly name = "BrokerAwayError";
+}
+
 /** A named queue has taken as many requests as may wait in it: this one was not taken. */
 export class QueueFullError extends BrokerError {
   /** The class's name. */

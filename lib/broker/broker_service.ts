@@ -4,6 +4,7 @@ import type { RequestCounts } from "./service_options.ts";
 interface Core {
   readonly runner: { readonly running: string[]; readonly counts: RequestCounts };
   readonly isConnected: boolean;
+  refuse(): void;
   stop(): Promise<void>;
 }
 
@@ -33,6 +34,14 @@ export abstract class BrokerService implements AsyncDisposable {
   /** Whether the broker is there right now; a lost connection is tried again for ever. */
   get isConnected(): boolean {
     return this.#core.isConnected;
+  }
+
+  /**
+   * The first half of {@link BrokerService.stop}, at once: no more requests are taken, and what runs is aborted.
+   * For a service that has to finish something before it waits for what is to be told.
+   */
+  refuse(): void {
+    this.#core.refuse();
   }
 
   /**

@@ -1,6 +1,6 @@
 import { BrokerService } from "./broker_service.ts";
-import { ServiceCore } from "./_service.ts";
-import type { BrokerServiceOptions, RequestTools } from "./service_options.ts";
+import { type Listen, ServiceCore } from "./_service.ts";
+import type { BrokerServiceOptions, RequestTools, Waiting } from "./service_options.ts";
 
 /**
  * A service that carries out requests, one at a time: it tells `request_start`, calls the handler, and tells
@@ -40,14 +40,32 @@ export class PrimaryService extends BrokerService {
   static async start<Request>(
     options: BrokerServiceOptions<Request>,
   ): Promise<PrimaryService> {
-    const core = await ServiceCore.start<Request, RequestTools>(
-      options,
-      (core, connection, tag) =>
-        connection.consume(
-          { exchange: "request", tag, name: options.queue },
-          (delivery) => core.runner.take(delivery, (tools) => tools),
-        ),
-    );
-    return new PrimaryService(core);
+    return new PrimaryService(await ServiceCore.start(options, takeFrom(options.queue)));
   }
+
+  /**
+   * As {@link PrimaryService.start}, for a service that has other work, too: a broker that is away is waited for,
+   * however long it takes. One that is there at the first attempt, of 5 s, and refuses is an error; one that
+   * refuses later is asked again, since somebody may mend that, and the other work goes on.
+   *
+   * @throws {BrokerError} If the broker refuses at the first attempt.
+   * @throws {BrokerUsageError} If a name cannot be one.
+   * @throws The signal's reason when it aborts.
+   */
+  static async startWhenThere<Request>(
+    options: BrokerServiceOptions<Request>,
+    waiting: Waiting,
+  ): Promise<PrimaryService> {
+    const listen = takeFrom<Request>(options.queue);
+    return new PrimaryService(await ServiceCore.startWhenThere(options, listen, waiting));
+  }
+}
+
+/** Takes requests from a queue of this name, or of our own. */
+function takeFrom<Request>(name: string | undefined): Listen<Request, RequestTools> {
+  return (core, connection, tag) =>
+    connection.consume(
+      { exchange: "request", tag, name },
+      (delivery) => core.runner.take(delivery, (tools) => tools),
+    );
 }

@@ -1,4 +1,5 @@
 import type { SchemaIssue } from "../validation/mod.ts";
+import type { BrokerError } from "./broker_error.ts";
 import type { BrokerOptions } from "./broker_options.ts";
 
 /** Checks what a request is: any schema of zod, and whatever checks in the same way. */
@@ -42,6 +43,14 @@ export interface RequestCounts {
   readonly failed: number;
   /** So many were not begun: not as they must be, begun by another instance, or the service was stopping. */
   readonly refused: number;
+}
+
+/** How to wait for a broker that is away. */
+export interface Waiting {
+  /** Ends the wait. */
+  signal: AbortSignal;
+  /** Told after each attempt in vain. */
+  onAway: (error: BrokerError) => void;
 }
 
 /** How to be a service. */

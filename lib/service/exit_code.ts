@@ -33,6 +33,7 @@ const RESOURCE_ERRORS: ReadonlySet<string> = new Set([
   "NotFound",
   "PermissionDenied",
   "BrokerError",
+  "BrokerAwayError",
   "UnroutableError",
   "QueueFullError",
   "StoreError",

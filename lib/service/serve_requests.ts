@@ -15,6 +15,8 @@ import { UsageError } from "./usage_error.ts";
 
 /** Below the time that a step of stopping has. */
 const GRACE_MS = 4_000;
+/** The problem of a {@link RequestTaker} whose first attempt has not failed. */
+const NOT_ASKED = "RabbitMQ was not asked yet";
 /** So much of a request is in the log, characters of JSON. */
 const LOGGED_CHARACTERS = 500;
 
@@ -48,26 +50,73 @@ export async function servePrimary<Request>(
   work: RequestService<Request>,
 ): Promise<never> {
   return await service.run(async () => {
-    await takeRequests(service, work);
+    const { PrimaryService } = await import("../broker/mod.ts");
+    const running = await PrimaryService.start(requestOptions(service, work));
+    service.onStop(() => running.stop(), "requests");
+    reportRequests(service, running);
     service.ready();
     await service.stopped;
   });
 }
 
 /**
- * Carries out requests through RabbitMQ until the service stops, for one that does other things besides;
- * resolves when requests sent from now on will be seen.
+ * Requests through RabbitMQ for a service that does other things besides, and begins without RabbitMQ where that
+ * is away ([why](../../docs/decisions/0043-without-the-broker.md)).
  *
- * @param service Of kind `primary`.
- * @param work What to do with requests.
- * @throws {BrokerError} If the broker cannot be reached or refuses.
+ * It is made before all that requests use: when the service stops, requests are refused and aborted first, and
+ * RabbitMQ is told last, after the steps that were added since. Nothing that must be kept waits for it.
  */
-export async function takeRequests<Request>(
-  service: ServiceContext<unknown, unknown>,
-  work: RequestService<Request>,
-): Promise<void> {
-  const { PrimaryService } = await import("../broker/mod.ts");
-  followRequests(service, await PrimaryService.start(requestOptions(service, work)));
+export class RequestTaker {
+  readonly #service: ServiceContext<unknown, unknown>;
+  #running: BrokerService | undefined;
+  /** Why no requests are taken yet. */
+  #problem = NOT_ASKED;
+
+  /**
+   * Takes nothing yet.
+   *
+   * @param service Of kind `primary`.
+   */
+  constructor(service: ServiceContext<unknown, unknown>) {
+    this.#service = service;
+    service.onStop(() => this.#running?.stop(), "RabbitMQ");
+  }
+
+  /**
+   * Takes requests until the service stops. Resolves when those sent from now on will be seen, or RabbitMQ is
+   * known to be away: then log and health say so, and requests are taken when it is there.
+   *
+   * @param work What to do with requests.
+   * @throws {BrokerError} If RabbitMQ is there and refuses: its user, password or certificate is not right.
+   */
+  async take<Request>(work: RequestService<Request>): Promise<void> {
+    const { PrimaryService } = await import("../broker/mod.ts");
+    const service = this.#service;
+    const { signal } = service;
+    service.onStop(() => this.#running?.refuse(), "requests");
+    service.onHealth("broker", () => this.#problem);
+    const isAway = Promise.withResolvers<void>();
+    const onAway = ({ message }: Error): void => {
+      if (message !== this.#problem) {
+        logText(service.logger, "warning", `no requests are taken yet: ${message}`);
+      }
+      this.#problem = message;
+      isAway.resolve();
+    };
+    const taking = PrimaryService.startWhenThere(requestOptions(service, work), { signal, onAway })
+      .then((running) => this.#begun(running));
+    await Promise.race([taking, isAway.promise]);
+    taking.then(
+      () => this.#problem === NOT_ASKED || service.logger.warning("requests are taken from now on"),
+      (error) => signal.aborted || service.fail(error),
+    );
+  }
+
+  #begun(running: BrokerService): void {
+    this.#running = running;
+    if (this.#service.signal.aborted) running.refuse();
+    reportRequests(this.#service, running);
+  }
 }
 
 /**
@@ -87,7 +136,9 @@ export async function servePostprocessing<Request>(
     const { primary } = service.broker;
     if (primary === undefined) throw new UsageError("--primary: name the service to follow");
     const options = requestOptions(service, work);
-    followRequests(service, await PostprocessingService.start({ ...options, primary }));
+    const running = await PostprocessingService.start({ ...options, primary });
+    service.onStop(() => running.stop(), "requests");
+    reportRequests(service, running);
     service.ready();
     await service.stopped;
   });
@@ -142,12 +193,11 @@ function excerpt(request: unknown): string {
     : `${text.slice(0, LOGGED_CHARACTERS)}… (${text.length} characters)`;
 }
 
-/** Adds a service at RabbitMQ to the health, stats and stop of its process. */
-function followRequests(
+/** Adds a service at RabbitMQ to the health and stats of its process. */
+function reportRequests(
   service: ServiceContext<unknown, unknown>,
   running: BrokerService,
 ): void {
-  service.onStop(() => running.stop(), "requests");
   service.onHealth("broker", () => running.isConnected ? null : "no connection to RabbitMQ");
   service.onStats(() => {
     const { done, failed, refused } = running.counts;

@@ -12,9 +12,9 @@ import {
   parseInteger,
   parsePort,
   readEnv,
+  RequestTaker,
   resolveGroup,
   runService,
-  takeRequests,
   UsageError,
 } from "../../lib/service/mod.ts";
 import { describeBroker } from "../../lib/broker/broker_options.ts";
@@ -31,7 +31,9 @@ import { ZmqWriterPort } from "./zmq_writer_port.ts";
 
 const HOST = "127.0.0.1";
 /** A run is closed in an orderly way when the agent stops, if the writer is that quick. */
-const STOP_LIMIT_MS = 4000;
+const RUN_LIMIT_MS = 4000;
+/** Answers under way have so long then: the store, which comes next, is to have its time. */
+const REST_LIMIT_MS = 1000;
 /** Deliveries are given up a little before answers are, to give the better reason. */
 const SEND_MARGIN_MS = 200;
 
@@ -65,6 +67,8 @@ await runService({
     const writerTimeoutMs = options.writerTimeout * 1000;
     const notes = limited(logger, "notes", 5);
 
+    // First: RabbitMQ is told of the end when the run is closed and the store has it.
+    const requests = service.broker.isNamed ? new RequestTaker(service) : undefined;
     const gid = await resolveGroup(config.shm_group);
     const writers = Array.from({ length: config.number_of_writers }, (_, writerId) => {
       const writer = new ZmqWriterPort({
@@ -156,15 +160,10 @@ await runService({
     server.finished.then(() =>
       service.signal.aborted || service.fail(new Error("the REST interface ended"))
     );
-    onStop(() => server.shutdown(), "REST interface");
+    onStop(() => atMost(REST_LIMIT_MS, server.shutdown()), "REST interface");
     onStop(() => endRun(controller), "acquisition");
-    if (service.broker.isNamed) {
-      const readAccounting = (): Accounting => statistics.accounting();
-      await takeRequests(
-        service,
-        brokerRequests({ controller, detector, rules, readAccounting }),
-      );
-    }
+    const readAccounting = (): Accounting => statistics.accounting();
+    await requests?.take(brokerRequests({ controller, detector, rules, readAccounting }));
 
     service.onHealth(
       "writer",
@@ -198,8 +197,13 @@ function checkRoot(root: string): string {
 /** Closes the file of a run that is under way, within reason. */
 async function endRun(controller: AcquisitionController): Promise<void> {
   if (controller.status.state !== "WRITING") return;
+  await atMost(RUN_LIMIT_MS, controller.stop());
+}
+
+/** Waits for something, within a time. */
+async function atMost(limitMs: number, something: Promise<void>): Promise<void> {
   const late = Promise.withResolvers<void>();
-  const timer = setTimeout(late.resolve, STOP_LIMIT_MS);
-  await Promise.race([controller.stop(), late.promise]);
+  const timer = setTimeout(late.resolve, limitMs);
+  await Promise.race([something, late.promise]);
   clearTimeout(timer);
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { jungfrauModule } from "../../lib/config/_test_configs.ts";
 import { parseConfig } from "../../lib/config/mod.ts";
 import { DaqClient, parseJson } from "../../lib/http/mod.ts";
+import { eachLine } from "../../lib/service/each_line.ts";
 import { permissionsFor } from "../../lib/service/mod.ts";
 import { openStore } from "../../lib/store/mod.ts";
 import { FakeAssembler, uniqueDetector } from "./_fake_assembler.ts";
@@ -10,11 +11,12 @@ import { until } from "./_fakes.ts";
 const PROJECT = decodeURIComponent(new URL("../../", import.meta.url).pathname).replace(/\/$/, "");
 const WRITER_TIMEOUT_S = 1;
 
-/** A child process whose stdout is JSON lines. */
+/** A child process whose stdout is JSON lines, as is its log. */
 class Child implements AsyncDisposable {
   readonly lines: Record<string, unknown>[] = [];
+  readonly log: Record<string, unknown>[] = [];
   readonly process: Deno.ChildProcess;
-  readonly #reading: Promise<void>;
+  readonly #reading: Promise<unknown>;
 
   constructor(args: string[], env: Record<string, string> = {}) {
     this.process = new Deno.Command(Deno.execPath(), {
@@ -22,9 +24,16 @@ class Child implements AsyncDisposable {
       env,
       stdin: "null",
       stdout: "piped",
-      stderr: "null",
+      stderr: "piped",
     }).spawn();
-    this.#reading = this.#read();
+    const { stdout, stderr } = this.process;
+    const take = (lines: Record<string, unknown>[]) => (line: string): void => {
+      if (line.startsWith("{")) lines.push(Object(parseJson(line)));
+    };
+    this.#reading = Promise.all([
+      eachLine(stdout, take(this.lines)),
+      eachLine(stderr, take(this.log)),
+    ]);
   }
 
   async ready(): Promise<void> {
@@ -54,15 +63,6 @@ class Child implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.end("SIGKILL");
   }
-
-  async #read(): Promise<void> {
-    let rest = "";
-    for await (const text of this.process.stdout.pipeThrough(new TextDecoderStream())) {
-      const lines = (rest + text).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) this.lines.push(Object(parseJson(line)));
-    }
-  }
 }
 
 interface World {
@@ -75,10 +75,17 @@ interface World {
   startAgent: () => Promise<Child>;
 }
 
-/** @param withStore Whether the agent keeps its acquisitions in `<data root>.sqlite`. */
+/** Servers that an agent is told of. */
+interface Servers {
+  /** Keep acquisitions in `<data root>.sqlite`, or at an address. */
+  store?: true | string;
+  /** Take requests from there. */
+  broker?: string;
+}
+
 async function withAgent(
   body: (world: World) => Promise<void>,
-  withStore = false,
+  servers: Servers = {},
 ): Promise<void> {
   await using cleanup = new AsyncDisposableStack();
   const folder = await Deno.makeTempDir({ prefix: "agt_" });
@@ -91,13 +98,15 @@ async function withAgent(
   const dataRoot = `${folder}/data`;
   await Deno.mkdir(dataRoot);
   const apiPort = freePort();
-  const store = `sqlite:${dataRoot}.sqlite`;
+  const store = servers.store === true ? `sqlite:${dataRoot}.sqlite` : servers.store;
+  const { broker } = servers;
   const permissions = permissionsFor("writer_agent", parseConfig(json).config, {
     root: PROJECT,
     configPath,
     dataRoots: [dataRoot],
     apiPort,
-    store: withStore ? { address: store } : undefined,
+    store: store === undefined ? undefined : { address: store },
+    broker: broker === undefined ? undefined : { address: broker },
   });
   const startWriter = async (): Promise<Child> => {
     const script = decodeURIComponent(new URL("testdata/fake_writer.ts", import.meta.url).pathname);
@@ -113,7 +122,11 @@ async function withAgent(
         configPath,
         ...["--port", String(apiPort), "--writer-timeout", String(WRITER_TIMEOUT_S)],
         ...["--image-slots", "64", "--frame-slots", "16", "--data-root", dataRoot],
-      ], { STD_DAQ_IPC_DIR: folder, ...(withStore && { STD_DAQ_STORE: store }) }),
+      ], {
+        STD_DAQ_IPC_DIR: folder,
+        ...(store !== undefined && { STD_DAQ_STORE: store }),
+        ...(broker !== undefined && { BROKER_URL: broker }),
+      }),
     );
     await agent.ready();
     return agent;
@@ -178,7 +191,7 @@ Deno.test("writer_agent keeps acquisitions and rates in a store, and does not lo
       ["Interrupted.", 6],
       ["Completed.", 5],
     ]);
-  }, true);
+  }, { store: true });
 });
 
 Deno.test("writer_agent survives a writer killed in mid-run; the next run works", async () => {
@@ -268,7 +281,31 @@ Deno.test("writer_agent closes what its killed forerunner left open in the write
     const logs = await store.logs(2);
     assert.deepEqual(logs.map(({ value }) => Object(value).state), ["FINISHED", "FAILED"]);
     assert.deepEqual(Object(logs[1]?.value).message, left.message);
-  }, true);
+  }, { store: true });
+});
+
+Deno.test("writer_agent begins and works while RabbitMQ and Redis are away, and its log has what neither was told", async () => {
+  await withAgent(async ({ agent, client, assembler, dataRoot, startWriter }) => {
+    await using _writer = await startWriter();
+    await client.writeAsync({ n_images: 1, output_file: `${dataRoot}/a.h5`, run_id: 8 });
+    assembler.publish();
+    assert.equal((await client.waitForEnd({ intervalMs: 5 })).acquisition.message, "Completed.");
+    await client.writeAsync({ n_images: 9, output_file: `${dataRoot}/b.h5`, run_id: 9 });
+    assert.equal((await agent.end("SIGTERM")).code, 0);
+    const said = agent.log.map(({ message }) => String(message));
+    const waits =
+      /^no requests are taken yet: amqp:.* cannot be reached: .*Check that RabbitMQ runs/;
+    assert.equal(said.filter((message) => waits.test(message)).length, 1);
+    for (const [run, end] of [[8, "Completed."], [9, "Interrupted."]]) {
+      const kept = said.filter((message) => /: not stored in daq:log: /.test(message))
+        .map((message) => Object(parseJson(message.replace(/^.*?daq:log: /, ""))))
+        .filter(({ info }) => Number(info.run_id) === run);
+      assert.deepEqual(kept.map(({ message }) => message), [end]);
+    }
+  }, {
+    store: `redis://127.0.0.1:${freePort()}`,
+    broker: `amqp://127.0.0.1:${freePort()}`,
+  });
 });
 
 function range(from: number, to: number): number[] {
