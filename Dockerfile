@@ -28,7 +28,7 @@ COPY services services
 COPY wasm wasm
 RUN deno task --quiet build \
   && find lib services \( -name '*_test.ts' -o -name testdata -o -name 'README.md' \) -prune -exec rm -r {} + \
-  && deno cache --quiet --frozen services/*/main.ts services/*/*worker.ts scripts/docker_*.ts \
+  && deno cache --quiet --frozen services/*/main.ts services/*/*worker.ts lib/store/*worker.ts scripts/docker_*.ts \
   && rm -rf /deno-dir/npm \
   && mkdir -p empty
 

@@ -21,11 +21,15 @@ const ROOT = decodeURIComponent(new URL("../", import.meta.url).pathname);
 export const BINARY_NAMES: readonly string[] = [...Deno.readDirSync(`${ROOT}services`)]
   .filter((entry) => entry.isDirectory).map((entry) => entry.name).toSorted();
 
+/** Worker of a store in a file, which any service may be told to use. */
+const STORE_WORKER = "lib/store/_sqlite_worker.ts";
+
 /** Workers of a service: loaded by URL, so that the module graph does not show them. */
 function workersOf(name: string): string[] {
-  return [...Deno.readDirSync(`${ROOT}services/${name}`)]
+  const own = [...Deno.readDirSync(`${ROOT}services/${name}`)]
     .filter((entry) => entry.name.endsWith("worker.ts"))
     .map((entry) => `services/${name}/${entry.name}`).toSorted();
+  return [STORE_WORKER, ...own];
 }
 
 /** A permission set of deno.json. */

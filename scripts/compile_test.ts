@@ -54,7 +54,7 @@ Deno.test("compileArguments() includes every Worker", () => {
     const included = args.filter((_, i) => args[i - 1] === "--include").toSorted();
     const workers = [...Deno.readDirSync(`${ROOT}services/${name}`)]
       .map((entry) => `services/${name}/${entry.name}`).filter((path) => /worker\.ts$/.test(path));
-    deepStrictEqual(included, workers.toSorted());
+    deepStrictEqual(included, ["lib/store/_sqlite_worker.ts", ...workers.toSorted()]);
     deepStrictEqual(args.slice(-3), ["--output", `dist/${name}`, `services/${name}/main.ts`]);
   }
 });

@@ -409,7 +409,8 @@ for (const service of ["file_validator", "preview"]) {
     }
     const path = "/var/lib/std-daq/store.sqlite";
     const embedded = await flagsOf({ STD_DAQ_STORE: `sqlite:${path}` });
-    deepStrictEqual([embedded["read"], embedded["write"]], [`/data,/more,${path}`, path]);
+    const read = `/data,/more,${path},${ROOT}lib/store`;
+    deepStrictEqual([embedded["read"], embedded["write"]], [read, path]);
   });
 }
 

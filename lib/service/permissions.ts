@@ -96,8 +96,8 @@ const NEEDS: Record<
     read: calibrationFolders(config), // pixels that it masks are in the pixel mask of NeXus files
     net: [],
   }),
-  writer_agent: ({ dataRoots = [], apiPort = 5000, store, broker }) => {
-    const kept = storeNeeds(store);
+  writer_agent: ({ root, dataRoots = [], apiPort = 5000, store, broker }) => {
+    const kept = storeNeeds(store, root);
     const asked = brokerNeeds(broker);
     return {
       ...kept,
@@ -109,8 +109,8 @@ const NEEDS: Record<
       net: [`127.0.0.1:${apiPort}`, ...kept.net, ...asked.net],
     };
   },
-  config_deployer: ({ store }) => ({
-    ...storeNeeds(store),
+  config_deployer: ({ root, store }) => ({
+    ...storeNeeds(store, root),
     libc: true,
     zmq: true,
     workers: false,
@@ -154,8 +154,8 @@ export function permissionsFor(
 export function filePermissionsFor(
   options: Omit<PermissionOptions, "configPath" | "apiPort">,
 ): string[] {
-  const { dataRoots = [], store, broker } = options;
-  const kept = storeNeeds(store);
+  const { root, dataRoots = [], store, broker } = options;
+  const kept = storeNeeds(store, root);
   const asked = brokerNeeds(broker);
   const needs = {
     ...kept,
@@ -206,14 +206,16 @@ function brokerNeeds(
   return { read: broker.files ?? [], net: [brokerHost(broker.address)], env: BROKER_VARIABLES };
 }
 
-/** What a store needs. */
+/** What a store needs; a file is dealt with by a Worker, which reads its modules. */
 function storeNeeds(
   store: StorePermission | undefined,
+  root: string,
 ): Pick<Needs, "read" | "net"> & Partial<Needs> {
   if (store === undefined) return { read: [], net: [] };
   const parsed = parseStoreAddress(store.address);
   if (parsed.engine === "sqlite") {
-    return { read: [parsed.path], write: [parsed.path], net: [], env: ["STD_DAQ_STORE"] };
+    const read = [parsed.path, `${root}/lib/store`];
+    return { read, write: [parsed.path], net: [], env: ["STD_DAQ_STORE"] };
   }
   return { read: store.files ?? [], net: [redisHost(store.address)], env: STORE_VARIABLES };
 }

@@ -38,7 +38,7 @@ Deno.test("permissionsFor() gives writer_agent its own port and data roots only"
 Deno.test("permissionsFor() gives writer_agent its store: a file of SQLite, or Redis and its secrets", () => {
   const sqlite = flags("writer_agent", { store: { address: "sqlite:/var/lib/daq/store" } });
   assert.deepEqual([sqlite.read, sqlite.write], [
-    ["/etc/JF.json", "/var/lib/daq/store"],
+    ["/etc/JF.json", "/var/lib/daq/store", "/opt/daq/lib/store"], // its Worker's modules
     ["/var/lib/daq/store"],
   ]);
   const list = permissionsFor("writer_agent", config, {

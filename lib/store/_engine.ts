@@ -51,3 +51,14 @@ export function timeOf(id: string): number {
 export function isId(id: string): boolean {
   return /^\d{1,16}-\d{1,16}$/.test(id);
 }
+
+/** Tells what could not be stored when a store is closed: its JSON is nowhere else. */
+export function noteLost(
+  lost: readonly NewEntry[],
+  where: string,
+  onNote: (message: string) => void,
+): void {
+  for (const { key, fields } of lost) {
+    if (fields.json !== undefined) onNote(`${where}: not stored in ${key}: ${fields.json}`);
+  }
+}

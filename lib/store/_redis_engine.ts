@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { pause } from "../os/pause.ts";
-import type { Engine, NewEntry, StoredEntry } from "./_engine.ts";
+import { type Engine, type NewEntry, noteLost, type StoredEntry } from "./_engine.ts";
 import { ANSWER_MS, isAway, RedisConnection, RETRY_FIRST_MS } from "./_redis_connection.ts";
 import { type QueueLimits, WriteQueue } from "./_write_queue.ts";
 import type { ResolvedStore } from "./store_address.ts";
@@ -112,11 +112,7 @@ export class RedisEngine implements Engine {
   async [Symbol.asyncDispose](): Promise<void> {
     const lost = await this.#queue.close(CLOSE_MS);
     this.#redis[Symbol.dispose]();
-    for (const { key, fields } of lost) {
-      if (fields.json !== undefined) {
-        this.#onNote(`${this.#redis.where}: not stored in ${key}: ${fields.json}`);
-      }
-    }
+    noteLost(lost, this.#redis.where, this.#onNote);
   }
 
   async #write(entry: NewEntry, again: boolean): Promise<string> {

@@ -1,88 +1,100 @@
-import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
 import { pause } from "../os/pause.ts";
-import type { Engine, Fields, NewEntry, StoredEntry } from "./_engine.ts";
+import { type Engine, type NewEntry, noteLost, type StoredEntry } from "./_engine.ts";
+import { SqliteThread } from "./_sqlite_thread.ts";
+import { type QueueLimits, WriteQueue } from "./_write_queue.ts";
 import { StoreError } from "./store_error.ts";
 
-const SCHEMA_VERSION = 1;
 /** How soon an entry of another process is noticed, ms. */
 const WATCH_MS = 100;
-const SCHEMA = `
-  CREATE TABLE entries (
-    key TEXT NOT NULL, ms INTEGER NOT NULL, seq INTEGER NOT NULL,
-    fields TEXT NOT NULL,  -- JSON: texts by field
-    bytes BLOB,            -- the one field that is no text, named by ...
-    bytes_field TEXT,
-    PRIMARY KEY (key, ms, seq)
-  ) WITHOUT ROWID;
-  CREATE TABLE streams (key TEXT PRIMARY KEY, expires INTEGER) WITHOUT ROWID;
-  CREATE INDEX streams_expires ON streams (expires) WHERE expires IS NOT NULL;
-  PRAGMA user_version = ${SCHEMA_VERSION};
-`;
+/** A disk that takes longer to write an entry, or to close the file, is away, ms. */
+const WRITE_MS = 1_000;
+/** Pause until a late answer is asked for again, ms. */
+const RETRY_MS = 100;
+/** Longest wait of who reads, ms. */
+const READ_MS = 5_000;
+/** Longest time to write what waits, ms; an answer and the close of the file add {@link WRITE_MS} at most. */
+const CLOSE_MS = 2_000;
 
-/** Streams in a file of SQLite: built into Deno, for one machine. */
+/** Where the file is. */
+export interface SqliteEngineOptions {
+  path: string;
+  /** Bounds of what waits while the disk does not answer. */
+  limits: QueueLimits;
+  onNote: (message: string) => void;
+  /** Clock, ms since 1970. */
+  now: () => number;
+}
+
+/** The disk has not answered yet, or another process holds the file. */
+class AwayError extends Error {}
+
+/** Streams in a file of SQLite: built into Deno, for one machine. Nothing waits for the disk but who reads. */
 export class SqliteEngine implements Engine {
-  readonly #database: DatabaseSync;
+  readonly #thread: SqliteThread;
+  readonly #queue: WriteQueue;
+  readonly #where: string;
   readonly #now: () => number;
-  readonly #select: StatementSync;
-  readonly #selectOne: StatementSync;
-  /** A file that was opened is there. */
-  readonly problem = null;
-  /** Counts what this process has written; SQLite itself counts what others have. */
-  #writes = 0;
+  readonly #onNote: (message: string) => void;
+  /** The oldest entry of the queue, on its way. */
+  #writing: Promise<string> | undefined;
+
+  private constructor(thread: SqliteThread, { path, limits, onNote, now }: SqliteEngineOptions) {
+    this.#thread = thread;
+    this.#where = `sqlite:${path}`;
+    this.#now = now;
+    this.#onNote = onNote;
+    this.#queue = new WriteQueue({
+      limits,
+      write: (entry) => this.#write(entry),
+      isAway: (error) => error instanceof AwayError,
+      untilBack: (signal) => pause(RETRY_MS, signal),
+      onNote: (message) => onNote(`${this.#where}: ${message}`),
+    });
+  }
 
   /**
    * Opens or makes the file.
    *
    * @throws {StoreError} If it cannot be opened, or is of a later version or no store.
    */
-  constructor(path: string, now: () => number) {
-    this.#now = now;
-    this.#database = openDatabase(path);
-    const columns = "SELECT ms, seq, fields, bytes, bytes_field FROM entries WHERE key = ?";
-    this.#select = this.#database.prepare(`${columns} ORDER BY ms DESC, seq DESC LIMIT ?`);
-    this.#selectOne = this.#database.prepare(`${columns} AND ms = ? AND seq = ?`);
+  static async open(options: SqliteEngineOptions): Promise<SqliteEngine> {
+    const thread = new SqliteThread();
+    try {
+      await thread.ask("open", options.path);
+      return new SqliteEngine(thread, options);
+    } catch (cause) {
+      thread[Symbol.dispose]();
+      throw new StoreError(
+        `store ${options.path} cannot be opened: ${
+          reasonOf(cause)
+        }. Check that its folder exists ` +
+          "and may be written, and that the file is a store of this version",
+        { cause },
+      );
+    }
   }
 
-  append(entry: NewEntry): Promise<string> {
-    return attempt(() => {
-      const run = (sql: string, ...values: (string | number | Uint8Array | null)[]): void =>
-        void this.#database.prepare(sql).run(...values);
-      this.#database.exec("BEGIN IMMEDIATE");
-      try {
-        const id = this.#nextId(entry.key);
-        const { texts, bytes, bytesField } = split(entry.fields);
-        run(
-          "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)",
-          ...[entry.key, id.ms, id.seq, JSON.stringify(texts), bytes, bytesField],
-        );
-        this.#trim(entry, run);
-        this.#database.exec("COMMIT");
-        this.#writes++;
-        return `${id.ms}-${id.seq}`;
-      } catch (error) {
-        this.#database.exec("ROLLBACK");
-        throw error;
-      }
-    });
+  get problem(): string | null {
+    return this.#queue.problem;
   }
 
-  newest(key: string, count: number): Promise<StoredEntry[]> {
-    return attempt(() => this.#select.all(key, count).map(toEntry));
+  append(entry: NewEntry): Promise<string | undefined> {
+    return this.#queue.add(entry);
   }
 
-  get(key: string, id: string): Promise<StoredEntry | undefined> {
-    return attempt(() => {
-      const [ms = 0, seq = 0] = id.split("-").map(Number);
-      const row = this.#selectOne.get(key, ms, seq);
-      return row && toEntry(row);
-    });
+  async newest(key: string, count: number): Promise<StoredEntry[]> {
+    return await this.#read(this.#thread.ask("newest", key, count));
+  }
+
+  async get(key: string, id: string): Promise<StoredEntry | undefined> {
+    return await this.#read(this.#thread.ask("get", key, id));
   }
 
   async *watch(key: string, signal: AbortSignal): AsyncGenerator<StoredEntry, void, void> {
     let [seen, last]: [string, string | undefined] = ["", undefined];
     while (!signal.aborted) {
-      const version = await attempt(() => this.#version());
-      const [newest] = version === seen ? [] : await this.newest(key, 1);
+      const version = await this.#thread.ask("version");
+      const [newest] = version === seen ? [] : await this.#thread.ask("newest", key, 1);
       seen = version;
       if (newest !== undefined && newest.id !== last) {
         last = newest.id;
@@ -92,91 +104,56 @@ export class SqliteEngine implements Engine {
     }
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return attempt(() => this.#database.close());
+  async [Symbol.asyncDispose](): Promise<void> {
+    const lost = await this.#queue.close(CLOSE_MS);
+    // A file that is not closed is none the worse: whoever opens it next finds what was written.
+    if (lost.length === 0) await soon(this.#thread.ask("close"), WRITE_MS).catch(() => {});
+    this.#thread[Symbol.dispose]();
+    noteLost(lost, this.#where, this.#onNote);
   }
 
-  /** Another one whenever something may have changed; asking costs next to nothing. */
-  #version(): string {
-    const others = this.#database.prepare("PRAGMA data_version").get()?.data_version;
-    return `${others} ${this.#writes}`;
-  }
-
-  #trim(
-    { key, maxLength, notBefore, idleMs }: NewEntry,
-    run: (sql: string, ...values: (string | number)[]) => void,
-  ): void {
-    if (notBefore !== undefined) {
-      run("DELETE FROM entries WHERE key = ? AND ms < ?", key, notBefore);
+  /** Writes the oldest entry of the queue; asked again for one whose answer was late, it waits for that. */
+  async #write(entry: NewEntry): Promise<string> {
+    this.#writing ??= this.#thread.ask("append", entry, this.#now());
+    try {
+      const id = await soon(this.#writing, WRITE_MS);
+      this.#writing = undefined;
+      return id;
+    } catch (error) {
+      if (error instanceof AwayError) throw error; // it is still under way
+      this.#writing = undefined;
+      // Another process has had the file for longer than SQLite waits.
+      if (reasonOf(error).endsWith("database is locked")) throw new AwayError(reasonOf(error));
+      throw error;
     }
-    run(
-      "DELETE FROM entries WHERE key = ?1 AND (ms, seq) <= (SELECT ms, seq FROM entries " +
-        "WHERE key = ?1 ORDER BY ms DESC, seq DESC LIMIT 1 OFFSET ?2)",
-      ...[key, maxLength],
-    );
-    if (idleMs === undefined) return;
-    run("INSERT OR REPLACE INTO streams VALUES (?, ?)", key, this.#now() + idleMs);
-    const idle = "SELECT key FROM streams WHERE expires < ?";
-    run(`DELETE FROM entries WHERE key IN (${idle})`, this.#now());
-    run("DELETE FROM streams WHERE expires < ?", this.#now());
   }
 
-  /** After the last one, even when the clock was set back. */
-  #nextId(key: string): { ms: number; seq: number } {
-    const last = this.#select.get(key, 1);
-    const ms = Math.floor(this.#now());
-    if (last === undefined || Number(last.ms) < ms) return { ms, seq: 0 };
-    return { ms: Number(last.ms), seq: Number(last.seq) + 1 };
-  }
-}
-
-function openDatabase(path: string): DatabaseSync {
-  try {
-    const database = new DatabaseSync(path);
-    // Several processes may have it open: readers do not wait, writers wait for one another.
-    database.exec(
-      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000",
-    );
-    const version = Number(database.prepare("PRAGMA user_version").get()?.user_version);
-    if (version === 0) database.exec(`BEGIN EXCLUSIVE; ${SCHEMA} COMMIT`);
-    else if (version !== SCHEMA_VERSION) {
-      database.close();
-      throw new Error(`it has version ${version}, expected ${SCHEMA_VERSION}`);
+  async #read<Value>(answer: Promise<Value>): Promise<Value> {
+    try {
+      return await soon(answer, READ_MS);
+    } catch (cause) {
+      throw new StoreError(
+        `${this.#where} could not be read: ${reasonOf(cause)}. Check the disk that it is on`,
+        { cause },
+      );
     }
-    return database;
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new StoreError(
-      `store ${path} cannot be opened: ${reason}. Check that its folder exists and may be written, ` +
-        "and that the file is a store of this version",
-      { cause },
-    );
   }
 }
 
-async function attempt<T>(work: () => T): Promise<T> {
+/** @throws {AwayError} If it takes longer. */
+async function soon<Value>(answer: Promise<Value>, limitMs: number): Promise<Value> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => late.reject(new AwayError(`no answer for ${limitMs / 1000} s`)),
+    limitMs,
+  );
   try {
-    return await Promise.resolve(work());
-  } catch (cause) {
-    throw new StoreError(`SQLite: ${cause instanceof Error ? cause.message : cause}`, { cause });
+    return await Promise.race([answer, late.promise]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
-function split(
-  fields: Fields,
-): { texts: Record<string, string>; bytes: Uint8Array | null; bytesField: string | null } {
-  const texts: Record<string, string> = {};
-  let [bytes, bytesField]: [Uint8Array | null, string | null] = [null, null];
-  for (const [name, value] of Object.entries(fields)) {
-    if (typeof value === "string") texts[name] = value;
-    else [bytes, bytesField] = [value, name];
-  }
-  return { texts, bytes, bytesField };
-}
-
-function toEntry(row: Record<string, SQLOutputValue>): StoredEntry {
-  const { ms, seq, fields, bytes, bytes_field } = row;
-  const stored: Record<string, string | Uint8Array> = JSON.parse(String(fields));
-  if (bytes instanceof Uint8Array) stored[String(bytes_field)] = bytes;
-  return { id: `${ms}-${seq}`, fields: stored };
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -3,7 +3,7 @@
  * rates and statuses. In Redis, with the keys of the original, or in a file of SQLite: {@link openStore}.
  * `docs/reference/store.md` has the keys and limits.
  *
- * Needs `net` to Redis; or `read` and `write` of the file.
+ * Needs `net` to Redis; or `read` and `write` of the file, and `read` of its own modules.
  *
  * @module
  */

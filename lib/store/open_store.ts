@@ -7,7 +7,7 @@ export interface StoreOptions {
   namespace?: string;
   /** How much is kept of each kind, where it is not {@link DEFAULT_LIMITS}. */
   limits?: Partial<StoreLimits>;
-  /** Entries that may wait for a Redis that is away. Default 10 000. */
+  /** Entries that may wait for a store that is away. Default 10 000. */
   maxWaiting?: number;
   /** Bytes of entries that may wait. Default 64 MiB. */
   maxWaitingBytes?: number;
@@ -15,7 +15,7 @@ export interface StoreOptions {
   password?: string;
   /** For `rediss:`, certificate of the authority to trust, PEM. Default: the system's. */
   ca?: string;
-  /** Told of an outage of Redis, what it cost, and its end. */
+  /** Told of an outage of the store, what it cost, and its end. */
   onNote?: (message: string) => void;
   /** Clock, ms since 1970. */
   now?: () => number;
@@ -37,17 +37,19 @@ export interface StoreOptions {
  * @throws {StoreError} If the address is none, or the file cannot be opened.
  */
 export async function openStore(address: string, options: StoreOptions = {}): Promise<Store> {
-  const { limits = {}, now = Date.now, onNote = () => {} } = options;
+  const { now = Date.now, onNote = () => {} } = options;
   const parsed = parseStoreAddress(address);
   const named = parsed.engine === "redis" ? parsed.namespace : undefined;
   const namespace = options.namespace ?? named ?? "daq";
-  const settings = { namespace, limits, now };
+  const settings = { namespace, limits: options.limits ?? {}, now };
   // Each engine is loaded only where it is asked for.
+  const { maxWaiting = 10_000, maxWaitingBytes = 64 * 2 ** 20, password, ca } = options;
+  const limits = { maxEntries: maxWaiting, maxBytes: maxWaitingBytes };
   if (parsed.engine === "sqlite") {
     const { SqliteEngine } = await import("./_sqlite_engine.ts");
-    return new Store(new SqliteEngine(parsed.path, now), settings);
+    const engine = await SqliteEngine.open({ path: parsed.path, limits, onNote, now });
+    return new Store(engine, settings);
   }
-  const { maxWaiting = 10_000, maxWaitingBytes = 64 * 2 ** 20, password, ca } = options;
   const { RedisEngine } = await import("./_redis_engine.ts");
   const engine = new RedisEngine({
     address: {
@@ -55,7 +57,7 @@ export async function openStore(address: string, options: StoreOptions = {}): Pr
       ...(password !== undefined && { password }),
       ...(ca !== undefined && { ca }),
     },
-    limits: { maxEntries: maxWaiting, maxBytes: maxWaitingBytes },
+    limits,
     onNote,
   });
   return new Store(engine, settings);

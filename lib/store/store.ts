@@ -91,7 +91,7 @@ const IDLE: ReadonlySet<keyof StoreLimits> = new Set([
  * What std-daq remembers: configs and their deployments, acquisitions with reports and previews, rates and
  * statuses. Values are JSON of any kind, whole numbers of any size included.
  *
- * What is added to a Redis that is away waits, and its promise with it: do not await it in the path of
+ * What is added to a store that is away waits, and its promise with it: do not await it in the path of
  * images. All methods throw {@link StoreError} when the store refuses or, to read, is away.
  */
 export class Store implements AsyncDisposable {

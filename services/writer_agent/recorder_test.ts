@@ -24,8 +24,17 @@ Deno.test("Recorder logs each acquisition once, when it has ended", async () => 
   await using store = await openStore("sqlite::memory:");
   const errors: unknown[] = [];
   let status = statusOf(INITIAL_STATE);
+  const added: Promise<unknown>[] = [];
+  const track = <Value>(adding: Promise<Value>): Promise<Value> => {
+    added.push(adding);
+    return adding;
+  };
   using recorder = new Recorder({
-    store,
+    store: {
+      addLog: (acquisition) => track(store.addLog(acquisition)),
+      addStatus: (value) => track(store.addStatus(value)),
+      addStats: (stats) => track(store.addStats(stats)),
+    },
     status: () => status,
     rates: () => ({ detector: RATE, writer: RATE }),
     onError: (error) => void errors.push(error),
@@ -40,6 +49,7 @@ Deno.test("Recorder logs each acquisition once, when it has ended", async () => 
       statusAt(3, "Interrupted."),
     ]
   ) recorder.changed(status = next);
+  await Promise.all(added);
   const logs = await store.logs(10);
   assert.deepEqual(logs.map(({ value }) => Object(value).message), ["Interrupted.", "Completed."]);
   assert.deepEqual(Object(logs[1]?.value).info, {
@@ -48,6 +58,7 @@ Deno.test("Recorder logs each acquisition once, when it has ended", async () => 
     run_id: 2n ** 60n + 1n,
   });
   recorder.sample();
+  await Promise.all(added);
   assert.deepEqual((await store.stats(1))[0]?.value, {
     detector: RATE,
     writer: { ...RATE, writes_per_second: 5 },

@@ -36,7 +36,7 @@ export function startFileService(
     .map((url) => new URL(url).host);
   return new TestProcess(service, Deno.execPath(), [
     ...["run", "--quiet", "--no-prompt"],
-    `--allow-read=${[dataRoot, ...(sqlite === undefined ? [] : [sqlite])].join(",")}`,
+    `--allow-read=${[dataRoot, ...(sqlite === undefined ? [] : [sqlite, `${ROOT}/lib/store`])]}`,
     ...(sqlite === undefined ? [] : [`--allow-write=${sqlite}`]),
     ...(hosts.length === 0 ? [] : [`--allow-net=${hosts.join(",")}`]),
     "--allow-env=SERVICE_NAME,BROKER_*,REDIS_*,STD_DAQ_STORE",
