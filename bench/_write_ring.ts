@@ -133,7 +133,7 @@ export function warmUp(name: string, folder: string): void {
   {
     using ring = makeRing(name, height, slots);
     const { slotBytes } = ring.spec;
-    using images = new ImageLocator({ name, slotBytes, slots });
+    using images = new ImageLocator(ring.spec);
     using compressors = new InlineCompressors({ elementBytes: 2, imageBytes: slotBytes });
     using writer = makeWriter({ height, images, compressors, folder });
     createFile(writer, path, WARM_IMAGES, "none");

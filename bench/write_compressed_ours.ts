@@ -127,7 +127,7 @@ function kernel(): Result {
 
 /** The file writer, which has images compressed. */
 function write(threads: number): Result {
-  using locator = new ImageLocator({ name, slotBytes: IMAGE_BYTES, slots: SLOTS });
+  using locator = new ImageLocator(ring.spec);
   using writer = makeWriter({ height, images: locator, compressors, folder });
   createFile(writer, path, images, "bitshuffle-lz4", threads);
   const before = writer.bytesWritten;
@@ -148,7 +148,7 @@ function write(threads: number): Result {
 function transform(threads: number): Result {
   const own = hands.get(threads)!;
   using source = new ImageSource({
-    ...{ name, slotBytes: IMAGE_BYTES, slots: SLOTS },
+    ...ring.spec,
     memory: new SharedMemory(indexMemoryBytes(SLOTS)),
     onAttach: (from) => own.attach({ from, to: compressed.data.fd, slots: SLOTS }),
   });
@@ -189,7 +189,7 @@ function writeThrough(): Result {
     entry: entry.entry,
     metadata: decodeImageMetadata(entry.metadata),
   }));
-  using locator = new ImageLocator({ name: `${name}-z`, slotBytes: IMAGE_BYTES, slots: SLOTS });
+  using locator = new ImageLocator(compressed.spec);
   using writer = makeWriter({
     ...{ height, images: locator, compressors, folder, compressedImages: true },
   });

@@ -28,7 +28,7 @@ const SLOTS = 64;
 const [name, folder] = Deno.args as [string, string];
 using ring = makeRing(name, 1, SLOTS);
 const { slotBytes } = ring.spec;
-using locator = new ImageLocator({ name, slotBytes, slots: SLOTS });
+using locator = new ImageLocator(ring.spec);
 const compressors = new InlineCompressors({ elementBytes: 2, imageBytes: slotBytes });
 using writer = makeWriter({ height: 1, images: locator, compressors, folder });
 

@@ -36,7 +36,7 @@ const height = Number(rows), slots = Number(slotCount), images = Number(imageCou
 using ring = makeRing(name, height, slots);
 const { slotBytes } = ring.spec;
 fillRing(ring);
-using locator = new ImageLocator({ name, slotBytes, slots });
+using locator = new ImageLocator(ring.spec);
 let output: File | undefined;
 using writer = makeWriter({
   ...{ height, images: locator, folder },

@@ -73,11 +73,18 @@ export function unmapFixed({ address, bytes }: Pick<MapOptions, "address" | "byt
  * Maps a whole file anywhere in the process, for code that hands addresses on (file writes, sends)
  * and never looks at the bytes itself; there is no size limit.
  *
+ * @param populate Fault all pages in now rather than at first touch, which gives memory to those of a file in
+ * /dev/shm that have none yet; default true.
  * @returns The address of the first byte.
  * @throws {OsError} If mmap fails.
  */
-export function mapAnywhere(fd: number, bytes: number): bigint {
-  const mapped = BigInt(libc.mmap(0n, BigInt(bytes), PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0n));
+export function mapAnywhere(
+  fd: number,
+  bytes: number,
+  { populate = true }: Partial<Pick<MapOptions, "populate">> = {},
+): bigint {
+  const flags = MAP_SHARED | (populate ? MAP_POPULATE : 0);
+  const mapped = BigInt(libc.mmap(0n, BigInt(bytes), PROT_READ, flags, fd, 0n));
   if (mapped === MAP_FAILED) throw lastError("mmap", `of ${bytes} bytes`);
   return mapped;
 }

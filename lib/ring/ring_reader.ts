@@ -107,13 +107,13 @@ export class RingReader implements Disposable {
    * Attaches to a ring.
    *
    * @param memory Memory to map the index into (read-only), at `at` if given (a place that held the
-   * index of the same ring before its writer was replaced).
+   * index of the same ring before its writer was replaced); or what makes one, once there is a ring.
    * @throws {RingMissingError} If the ring is not there, or is being made or removed right now.
    * @throws {RingMismatchError} If it is of another version or not as expected.
    * @throws {OsError} EACCES, …
    */
   static open(
-    memory: SharedMemory,
+    memory: SharedMemory | (() => SharedMemory),
     name: string,
     expected: RingExpectation = {},
     at?: number,
@@ -124,10 +124,11 @@ export class RingReader implements Disposable {
       const slots = checkHeader(indexFile, name, expected);
       data = openExisting(dataPath(name), name);
       const { bytes } = planIndex(slots);
+      const room = typeof memory === "function" ? memory() : memory;
       let place = at;
-      if (place === undefined) place = memory.map(indexFile, bytes);
-      else memory.remap(place, indexFile, bytes);
-      const reader = new RingReader(name, new RingIndex(memory, place, slots), indexFile, data);
+      if (place === undefined) place = room.map(indexFile, bytes);
+      else room.remap(place, indexFile, bytes);
+      const reader = new RingReader(name, new RingIndex(room, place, slots), indexFile, data);
       // The index ends before its data file loses the name: as long as it has not, they belong together.
       if (reader.ended) throw new RingMissingError(`Ring ${name} is being replaced or removed`);
       if (data.size() < dataBytes(reader)) {

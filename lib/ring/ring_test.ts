@@ -450,6 +450,20 @@ Deno.test("RingReader.open() throws RingMissingError where there is no ring, or 
   assert.throws(open, RingMissingError);
 });
 
+Deno.test("RingReader.open() has a memory made only for a ring that is there", () => {
+  using name = new TestName();
+  let made = 0;
+  const memory = (): SharedMemory => {
+    made++;
+    return indexMemory();
+  };
+  assert.throws(() => RingReader.open(memory, name.name), RingMissingError);
+  assert.equal(made, 0);
+  using writer = RingWriter.create(indexMemory(), tinyRing(name.name));
+  using reader = RingReader.open(memory, name.name);
+  assert.deepEqual([reader.head, made], [writer.head, 1]);
+});
+
 Deno.test("RingReader.open() names the field that differs, its value and the one wanted", () => {
   using ring = new TestName();
   using _writer = RingWriter.create(indexMemory(), tinyRing(ring.name));

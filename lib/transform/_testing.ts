@@ -4,7 +4,15 @@
  * @module
  */
 import { encodeImageMetadata, type ImageMetadata } from "../protocol/mod.ts";
-import { indexMemoryBytes, RingReader, RingRecord, RingWriter, SharedMemory } from "../ring/mod.ts";
+import {
+  indexMemoryBytes,
+  RingReader,
+  RingRecord,
+  type RingSpec,
+  RingWriter,
+  SharedMemory,
+} from "../ring/mod.ts";
+import { ImageMetadataDtype } from "../../proto/gen/std_buffer/image_metadata_pb.ts";
 import { TestName } from "../ring/_test_ring.ts";
 import { TRANSFORM_COUNTERS, type TransformCounter, transformCounterIndex } from "./counters.ts";
 import { ImageSource } from "./image_source.ts";
@@ -23,6 +31,12 @@ export const IMAGE_BYTES = 64 * 32 * 2;
 /** Slots of the rings. */
 export const SLOTS = 8;
 
+/** What the rings are. */
+const RING = {
+  ...{ slotBytes: IMAGE_BYTES, slots: SLOTS, dtype: ImageMetadataDtype.uint16 },
+  ...{ height: 32, width: 64 },
+};
+
 /** Pixels that differ from image to image: few counts, or all bits at random. */
 export function pixelsOf(imageId: number, noise = false): Uint8Array<ArrayBuffer> {
   let x = imageId + 1;
@@ -33,10 +47,10 @@ export function pixelsOf(imageId: number, noise = false): Uint8Array<ArrayBuffer
 }
 
 /** A ring of images. */
-export function makeRing(name: string, slots = SLOTS): RingWriter {
+export function makeRing(name: string, changes: Partial<RingSpec> = {}): RingWriter {
   return RingWriter.create(new SharedMemory(indexMemoryBytes(SLOTS)), {
-    ...{ name, slotBytes: IMAGE_BYTES, slots },
-    ...{ dtype: 2, height: 32, width: 64, geometry: 0n },
+    ...{ ...RING, name, geometry: 0n },
+    ...changes,
   });
 }
 
@@ -124,7 +138,7 @@ export class TestTransform implements Disposable {
     this.hands = new InlineHands(operation);
     this.ring = makeRing(to);
     this.#source = new ImageSource({
-      ...{ name: from, slotBytes: IMAGE_BYTES, slots: SLOTS, resumeAfter },
+      ...{ ...RING, name: from, resumeAfter },
       memory: new SharedMemory(indexMemoryBytes(SLOTS)),
       onAttach: (fd) => this.hands.attach({ from: fd, to: this.ring.data.fd, slots: SLOTS }),
     });

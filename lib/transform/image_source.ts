@@ -7,6 +7,7 @@ import type { File } from "../os/mod.ts";
 import { decodeImageMetadata, IMAGE_STATUS, type ImageMetadata } from "../protocol/mod.ts";
 import {
   openForeignRing,
+  type RingExpectation,
   RingFollower,
   RingMismatchError,
   RingMissingError,
@@ -42,9 +43,8 @@ export type SourceRecord = Pick<
 >;
 
 /** The ring to follow. */
-export interface ImageSourceOptions {
+export interface ImageSourceOptions extends Required<RingExpectation> {
   name: string;
-  slotBytes: number;
   slots: number;
   /** Memory for the index. */
   memory: SharedMemory;
@@ -148,10 +148,11 @@ export class ImageSource implements Disposable {
    */
   attach(): void {
     if (this.#reader !== undefined) return;
-    const { memory, name, slotBytes, slots, resumeAfter, onAttach } = this.#options;
+    const { memory, name, slots, resumeAfter, onAttach } = this.#options;
+    const { slotBytes, dtype, height, width } = this.#options;
     let reader: RingReader;
     try {
-      reader = RingReader.open(memory, name, { slotBytes }, this.#indexAt);
+      reader = RingReader.open(memory, name, { slotBytes, dtype, height, width }, this.#indexAt);
     } catch (error) {
       if (!(error instanceof RingMissingError)) throw error;
       this.#known = true;

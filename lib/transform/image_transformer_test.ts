@@ -14,6 +14,7 @@ import {
   TestTransform,
 } from "./_testing.ts";
 import { SlotTransformer } from "./slot_transformer.ts";
+import { ImageMetadataDtype } from "../../proto/gen/std_buffer/image_metadata_pb.ts";
 
 Deno.test("images are compressed and decompressed again in order, with all that is known of them", () => {
   using names = new TestNames();
@@ -149,14 +150,22 @@ Deno.test("a ring without an index is read as the messages say", () => {
   assert.equal(decodeImageMetadata(entries[0]!.record.metadata).compression, "h5bitshuffle_lz4");
 });
 
-Deno.test("a ring of another number of slots is refused, and images too large for two in a memory", () => {
-  using names = new TestNames();
-  using _ring = makeRing(names.image, 2 * SLOTS);
-  assert.throws(() => new TestTransform("compress", names.image, names.compressed), (error) => {
-    assert.ok(error instanceof RingMismatchError);
-    assert.match(error.message, /has 16 slots, this service was told 8/);
-    return true;
-  });
+Deno.test("a ring of another number of slots, or of other images, is refused, and images too large for two in a memory", () => {
+  for (
+    const [changes, message] of [
+      [{ slots: 2 * SLOTS }, /has 16 slots, this service was told 8/],
+      [{ height: 64, width: 32 }, /height is 64, this config says 32/],
+      [{ dtype: ImageMetadataDtype.int16 }, /dtype is \d+, this config says 2/],
+    ] as const
+  ) {
+    using names = new TestNames();
+    using _ring = makeRing(names.image, changes);
+    assert.throws(() => new TestTransform("compress", names.image, names.compressed), (error) => {
+      assert.ok(error instanceof RingMismatchError);
+      assert.match(error.message, message);
+      return true;
+    });
+  }
   const setup = { operation: "compress", elementBytes: 2, blockElements: 0 } as const;
   assert.throws(
     () => new SlotTransformer({ ...setup, imageBytes: 2 ** 32 - 2 }),

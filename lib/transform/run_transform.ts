@@ -77,15 +77,12 @@ export function transformSetup(init: TransformInit): TransformSetup {
 export function runTransform(init: TransformInit, control: TransformControl): void {
   const { detector, slots, height, width, dtype, gid, ipcFolder } = init;
   const { imageBytes } = transformSetup(init);
+  const images = { slotBytes: imageBytes, dtype: ImageMetadataDtype[dtype], height, width };
   using stack = new DisposableStack();
   const ring = stack.use(RingWriter.create(new SharedMemory(indexMemoryBytes(slots)), {
     name: imageRingName(detector, init.to),
-    // Of images, too, that get no smaller; the original's slots have the same size.
-    slotBytes: imageBytes,
+    ...images, // slots for those, too, that get no smaller: the original's have the same size
     slots,
-    dtype: ImageMetadataDtype[dtype],
-    height,
-    width,
     geometry: 0n,
   }, { gid }));
   const stream = stack.use(new Socket("PUB", { sendHighWaterMark: 50_000 }));
@@ -99,7 +96,7 @@ export function runTransform(init: TransformInit, control: TransformControl): vo
   const source = stack.use(
     new ImageSource({
       name: imageRingName(detector, init.from),
-      slotBytes: imageBytes,
+      ...images,
       slots,
       memory: new SharedMemory(indexMemoryBytes(slots)),
       resumeAfter: ring.takenOver ? lastImageId(ring) : undefined,

@@ -33,7 +33,7 @@ import {
   type WriterResponse,
 } from "../protocol/mod.ts";
 import type { CompressedImage, Compressors } from "./compressors.ts";
-import { imageInRing, type WrittenRing } from "./image_in_ring.ts";
+import { checkImage, imageInRing, type WrittenRing } from "./image_in_ring.ts";
 import type { OutputFiles } from "./data_roots.ts";
 import { type ImageFacts, imageInfoFields, imageInfoValues, NO_FACTS } from "./image_info.ts";
 import type { ImageLocator, LocatedImage } from "./image_locator.ts";
@@ -162,7 +162,8 @@ export class FileWriter implements Disposable {
   constructor(options: FileWriterOptions) {
     this.#options = options;
     const { height, width, pixelType, compressedImages: compressed = false } = options;
-    this.#ring = { compressed, imageBytes: height * width * PIXEL_BYTES[pixelType] };
+    const imageBytes = height * width * PIXEL_BYTES[pixelType];
+    this.#ring = { compressed, height, width, pixelType, imageBytes };
     options.images.onDetach = (): void => {
       if (this.#run?.compresses) this.#drain(); // the others were not looked for yet
       options.compressors.detach();
@@ -432,6 +433,7 @@ export class FileWriter implements Disposable {
     const { metadata, image, chunk } = pending;
     pending.reason = run.failure ?? "";
     if (image === undefined || pending.reason !== "") return;
+    checkImage(metadata, this.#ring);
     const { bytes, compressed } = chunk ?? imageInRing(image, metadata, this.#ring);
     const { imageId } = metadata;
     const address = chunk === undefined ? image.address : chunk.address;

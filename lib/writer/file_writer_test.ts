@@ -5,7 +5,7 @@ import { IMAGE_RING_COUNTERS } from "../assemble/mod.ts";
 import { ArrayFile, readImageFile } from "../hdf5/mod.ts";
 import { buildStructure } from "../hdf5/_structure.ts";
 import { TestFolder } from "../hdf5/_testing.ts";
-import { copyFrom, Errno, File, OsError } from "../os/mod.ts";
+import { copyFrom, Errno, File, OsError, unlink } from "../os/mod.ts";
 import type {
   FsyncPolicy,
   ImageMetadata,
@@ -25,6 +25,7 @@ import {
   SharedMemory,
   slotMemoryBytes,
 } from "../ring/mod.ts";
+import { ImageMetadataDtype } from "../../proto/gen/std_buffer/image_metadata_pb.ts";
 import { entryOf, TestName, tinyRing } from "../ring/_test_ring.ts";
 import { NexusLayouts } from "../nexus/mod.ts";
 import { smallConfig } from "../nexus/_testing.ts";
@@ -68,7 +69,7 @@ class Bench implements Disposable {
         height: 4,
         width: 8,
         pixelType: "uint16",
-        images: stack.use(new ImageLocator({ name: this.name, slotBytes: 64, slots: 16 })),
+        images: stack.use(new ImageLocator(tinyRing(this.name))),
         compressedImages,
         nexus: new NexusLayouts(smallConfig({ detector_name: "DET" }), "test"),
         compressors: stack.use(new InlineCompressors({ elementBytes: 2, imageBytes: 64 })),
@@ -754,6 +755,21 @@ Deno.test("images that are not as the ring's should be end the run, with the rea
   assert.deepEqual(bench.read().ids, [1]);
 });
 
+Deno.test("an image of another shape or type ends the run, compressed by the writer or not", () => {
+  for (const compression of ["none", "bitshuffle-lz4"] as const) {
+    for (const more of [{ height: 8, width: 4 }, { dtype: "int16" }] as const) {
+      using bench = new Bench();
+      bench.create({ compression });
+      assert.equal(bench.record(1, bench.publish(1))?.code, "success");
+      const { reason } = bench.record(2, bench.publish(2), "good_image", more)!;
+      assert.match(reason, /Image 2 is of .*, expected 4 × 8 of uint16\..* same config/);
+      assert.equal(bench.record(3, bench.publish(3))?.reason, reason);
+      assert.equal(bench.close().code, "success");
+      assert.deepEqual(bench.read().ids, [1]);
+    }
+  }
+});
+
 Deno.test("an image that is overwritten while it is compressed is not in the file", () => {
   using bench = new Bench();
   bench.create({ compression: "bitshuffle-lz4" });
@@ -868,7 +884,7 @@ Deno.test("a next file that cannot be made fails the run; the full one is closed
 
 Deno.test("ImageLocator attaches anew when the ring's writer was replaced", () => {
   using ring = new TestName();
-  using locator = new ImageLocator({ name: ring.name, slotBytes: 64, slots: 16 });
+  using locator = new ImageLocator(tinyRing(ring.name));
   for (const id of [1n, 2n]) {
     using writer = RingWriter.create(
       new SharedMemory(indexMemoryBytes(16)),
@@ -889,7 +905,7 @@ Deno.test("ImageLocator attaches anew when the ring's writer was replaced", () =
 
 Deno.test("ImageLocator finds images of a ring that has ended until those of the next one come", () => {
   using ring = new TestName();
-  using locator = new ImageLocator({ name: ring.name, slotBytes: 64, slots: 16 });
+  using locator = new ImageLocator(tinyRing(ring.name));
   let detached = 0;
   locator.onDetach = () => void detached++;
   const publish = (writer: RingWriter, id: bigint): bigint => {
@@ -920,7 +936,7 @@ Deno.test("ImageLocator finds images of a ring that has ended until those of the
 
 Deno.test("ImageLocator takes a ring without an index as the config describes it", () => {
   using ring = new TestName();
-  using locator = new ImageLocator({ name: ring.name, slotBytes: 64, slots: 16 });
+  using locator = new ImageLocator(tinyRing(ring.name));
   using data = File.open(dataPath(ring.name), { write: true, create: true, mode: 0o600 });
   assert.throws(() => locator.attach(), { name: "RingMissingError" });
   data.truncate(dataBytes({ slotBytes: 64, slots: 16 }));
@@ -930,9 +946,44 @@ Deno.test("ImageLocator takes a ring without an index as the config describes it
   assert.ok(first.isIntact());
 });
 
+Deno.test("ImageLocator keeps a ring without an index as long as it is the same one", () => {
+  using ring = new TestName();
+  using locator = new ImageLocator(tinyRing(ring.name));
+  const path = dataPath(ring.name), bytes = dataBytes(tinyRing(ring.name));
+  const make = (size: number): void => {
+    unlink(path);
+    using data = File.open(path, { write: true, create: "exclusive", mode: 0o600 });
+    data.truncate(size);
+  };
+  make(bytes);
+  const first = locator.attach();
+  assert.equal(locator.attach(), first);
+  assert.equal(Deno.statSync(path).blocks, 0, "slots that nobody wrote take no memory");
+  make(bytes);
+  const second = locator.attach();
+  assert.notEqual(second, first);
+  {
+    using data = File.open(path, { write: true });
+    data.truncate(bytes / 2);
+    assert.throws(() => locator.attach(), { name: "RingMissingError" });
+    data.truncate(bytes);
+  }
+  assert.notEqual(locator.attach(), second);
+});
+
+Deno.test("ImageLocator refuses a ring whose images have another shape or type, of the same size", () => {
+  using ring = new TestName();
+  using writer = RingWriter.create(new SharedMemory(indexMemoryBytes(16)), tinyRing(ring.name));
+  const { spec } = writer;
+  for (const other of [{ height: 8, width: 4 }, { dtype: ImageMetadataDtype.int16 }]) {
+    using locator = new ImageLocator({ ...spec, ...other });
+    assert.throws(() => locator.attach(), { name: "RingMismatchError" });
+  }
+});
+
 Deno.test("ImageLocator does not take a ring that is being made for one without an index", () => {
   using ring = new TestName();
-  using locator = new ImageLocator({ name: ring.name, slotBytes: 64, slots: 16 });
+  using locator = new ImageLocator(tinyRing(ring.name));
   using data = File.open(dataPath(ring.name), { write: true, create: true, mode: 0o600 });
   data.truncate(dataBytes({ slotBytes: 64, slots: 16 }));
   using index = File.open(indexPath(ring.name), { write: true, create: true, mode: 0o600 });
@@ -942,7 +993,7 @@ Deno.test("ImageLocator does not take a ring that is being made for one without 
 
 Deno.test("ImageLocator looks for an index again before each run", () => {
   using ring = new TestName();
-  using locator = new ImageLocator({ name: ring.name, slotBytes: 64, slots: 16 });
+  using locator = new ImageLocator(tinyRing(ring.name));
   using data = File.open(dataPath(ring.name), { write: true, create: true, mode: 0o600 });
   data.truncate(dataBytes({ slotBytes: 64, slots: 16 }));
   locator.attach();

@@ -4,6 +4,7 @@
  * @module
  */
 import { CHUNK_HEADER_BYTES } from "../kernels/mod.ts";
+import type { PixelType } from "../hdf5/mod.ts";
 import { copyFrom } from "../os/mod.ts";
 import type { ImageMetadata } from "../protocol/mod.ts";
 import type { LocatedImage } from "./image_locator.ts";
@@ -20,8 +21,33 @@ export interface ImageInRing {
 export interface WrittenRing {
   /** Its images come compressed, so far as they get smaller by it. */
   compressed: boolean;
+  /** Rows of an image, px. */
+  height: number;
+  /** Columns of an image, px. */
+  width: number;
+  /** Type of a pixel. */
+  pixelType: PixelType;
   /** Size of an image's pixels, and of a slot, bytes. */
   imageBytes: number;
+}
+
+/**
+ * Looks whether an image is as the config says: a ring without an index does not tell, and images of another
+ * shape or type may have the same size.
+ *
+ * @param metadata What its message says.
+ * @throws {Error} If it is not.
+ */
+export function checkImage(
+  { imageId, height, width, dtype }: ImageMetadata,
+  ring: WrittenRing,
+): void {
+  if (height === ring.height && width === ring.width && dtype === ring.pixelType) return;
+  throw new Error(
+    `Image ${imageId} is of ${height} × ${width} pixels of ${dtype}, expected ` +
+      `${ring.height} × ${ring.width} of ${ring.pixelType}. ` +
+      "Start the service that makes the images with the same config.",
+  );
 }
 
 /**

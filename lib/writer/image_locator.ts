@@ -6,12 +6,14 @@
 import { File, mapAnywhere, unmap } from "../os/mod.ts";
 import {
   dataBytes,
-  dataPath,
   indexPath,
+  openForeignRing,
+  type RingExpectation,
   RingMissingError,
   RingReader,
   RingRecord,
   SharedMemory,
+  SHM_FOLDER,
 } from "../ring/mod.ts";
 import type { RingData } from "./compressors.ts";
 import { type ImageFacts, NO_FACTS } from "./image_info.ts";
@@ -33,9 +35,8 @@ export interface LocatedImage {
 }
 
 /** The image ring, as its writer's config describes it. */
-export interface ImageRingPlace {
+export interface ImageRingPlace extends Required<RingExpectation> {
   name: string;
-  slotBytes: number;
   /** Slots, for rings without an index. */
   slots: number;
 }
@@ -43,6 +44,14 @@ export interface ImageRingPlace {
 /** A ring with an index, mapped. */
 interface Attached {
   readonly reader: RingReader;
+  readonly data: RingData;
+}
+
+/** A ring without an index, mapped. */
+interface Unindexed {
+  readonly address: bigint;
+  readonly bytes: number;
+  readonly file: File;
   readonly data: RingData;
 }
 
@@ -58,7 +67,7 @@ export class ImageLocator implements Disposable {
   #former: Attached | undefined;
   /** An image was found in the present ring: those of the former one have all been. */
   #isPastFormer = false;
-  #unindexed: { address: bigint; bytes: number; file: File; data: RingData } | undefined;
+  #unindexed: Unindexed | undefined;
   /** Called before the addresses of images lose their meaning. */
   onDetach: () => void = () => {};
 
@@ -73,11 +82,11 @@ export class ImageLocator implements Disposable {
    *
    * @returns The ring, as its images will name it.
    * @throws {RingMissingError} If there is no image ring.
-   * @throws {RingMismatchError} If its images have another size.
+   * @throws {RingMismatchError} If its images have another size, shape or type.
    */
   attach(): RingData {
-    const isOver = this.#unindexed !== undefined || this.#former !== undefined ||
-      this.#indexed?.reader.ended;
+    const isOver = this.#former !== undefined || this.#indexed?.reader.ended ||
+      (this.#unindexed !== undefined && !this.#isStillThere(this.#unindexed));
     if (isOver) this.#detach();
     this.follow();
     return (this.#indexed ?? this.#unindexed!).data; // one of them is attached
@@ -92,9 +101,10 @@ export class ImageLocator implements Disposable {
   follow(): void {
     if (this.#isPastFormer) this.#dropFormer();
     if (this.#unindexed !== undefined || this.#indexed?.reader.ended === false) return;
-    const { name, slotBytes, slots } = this.#ring;
+    const { name, slots, slotBytes, dtype, height, width } = this.#ring;
+    const expected = { slotBytes, dtype, height, width };
     try {
-      const reader = RingReader.open(new SharedMemory(INDEX_ROOM), name, { slotBytes });
+      const reader = RingReader.open(() => new SharedMemory(INDEX_ROOM), name, expected);
       reader.addressOf({ slot: 0 }); // maps the data
       this.#dropFormer();
       this.#former = this.#indexed;
@@ -102,16 +112,13 @@ export class ImageLocator implements Disposable {
     } catch (error) {
       if (!(error instanceof RingMissingError)) throw error;
       if (this.#indexed !== undefined) return; // its last images may be wanted
-      if (isThere(indexPath(name))) throw error; // one with an index, being made or removed
       // Written by an original assembler: no index, slots as the config says.
-      const bytes = dataBytes({ slotBytes, slots });
-      const file = openOr(dataPath(name), error);
-      if (file.size() < bytes) {
-        file.close();
-        throw error;
-      }
-      const data = { fd: file.fd, slots };
-      this.#unindexed = { address: mapAnywhere(file.fd, bytes), bytes, file, data };
+      const file = openForeignRing(this.#ring);
+      if (file === undefined) throw error;
+      const bytes = dataBytes(this.#ring);
+      // Not populated: it takes the memory of its slots when it writes them.
+      const address = mapAnywhere(file.fd, bytes, { populate: false });
+      this.#unindexed = { address, bytes, file, data: { fd: file.fd, slots } };
     }
   }
 
@@ -183,6 +190,13 @@ export class ImageLocator implements Disposable {
     return false;
   }
 
+  /** Whether its name is still that of this file, and no index is there. */
+  #isStillThere({ file, bytes }: Unindexed): boolean {
+    const { name } = this.#ring;
+    return !File.isThere(indexPath(name)) && file.isBeneath(SHM_FOLDER, name) &&
+      file.size() >= bytes;
+  }
+
   #dropFormer(): void {
     this.#isPastFormer = false;
     if (this.#former === undefined) return;
@@ -206,20 +220,3 @@ export class ImageLocator implements Disposable {
 
 /** Room for the index of the largest ring that makes sense (some 200 000 slots), bytes; only mapped pages count. */
 const INDEX_ROOM = 64 * 1024 * 1024;
-
-function openOr(path: string, otherwise: Error): File {
-  try {
-    return File.open(path);
-  } catch {
-    throw otherwise; // neither index nor data: the ring is missing
-  }
-}
-
-function isThere(path: string): boolean {
-  try {
-    File.open(path).close();
-    return true;
-  } catch {
-    return false; // nor is it there for a reader without access
-  }
-}

@@ -32,6 +32,7 @@ import {
   WorkerCompressors,
 } from "../../lib/writer/mod.ts";
 import { Socket } from "../../lib/zmq/mod.ts";
+import { ImageMetadataDtype } from "../../proto/gen/std_buffer/image_metadata_pb.ts";
 
 /** What the service tells the writer's thread. */
 export interface WriterWorkerInit {
@@ -75,6 +76,7 @@ runDataWorker<WriterWorkerInit>((init, control) => {
   using stack = new DisposableStack();
   const detector = detectorFor(config);
   const [height, width] = imageShape(config);
+  const pixelType = detector.pixelType(config);
   const accounting = stack.use(
     new AccountingReader({
       frames: Array.from({ length: config.n_modules }, (_, module) => frameRingName(name, module)),
@@ -87,6 +89,9 @@ runDataWorker<WriterWorkerInit>((init, control) => {
       name: imageRingName(name, init.suffix),
       slotBytes: init.format.imageBytes,
       slots: init.imageSlots,
+      dtype: ImageMetadataDtype[pixelType],
+      height,
+      width,
     }),
   );
   const compressors = stack.use(
@@ -98,7 +103,7 @@ runDataWorker<WriterWorkerInit>((init, control) => {
       detectorType: config.detector_type,
       height,
       width,
-      pixelType: detector.pixelType(config),
+      pixelType,
       images,
       compressedImages: init.suffix === COMPRESSED_SUFFIX,
       compressors,
