@@ -4,7 +4,6 @@
  * @module
  */
 import { AccountingReader } from "../../lib/accounting/mod.ts";
-import { REASON_NO_FILE } from "../../lib/acquisition/writer_reasons.ts";
 import { type DetectorConfig, imageShape } from "../../lib/config/mod.ts";
 import { detectorFor } from "../../lib/detector/mod.ts";
 import { NexusLayouts } from "../../lib/nexus/mod.ts";
@@ -13,12 +12,10 @@ import {
   COMPRESSED_SUFFIX,
   decodeWriterAction,
   driverAddress,
-  encodeWriterResponse,
   frameRingName,
   imageRingName,
   type WriterAction,
   writerAddress,
-  type WriterResponse,
 } from "../../lib/protocol/mod.ts";
 import { RingMissingError } from "../../lib/ring/mod.ts";
 import { runDataWorker } from "../../lib/service/run_data_worker.ts";
@@ -33,6 +30,7 @@ import {
 } from "../../lib/writer/mod.ts";
 import { Socket } from "../../lib/zmq/mod.ts";
 import { ImageMetadataDtype } from "../../proto/gen/std_buffer/image_metadata_pb.ts";
+import { Answers } from "./answers.ts";
 
 /** What the service tells the writer's thread. */
 export interface WriterWorkerInit {
@@ -127,30 +125,20 @@ runDataWorker<WriterWorkerInit>((init, control) => {
     }),
   );
   const actions = stack.use(new Socket("PULL", { receiveHighWaterMark: 50_000 }));
-  const answers = stack.use(new Socket("PUSH", { sendHighWaterMark: 50_000 }));
-  answers.bind(writerAddress(name, writerId, ipcFolder), {
+  const socket = stack.use(new Socket("PUSH", { sendHighWaterMark: 50_000 }));
+  socket.bind(writerAddress(name, writerId, ipcFolder), {
     mode: gid === undefined ? 0o600 : 0o660,
     ...(gid === undefined ? {} : { gid }),
   });
   actions.connect(driverAddress(name, writerId, ipcFolder));
+  const answers = new Answers({
+    socket,
+    limitMs: ANSWER_LIMIT_MS,
+    isStopping: () => control.stopping,
+    log: control.log,
+  });
   attachIfThere(images);
   control.ready();
-
-  let refused = 0; // images in a row
-  const send = (answer: WriterResponse): void => {
-    const isImage = answer.action === "record_image";
-    if (isFailure(answer) && (!isImage || refused === 0)) {
-      control.log("warning", `${answer.action}: ${answer.reason}`);
-    }
-    if (refused > 1 && !(isImage && isFailure(answer))) {
-      control.log("warning", `${refused - 1} more images in a row were not written`);
-    }
-    refused = isImage && isFailure(answer) ? refused + 1 : 0;
-    if (answers.sendBlocking(encodeWriterResponse(answer), ANSWER_LIMIT_MS)) return;
-    control.log("error", "an answer could not be sent: the writer agent takes none", {
-      action: answer.action,
-    });
-  };
 
   let stoppedAt: bigint | undefined;
   const isOver = (): boolean => {
@@ -171,8 +159,8 @@ runDataWorker<WriterWorkerInit>((init, control) => {
     writer.settle();
     const isDue = monotonicNs() - published >= PUBLISH_EVERY_NS;
     if (isDue) writer.publish();
-    for (const each of writer.takeAnswers()) send(each);
-    if (answer !== undefined) send(answer);
+    for (const each of writer.takeAnswers()) answers.send(each);
+    if (answer !== undefined) answers.send(answer);
     control.counters[0] = writer.imagesWritten;
     control.counters[1] = writer.bytesWritten;
     if (!isDue) continue;
@@ -181,11 +169,6 @@ runDataWorker<WriterWorkerInit>((init, control) => {
     published = monotonicNs();
   }
 });
-
-/** An agent that starts has a file closed that another one may have left: that there is none is well. */
-function isFailure({ code, action, reason }: WriterResponse): boolean {
-  return code !== "success" && !(action === "close_file" && reason === REASON_NO_FILE);
-}
 
 /** Attaches to the image ring, if it is there already. */
 function attachIfThere(images: ImageLocator): void {
