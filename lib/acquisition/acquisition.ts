@@ -227,10 +227,13 @@ function onAnswer(state: AcquisitionState, answer: WriterAnswer, now: Instant): 
         : recover(state.run, state.left, now);
     case "recovering":
       return action === "close_file" ? onRecovered(state, now) : unexpected(state, answer);
-    case "creating":
-      return action === "create_file"
-        ? onCreated(running(state), answer, now)
+    case "creating": {
+      const run = running(state);
+      if (action === "create_file" && !run.acknowledges) return onCreated(run, answer, now);
+      return action === "confirm_last_image" && run.acknowledges
+        ? onBegun(run, answer, now)
         : unexpected(state, answer);
+    }
     case "recording":
       if (action === "record_image") return onRecorded(state, running(state), answer, now);
       // Unasked: it can no longer confirm what it has answered for.
@@ -322,29 +325,36 @@ function onRecovered(state: AcquisitionState, now: Instant): Transition {
 
 function onCreated(run: Run, answer: WriterAnswer, now: Instant): Transition {
   if (answer.ok && run.request.userId !== undefined && answer.action === undefined) {
-    const message = `the file writer is an original, which does not know user_id: ` +
+    const failure = `the file writer is an original, which does not know user_id: ` +
       `${run.request.outputFile} is not written. Leave user_id out, or run ours`;
-    return prepend(
-      { kind: "start_failed", why: "create_failed", message: sentence(message) },
-      close({ ...run, failure: message }, now),
-    );
+    return prepend(startFailed({ failure }), close({ ...run, failure }, now));
   }
   if (answer.ok) {
-    const created = { ...run, created: true, acknowledges: answer.action !== undefined };
-    if (run.interrupted) return prepend({ kind: "started" }, flush(created, now, false));
-    return {
-      state: recordingState(created, undefined, now.monotonicMs),
-      effects: [{ kind: "start_images" }, { kind: "started" }],
-    };
+    const made = { ...run, acknowledges: answer.action !== undefined };
+    return run.request.overwrite && made.acknowledges ? begin(made, now) : start(made, now);
   }
   if (answer.reason.startsWith(REASON_FILE_OPEN) && !run.recovered) {
     return recover({ ...run, recovered: true }, undefined, now);
   }
-  const message = `the file writer could not create ${run.request.outputFile}: ${reasonOf(answer)}`;
-  return prepend(
-    { kind: "start_failed", why: "create_failed", message: sentence(message) },
-    end({ ...run, failure: message }, now),
-  );
+  const failed = withFailedCreation(run, answer);
+  return prepend(startFailed(failed), end(failed, now));
+}
+
+/** The new files have taken the place of the former ones, or could not. */
+function onBegun(run: Run, answer: WriterAnswer, now: Instant): Transition {
+  if (answer.ok) return start(run, now);
+  const failed = withFailedCreation(run, answer);
+  return prepend(startFailed(failed), close(failed, now));
+}
+
+function withFailedCreation(run: Run, answer: WriterAnswer): Run & { failure: string } {
+  const { outputFile } = run.request;
+  const failure = `the file writer could not create ${outputFile}: ${reasonOf(answer)}`;
+  return { ...run, failure };
+}
+
+function startFailed({ failure }: { failure: string }): AcquisitionEffect {
+  return { kind: "start_failed", why: "create_failed", message: sentence(failure) };
 }
 
 function onRecorded(
@@ -433,6 +443,27 @@ function create(run: Run, now: Instant): Transition {
   return {
     state: { phase: "creating", run, waitingSince: now.monotonicMs },
     effects: [{ kind: "send", command: { action: "create_file", request: run.request } }],
+  };
+}
+
+/**
+ * Has files take the place of former ones, now that all writers have made theirs: had one of them failed, the
+ * former ones would have stayed.
+ */
+function begin(run: Run, now: Instant): Transition {
+  return {
+    state: { phase: "creating", run, waitingSince: now.monotonicMs },
+    effects: [{ kind: "send", command: { action: "confirm_last_image" } }],
+  };
+}
+
+/** Takes images: the files are there. */
+function start(run: Run, now: Instant): Transition {
+  const created = { ...run, created: true };
+  if (run.interrupted) return prepend({ kind: "started" }, flush(created, now, false));
+  return {
+    state: recordingState(created, undefined, now.monotonicMs),
+    effects: [{ kind: "start_images" }, { kind: "started" }],
   };
 }
 

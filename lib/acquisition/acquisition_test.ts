@@ -104,6 +104,7 @@ const SITUATIONS: Record<string, readonly AcquisitionEvent[]> = {
   "recovering, stop asked": [start(), tick, start(), stop],
   creating: [start()],
   "creating, stop asked": [start(), stop],
+  "creating, to overwrite": [start(2, { overwrite: true }), yes("create_file")],
   "recording, none yet": RECORDING,
   recording: [start(5), yes("create_file"), image()],
   "recording, images overdue": [start(5, { noImagesTimeoutMs: 3000 }), yes("create_file")],
@@ -233,6 +234,15 @@ const TABLE: Record<string, Record<string, string>> = {
     created: "flushing started confirm_last_image",
     "not created": FAILED_START,
     "file open": "recovering close_file",
+  },
+  "creating, to overwrite": {
+    ...ALL_NOTES,
+    start: REFUSED,
+    tick: LOST_UNSTARTED,
+    send_failed: LOST_UNSTARTED,
+    confirmed: "recording start_images started",
+    "not confirmed": "closing start_failed close_file",
+    "no file (confirm)": "closing start_failed close_file",
   },
   "recording, none yet": {
     ...ALL_NOTES,
@@ -607,6 +617,21 @@ Deno.test("transition() has a file removed that a silent writer made for a run t
   assert.ok(close?.action === "close_file" && close.discardEmpty === undefined);
 });
 
+Deno.test("transition() has files overwritten when all are made, and discarded if they cannot be", () => {
+  const overwrite = start(2, { overwrite: true });
+  const driver = reach(overwrite, yes("create_file"));
+  assert.deepEqual(driver.effects, ["confirm_last_image"]);
+  assert.equal(driver.acquisition.state, "WAITING_IMAGES");
+  const close = commandOf(driver, no("confirm_last_image", "renameat: EPERM"));
+  assert.ok(close?.action === "close_file" && close.discardEmpty);
+  driver.feed(no("confirm_last_image", "renameat: EPERM"), yes("close_file"));
+  assert.match(driver.acquisition.message, /^ERROR: .* not create \S+run\.h5: renameat: EPERM\.$/);
+  driver.feed(overwrite, yes("create_file"), stop, yes("confirm_last_image"));
+  assert.deepEqual(driver.effects, ["started", "confirm_last_image"]);
+  // Nothing is overwritten by an original; it has made its file.
+  assert.equal(reach(overwrite, plain()).state.phase, "recording");
+});
+
 Deno.test("transition() takes what another driver left in the writer for a run that failed", () => {
   const driver = reach({ kind: "driver_started" });
   assert.deepEqual(driver.effects, ["close_file"]);
@@ -839,6 +864,7 @@ const anyEvent: fc.Arbitrary<AcquisitionEvent> = fc.oneof(
   { weight: 2, arbitrary: fc.integer({ min: 0, max: 3 }).map((skipped) => image(skipped)) },
   { weight: 1, arbitrary: fc.integer({ min: 0, max: 4 }).map((n) => start(n)) },
   { weight: 1, arbitrary: fc.constant(start(3, { noImagesTimeoutMs: 100 })) },
+  { weight: 1, arbitrary: fc.constant(start(3, { overwrite: true })) },
   { weight: 1, arbitrary: fc.constant(start(0, { startImageId: 1n, stopImageId: 3n })) },
   { weight: 2, arbitrary: fc.bigInt(0n, 4n).map((id) => image(1, id)) },
   { weight: 1, arbitrary: fc.constantFrom(plain(), plain(false, "EIO")) },

@@ -245,8 +245,9 @@ export class FileWriter implements Disposable {
   }
 
   /** Whether it went well. */
-  #publish(run: Run): boolean {
+  #publish(run: Run, begin = false): boolean {
     try {
+      if (begin) run.files.begin();
       run.files.requireThere();
       run.files.publish(this.#counters(run));
       run.files.sync();
@@ -387,6 +388,7 @@ export class FileWriter implements Disposable {
   #prepare(run: Run): void {
     if (run.failure !== undefined) return;
     try {
+      run.files.begin();
       if (run.files.imagesLeft === 0) this.#beginNextFile(run);
       if (!run.compresses) this.#options.images.follow();
     } catch (error) {
@@ -486,11 +488,14 @@ export class FileWriter implements Disposable {
     run.firstOfFile = undefined;
   }
 
-  /** Makes all images visible: the driver may now tell its user that they are on file. */
+  /**
+   * Makes all images visible: the driver may now tell its user that they are on file. Before the first one
+   * it begins the run.
+   */
   #confirm(): void {
     const run = this.#run;
     if (run === undefined) throw new Error(REASON_NO_FILE);
-    if (run.failure === undefined) this.#publish(run);
+    if (run.failure === undefined) this.#publish(run, true);
     if (run.failure !== undefined) throw new Error(run.failure);
     run.files.requireInPlace();
   }

@@ -638,9 +638,27 @@ Deno.test("create_file overwrites and makes folders only as the order says", () 
   assert.match(bench.create().reason, /EEXIST/);
   assert.match(bench.create({ path: deep }).reason, /ENOENT/);
   assert.equal(bench.create({ overwrite: true }).code, "success");
+  assert.equal(bench.writer.handle({ action: "confirm_last_image" })?.code, "success");
   assert.equal(bench.close().code, "success");
   assert.deepEqual(bench.read().ids, []);
   assert.equal(bench.create({ path: deep, createFolders: true }).code, "success");
+});
+
+Deno.test("a file is overwritten when its run begins, by a confirmation or an image", () => {
+  for (const begin of ["no", "confirm", "image"]) {
+    using bench = new Bench();
+    Deno.writeTextFileSync(bench.folder.file(), "old");
+    assert.equal(bench.create({ overwrite: true }).code, "success");
+    bench.writer.publish(); // a second went by
+    assert.equal(Deno.readTextFileSync(bench.folder.file()), "old");
+    if (begin === "confirm") bench.writer.handle({ action: "confirm_last_image" });
+    if (begin === "image") bench.record(5, bench.publish(5));
+    if (begin !== "no") assert.deepEqual(bench.read().ids, []);
+    assert.equal(bench.close().code, "success");
+    if (begin === "no") assert.equal(Deno.readTextFileSync(bench.folder.file()), "old");
+    else assert.deepEqual(bench.read().ids, begin === "image" ? [5] : []);
+    assert.equal(bench.files().length, 1);
+  }
 });
 
 Deno.test("create_file without an image ring says what to start", () => {

@@ -23,7 +23,7 @@ import {
   type MasterPart,
   type WrittenImage,
 } from "../hdf5/mod.ts";
-import type { File } from "../os/mod.ts";
+import { Errno, type File, OsError } from "../os/mod.ts";
 import type { CreateFileAction, FsyncPolicy } from "../protocol/mod.ts";
 import type { NewFileOptions, OutputFiles } from "./data_roots.ts";
 import { filesOfEarlierRun } from "./earlier_run.ts";
@@ -127,13 +127,17 @@ const FIRST_ROUNDS = 16;
  * Writes images into one file, or into one after the other. The first of several writers also makes the
  * master file, at the start.
  *
- * A file has its name from the moment on that it is a whole, empty image file, and takes the place of
- * another one in that moment.
+ * A file has its name from the moment on that it is a whole, empty image file. One that is to take the
+ * place of another one waits for {@link RunFiles.begin}.
  */
 export class RunFiles {
   readonly #options: RunFilesOptions;
   #current: Output<ImageFile>;
   readonly #master: Output<MasterFile> | undefined;
+  /** First files that do not have their names yet. */
+  readonly #unplaced: UnplacedOutput<unknown>[];
+  /** Files of the former run that go when these take their names. */
+  readonly #surplus: string[];
   /** Files begun before the current one, and their images. */
   #earlierFiles = 0;
   #earlierImages = 0;
@@ -142,38 +146,57 @@ export class RunFiles {
   #filesShown = 0;
 
   /**
-   * Creates the first file, and the master file.
+   * Creates the first file, and the master file. They have their names then, unless they may take the place
+   * of others.
    *
    * @throws {OsError} EEXIST, ENOSPC, …; nothing is left behind then.
    * @throws {RangeError} If the attributes do not fit, or the writer's number.
    */
   constructor(options: RunFilesOptions) {
     this.#options = options;
-    const { action } = options;
+    const { action, newFile: { overwrite = false } } = options;
     const { split, writerId } = action;
     if (split !== undefined && (writerId < 0 || writerId >= split.writers)) {
       throw new RangeError(`There is no writer ${writerId} of ${split.writers}, from 0.`);
     }
     const isFirst = split === undefined || writerId === 0;
-    const surplus = isFirst && options.newFile.overwrite ? this.#surplusFiles() : [];
-    using part = this.#createPart(0);
-    // It shows no file of another run: such a one is gone before its number is shown.
-    const shown = surplus.length > 0 ? split?.writers : undefined;
-    using master = split !== undefined && isFirst ? this.#createMaster(split, shown) : undefined;
-    const placed: File[] = [];
-    try {
-      for (const each of master === undefined ? [part] : [part, master]) {
-        each.place();
-        placed.push(each.file);
-      }
-      for (const path of surplus) options.output.remove(path);
-      if (shown !== undefined) this.#showFiles(master?.writer, this.#filesToShow());
-    } catch (error) {
-      for (const file of placed) this.#remove(file);
-      throw error;
-    }
+    this.#surplus = isFirst && overwrite ? this.#surplusFiles() : [];
+    using made = new DisposableStack();
+    const part = made.use(this.#createPart(0));
+    const master = split !== undefined && isFirst ? made.use(this.#createMaster(split)) : undefined;
     this.#current = part;
     this.#master = master;
+    this.#unplaced = master === undefined ? [part] : [part, master];
+    if (!overwrite) {
+      try {
+        this.begin();
+      } catch (error) {
+        this.#discard();
+        throw error;
+      }
+    }
+    made.move();
+  }
+
+  /**
+   * Gives the first files their names, if they do not have them yet; to be called before the first image. Up
+   * to then the files whose place they take are there, and stay if the run is closed.
+   *
+   * The further files of the former run go first: a new master file shows no images of another run, and a
+   * former one tells, as long as it is there, which files are its own.
+   *
+   * @throws {OsError} EISDIR, EPERM, EIO, …; close the run then.
+   */
+  begin(): void {
+    for (let path = this.#surplus[0]; path !== undefined; path = this.#surplus[0]) {
+      this.#removeIfThere(path);
+      this.#surplus.shift();
+    }
+    for (let next = this.#unplaced[0]; next !== undefined; next = this.#unplaced[0]) {
+      next.place();
+      next[Symbol.dispose]();
+      this.#unplaced.shift();
+    }
   }
 
   /** Images written. */
@@ -298,29 +321,25 @@ export class RunFiles {
     if (this.#options.fsync === "every_second") this.#syncAll();
   }
 
-  /** Closes everything. */
+  /** Closes everything; if the run has not begun, nothing is left of it. */
   close({ counters, ...last }: LastOfRunFile, options: CloseRunOptions = {}): void {
     const { discardEmpty = false, masterAttributes, masterTexts = last.texts } = options;
-    const { file, writer } = this.#current;
-    const discard = discardEmpty && this.#earlierFiles === 0 && writer.rows === 0;
+    const { writer } = this.#current;
+    const isEmpty = this.#earlierFiles === 0 && writer.rows === 0;
+    if (this.#unplaced.length > 0 || (discardEmpty && isEmpty)) return this.#discard();
     try {
-      if (!discard) {
-        this.publish(counters);
-        writer.close(last);
-        const attributes = { ...last.attributes, ...masterAttributes };
-        this.#master?.writer.close({ attributes, ...(masterTexts && { texts: masterTexts }) });
-        if (this.#options.fsync !== "none") this.#syncAll();
-      }
+      this.publish(counters);
+      writer.close(last);
+      const attributes = { ...last.attributes, ...masterAttributes };
+      this.#master?.writer.close({ attributes, ...(masterTexts && { texts: masterTexts }) });
+      if (this.#options.fsync !== "none") this.#syncAll();
     } finally {
-      for (const each of [this.#master?.file, file]) {
-        if (discard && each !== undefined) this.#options.output.remove(each.path); // it is ours
-        each?.close();
-      }
+      for (const { file } of this.#outputs()) file.close();
     }
   }
 
   /** The files that are open. */
-  #outputs(): { file: File }[] {
+  #outputs(): Output<unknown>[] {
     return this.#master === undefined ? [this.#current] : [this.#current, this.#master];
   }
 
@@ -355,10 +374,10 @@ export class RunFiles {
       }));
   }
 
-  #createMaster(split: Split, shown = this.#filesToShow()): UnplacedOutput<MasterFile> {
+  #createMaster(split: Split): UnplacedOutput<MasterFile> {
     const { common, runCounters } = this.#options;
     const { detector, height, width, pixelType, info, attributes } = common;
-    this.#filesShown = shown;
+    const shown = this.#filesShown = this.#filesToShow();
     return this.#create(split.outputFile, (file) =>
       MasterFile.create(file, {
         ...{ detector, height, width, pixelType, attributes },
@@ -390,14 +409,8 @@ export class RunFiles {
     const needed = Math.min(MAX_FILE_PARTS, (round + 1) * split.writers);
     if (needed <= this.#filesShown) return;
     const shown = Math.min(MAX_FILE_PARTS, Math.max(needed, 2 * this.#filesShown));
-    this.#showFiles(this.#master?.writer, shown);
-  }
-
-  #showFiles(master: MasterFile | undefined, count: number): void {
-    const { split } = this.#options.action;
-    if (master === undefined || split === undefined) return;
-    master.extend(masterParts(count, split));
-    this.#filesShown = count;
+    this.#master?.writer.extend(masterParts(shown, split));
+    this.#filesShown = shown;
   }
 
   /** Files of the run whose place this one takes that it does not take itself, one by one. */
@@ -430,10 +443,22 @@ export class RunFiles {
     }
   }
 
-  /** Removes a file that was put in its place a moment ago: it is ours. */
-  #remove(file: File): void {
-    this.#options.output.remove(file.path);
-    file.close();
+  /** Removes and closes the first files: they are ours. */
+  #discard(): void {
+    const unplaced = new Set<Output<unknown>>(this.#unplaced);
+    for (const output of this.#unplaced.splice(0)) output[Symbol.dispose]();
+    for (const output of this.#outputs()) {
+      if (!unplaced.has(output)) this.#options.output.remove(output.file.path);
+      output.file.close();
+    }
+  }
+
+  #removeIfThere(path: string): void {
+    try {
+      this.#options.output.remove(path);
+    } catch (error) {
+      if (!(error instanceof OsError && error.errno === Errno.ENOENT)) throw error;
+    }
   }
 
   #ofRun(counters: Counters): Counters {

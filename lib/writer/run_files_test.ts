@@ -73,6 +73,7 @@ function append(files: RunFiles, first: number, count: number): void {
 /** A whole run. */
 function writeRun(making: Making & { images: number; firstId: number }): void {
   const files = makeFiles(making);
+  files.begin();
   append(files, making.firstId, making.images);
   files.publish(COUNTERS);
   files.close({ counters: COUNTERS, attributes: { end_time: 2 } });
@@ -198,9 +199,35 @@ Deno.test("files of a longer run that is overwritten go when the new ones stand,
   Deno.copyFileSync(other.file("run.h5"), folder.file("run3.h5"));
   Deno.writeTextFileSync(folder.file("run7.h5"), "somebody's");
   const files = makeFiles({ folder: folder.path, runId: 2n, overwrite: true });
+  files.begin();
   assert.deepEqual(names(folder.path), ["run.h5", "run3.h5", "run7.h5"]);
   files.close({ counters: COUNTERS });
   assert.deepEqual(look(folder.file("run.h5")), { runId: 2n, ids: [] });
+});
+
+Deno.test("files that are to be overwritten stay if the run does not begin, and nothing of it is left", () => {
+  for (const imagesPerFile of [0, 2]) {
+    using folder = new TestFolder();
+    writeRun({ folder: folder.path, imagesPerFile: 2, images: 5, firstId: 1 });
+    const all = (): string[] => [...Deno.readDirSync(folder.path)].map(({ name }) => name).sort();
+    const before = all();
+    const files = makeFiles({ folder: folder.path, imagesPerFile, runId: 2n, overwrite: true });
+    files.publish(COUNTERS); // a second went by
+    assert.deepEqual(look(folder.file("run.h5")), { runId: 1n, ids: [1, 2, 3, 4, 5] });
+    files.close({ counters: COUNTERS });
+    assert.deepEqual(look(folder.file("run.h5")), { runId: 1n, ids: [1, 2, 3, 4, 5] });
+    assert.deepEqual(all(), before);
+  }
+});
+
+Deno.test("a file of the former run that somebody has removed meanwhile is no obstacle", () => {
+  using folder = new TestFolder();
+  writeRun({ folder: folder.path, imagesPerFile: 2, images: 5, firstId: 1 });
+  const files = makeFiles({ folder: folder.path, runId: 2n, overwrite: true });
+  Deno.removeSync(folder.file("run1.h5"));
+  files.begin();
+  files.close({ counters: COUNTERS });
+  assert.deepEqual(names(folder.path), ["run.h5"]);
 });
 
 Deno.test("what cannot be put in its place leaves the former files, and nothing of its own", () => {

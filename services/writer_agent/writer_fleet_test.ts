@@ -76,6 +76,20 @@ Deno.test("a file that one writer cannot create fails the start; the others remo
   assert.equal(controller.status.state, "READY");
 });
 
+Deno.test("files are overwritten when all writers have made theirs, and not before", async () => {
+  using world = setUp();
+  const { controller, writers } = world;
+  writers[1]!.react = failing("create_file", "EACCES");
+  const overwrite = { ...request(7), overwrite: true };
+  assert.equal((await controller.start(overwrite)).ok, false);
+  for (const writer of writers) assert.ok(!told(writer).includes("confirm_last_image"));
+  writers[1]!.react = WELL;
+  assert.equal((await controller.start(overwrite)).ok, true);
+  for (const writer of writers) {
+    assert.deepEqual(told(writer).slice(-2), ["create_file", "confirm_last_image"]);
+  }
+});
+
 Deno.test("a writer that still has a file open is recovered, with all others", async () => {
   using world = setUp();
   const { controller, writers } = world;
