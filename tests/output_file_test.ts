@@ -8,6 +8,7 @@ import {
   jungfrauConfig,
   Pipeline,
   readWithH5py,
+  ROOT,
   sha256,
   simulate,
   SmallDisk,
@@ -169,7 +170,9 @@ Deno.test("files are written as writer_user_id, or not at all", async () => {
   assert.match(process.tail(), /set(groups|fsuid) to user 65534.*EPERM/);
   if (Deno.uid() !== 0) return; // who is not root cannot become somebody else
 
-  await using pipeline = await Pipeline.start(jungfrauConfig(1, config));
+  await using pipeline = await Pipeline.start(jungfrauConfig(1, config), {
+    wrap: { std_h5_writer: withCapabilitiesOf("std_h5_writer@.service.d/users.conf") },
+  });
   using detector = new TestDetector(pipeline.config);
   await assert.rejects(pipeline.write("run.h5", 2), /run\.h5.*EACCES/); // the folder is root's
   Deno.chownSync(pipeline.dataRoot, uid, null);
@@ -219,6 +222,24 @@ Deno.test("a request's user_id: files are that user's if the config allows it, o
   assert.match(reason, /user 2 is not among those that files may be made as \(1\)/);
   await assert.rejects(Deno.stat(pipeline.path("no.h5")), Deno.errors.NotFound);
 });
+
+/** Starts a program as systemd does with a drop-in of ours: with its capabilities, although by root, and no other. */
+function withCapabilitiesOf(dropIn: string): string[] {
+  const text = Deno.readTextFileSync(`${ROOT}/deploy/systemd/${dropIn}`);
+  const set = (field: string): string => {
+    const names = new RegExp(`^${field}=(.*)$`, "m").exec(text)?.[1]?.split(" ") ?? [];
+    return ["-all", ...names.map((name) => name.toLowerCase().replace(/^cap_/, "+"))].join(",");
+  };
+  const ambient = set("AmbientCapabilities");
+  return [
+    "setpriv",
+    "--no-new-privs",
+    "--securebits=+noroot",
+    `--bounding-set=${set("CapabilityBoundingSet")}`,
+    `--inh-caps=${ambient}`,
+    `--ambient-caps=${ambient}`,
+  ];
+}
 
 /** Every image in the file is the one that was simulated. */
 function assertSimulated(
