@@ -8,6 +8,7 @@ import { isIP } from "node:net";
 import { setImmediate } from "node:timers";
 import { Connection, type Envelope, type Publisher } from "rabbitmq-client";
 import { isNetRefused, netHint } from "../host/net_permission.ts";
+import { atMost } from "../os/at_most.ts";
 import "./_codec.ts";
 import { BrokerAwayError, BrokerError, QueueFullError, UnroutableError } from "./broker_error.ts";
 import { type BrokerOptions, type BrokerTls, describeBroker } from "./broker_options.ts";
@@ -211,13 +212,9 @@ export class BrokerConnection {
         await this.#publisher.close();
         await this.#connection.close();
       });
-    const late = Promise.withResolvers<void>();
-    const timer = setTimeout(() => {
+    if (!await atMost(CLOSE_MS, ended.catch(() => {}))) {
       this.#onNote(`not all was told to ${this.#where} within ${CLOSE_MS} ms`);
-      late.resolve();
-    }, CLOSE_MS);
-    await Promise.race([ended.catch(() => {}), late.promise]);
-    clearTimeout(timer);
+    }
     this.#closed.abort(new BrokerError(`the connection to ${this.#where} was closed`));
     this.#connection.unsafeDestroy();
   }

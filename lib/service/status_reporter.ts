@@ -1,3 +1,4 @@
+import { atMost } from "../os/at_most.ts";
 import type { HealthReport } from "./health.ts";
 import type { Stats } from "./service.ts";
 import { VERSION } from "./version.ts";
@@ -6,6 +7,8 @@ import { VERSION } from "./version.ts";
 export const STATUS_TTL_MS = 15_000;
 /** It is told again so often, ms. */
 export const STATUS_PERIOD_MS = 10_000;
+/** Longest wait for its removal, ms. */
+const REMOVE_MS = 1_000;
 
 /** Where statuses go: a `ServiceRegistry` of `lib/store`. */
 export interface StatusRegistry {
@@ -103,13 +106,16 @@ export class StatusReporter implements AsyncDisposable {
     await this.#turn;
   }
 
-  /** Removes the status. */
+  /** Removes the status; a Redis that is away, or does not answer for 1 s, forgets it by itself. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#endTimer();
+    await atMost(REMOVE_MS, this.#remove());
+  }
+
+  async #remove(): Promise<void> {
     await this.#turn;
     this.#closed = true;
     const { registry, serviceName } = this.#options;
-    // A Redis that is away forgets it by itself.
     await registry.removeStatus(serviceName).catch((error) => this.#failed(error));
   }
 

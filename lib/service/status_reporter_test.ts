@@ -114,3 +114,12 @@ Deno.test("StatusReporter says once that Redis is away, and tells all again when
   registry.isThere = false;
   await told[Symbol.asyncDispose](); // forgotten by itself: nothing to wait for
 });
+
+Deno.test("a Redis that does not answer does not keep a service from stopping", async () => {
+  const registry = new FakeRegistry();
+  registry.removeStatus = (): Promise<void> => new Promise(() => {});
+  const { reporter: status } = reporter(registry, () => ({}));
+  const begin = performance.now();
+  await status[Symbol.asyncDispose]();
+  assert.ok(performance.now() - begin < 4_000);
+});

@@ -1,3 +1,4 @@
+import { atMost } from "../os/at_most.ts";
 import type { NewEntry } from "./_engine.ts";
 
 /** Bounds of what waits while the store is away. */
@@ -67,13 +68,8 @@ export class WriteQueue {
    * @returns What was not written, as far as known.
    */
   async close(limitMs: number): Promise<NewEntry[]> {
-    const late = Promise.withResolvers<void>();
-    const timer = setTimeout(() => {
-      this.#closed.abort();
-      late.resolve();
-    }, limitMs);
-    await Promise.race([this.#pump, late.promise]);
-    clearTimeout(timer);
+    await atMost(limitMs, this.#pump);
+    this.#closed.abort();
     for (const { settle } of this.#waiting) settle.resolve(undefined);
     return this.#waiting.splice(0).map(({ entry }) => entry);
   }
@@ -102,7 +98,7 @@ export class WriteQueue {
       next = this.#waiting[0];
     }
     this.#pump = undefined;
-    if (this.#waiting.length === 0) this.#back();
+    if (this.#waiting.length === 0 && !signal.aborted) this.#back();
   }
 
   #away(error: unknown): void {

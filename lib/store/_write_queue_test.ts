@@ -124,17 +124,19 @@ Deno.test("close() gives back what could not be written", async () => {
 
 Deno.test("a queue is closed in time though the store takes an entry and does not answer", async () => {
   const answer = Promise.withResolvers<string>();
+  const notes: string[] = [];
   const queue = new WriteQueue({
     limits: { maxEntries: 9, maxBytes: 1e6 },
     write: () => answer.promise,
     isAway: () => true,
     untilBack: () => Promise.resolve(),
-    onNote: () => {},
+    onNote: (note) => void notes.push(note),
   });
   const added = [queue.add(entry("log 0")), queue.add(entry("log 1"))];
   assert.deepEqual((await queue.close(10)).map(({ key }) => key), ["log 0", "log 1"]);
   assert.deepEqual(await Promise.all(added), [undefined, undefined]);
-  answer.resolve("1-0"); // too late
+  answer.reject(new Error("no answer")); // too late
   await aTurn();
   assert.equal(queue.length, 0);
+  assert.deepEqual(notes, ["the store is away, entries wait: no answer"]);
 });

@@ -18,6 +18,7 @@ import {
   UsageError,
 } from "../../lib/service/mod.ts";
 import { describeBroker } from "../../lib/broker/broker_options.ts";
+import { atMost } from "../../lib/os/at_most.ts";
 import { openStore, resolveStore } from "../../lib/store/mod.ts";
 import { type Accounting, createApi } from "./api.ts";
 import { brokerRequests } from "./broker_requests.ts";
@@ -160,7 +161,7 @@ await runService({
     server.finished.then(() =>
       service.signal.aborted || service.fail(new Error("the REST interface ended"))
     );
-    onStop(() => atMost(REST_LIMIT_MS, server.shutdown()), "REST interface");
+    onStop(async () => void await atMost(REST_LIMIT_MS, server.shutdown()), "REST interface");
     onStop(() => endRun(controller), "acquisition");
     const readAccounting = (): Accounting => statistics.accounting();
     await requests?.take(brokerRequests({ controller, detector, rules, readAccounting }));
@@ -198,12 +199,4 @@ function checkRoot(root: string): string {
 async function endRun(controller: AcquisitionController): Promise<void> {
   if (controller.status.state !== "WRITING") return;
   await atMost(RUN_LIMIT_MS, controller.stop());
-}
-
-/** Waits for something, within a time. */
-async function atMost(limitMs: number, something: Promise<void>): Promise<void> {
-  const late = Promise.withResolvers<void>();
-  const timer = setTimeout(late.resolve, limitMs);
-  await Promise.race([something, late.promise]);
-  clearTimeout(timer);
 }
