@@ -51,6 +51,6 @@ USER 1000:1000
 # Healthy is what answers GET /health on its --health-port (or --port, the writer_agent's), and, where
 # there is none, what runs.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s CMD port=$(tr '\000' ' ' < /proc/1/cmdline | sed -nE 's/.* --(health-)?port[ =]([0-9]+) .*/\2/p'); [ -z "$port" ] || deno run --quiet --no-prompt --cached-only --allow-net=127.0.0.1:$port scripts/docker_health.ts $port
-# The flags are what this service needs for this config, and nothing else.
-ENTRYPOINT ["/bin/sh", "-efc", "flags=$(deno run --quiet --no-prompt --cached-only --allow-read --allow-env scripts/docker_flags.ts \"$0\" \"$@\"); exec deno run --quiet --no-prompt --cached-only $flags \"services/$0/main.ts\" \"$@\""]
+# The flags are what this service needs for its config, and nothing else; that may be in Redis.
+ENTRYPOINT ["/bin/sh", "-efc", "flags=$(deno run --quiet --no-prompt --cached-only --allow-read --allow-env --allow-net scripts/docker_flags.ts \"$0\" \"$@\"); exec deno run --quiet --no-prompt --cached-only $flags \"services/$0/main.ts\" \"$@\""]
 CMD ["daq", "--help"]

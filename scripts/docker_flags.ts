@@ -5,18 +5,22 @@
  *
  *   docker_flags.ts <service> <its arguments…>
  */
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import settings from "../deno.json" with { type: "json" };
 import { BROKER_VARIABLES, brokerAddress, brokerHost } from "../lib/broker/broker_options.ts";
-import { loadConfig } from "../lib/config/mod.ts";
+import { type DetectorConfig, parseConfig } from "../lib/config/mod.ts";
 import { readEnv } from "../lib/service/env.ts";
 import { ExitCode, exitCodeOf } from "../lib/service/exit_code.ts";
+import { findConfig, NoConfigError } from "../lib/service/find_config.ts";
 import {
   filePermissionsFor,
   permissionsFor,
   SERVICE_NAMES,
+  type ServiceName,
   type StorePermission,
 } from "../lib/service/permissions.ts";
+import { ServiceRegistry } from "../lib/store/service_registry.ts";
 import {
   parseStoreAddress,
   redisHost,
@@ -36,6 +40,7 @@ const FILE_SERVICES: readonly string[] = ["file_validator", "preview"];
  * @param env Reads the container's environment, which may name a store.
  * @throws {RangeError} If there is no such service.
  * @throws {ConfigError} If the config cannot be used.
+ * @throws {StoreError} If the config is to come from Redis, which cannot be asked.
  */
 export async function dockerFlags(
   service: string,
@@ -60,12 +65,15 @@ export async function dockerFlags(
       store: { type: "string" },
       redis: { type: "string" },
       broker: { type: "string" },
+      "service-name": { type: "string" },
+      help: { type: "boolean", short: "h" },
     },
     strict: false, // the service itself checks its arguments
     allowPositionals: true,
   });
   const store = toPermission(resolveStore({ address: text(values.store), env }), env);
-  const redis = toPermission(resolveRedis({ address: text(values.redis), env }), env);
+  const registry = resolveRedis({ address: text(values.redis), env });
+  const redis = toPermission(registry, env);
   const broker = brokerPermission(text(values.broker), env);
   const dataRoots = dataRootsOf(values["data-root"], positionals);
   const healthPort = text(values["health-port"]);
@@ -80,32 +88,68 @@ export async function dockerFlags(
     // Where nothing names a broker, they look for one on this machine.
     return filePermissionsFor({ ...common, broker: broker ?? { address: "amqp://127.0.0.1" } });
   }
-  if (known === undefined) {
-    const stores = [store, redis].filter((at) => at !== undefined);
-    const embedded = stores.flatMap(({ address }) => sqlitePath(address) ?? []);
-    const secrets = [...stores, ...(broker === undefined ? [] : [broker])]
-      .flatMap(({ files }) => files ?? []);
+  // config_deployer's file is no argument of its own.
+  const file = [text(values.file) ?? "", ...positionals].find(isFile);
+  const serviceName = text(values["service-name"]) ?? env("SERVICE_NAME") ?? service;
+  const found = known === undefined || values.help === true
+    ? undefined
+    : await configOf(known, serviceName, file, registry);
+  if (known === undefined || found === undefined) {
+    const files = [values.config, values.file].flatMap((path) => text(path) ?? []);
+    const { net, read, write } = serverNeeds([store, redis], broker);
     return setFlags(service, {
-      read: [text(values.config) ?? [], positionals.filter(isFile), dataRoots, secrets, embedded]
-        .flat(),
-      write: embedded,
-      net: [
-        ...stores.flatMap(({ address }) => redisHosts(address)),
-        ...(broker === undefined ? [] : [brokerHost(broker.address)]),
-      ],
+      read: [...files, ...positionals.filter(isFile), ...dataRoots, ...read],
+      write,
+      net: [...net, ...(healthPort === undefined ? [] : [`127.0.0.1:${healthPort}`])],
     });
   }
-  // config_deployer's file is no argument of its own.
-  const configPath = [text(values.file) ?? "", ...positionals].find(isFile);
-  // --help, or a mistake that the service will name.
-  if (configPath === undefined) return [`-P=${known}`];
-  const { config } = await loadConfig(configPath);
-  return permissionsFor(known, config, {
+  return permissionsFor(known, found.config, {
     ...common,
-    configPath: await Deno.realPath(configPath),
+    configPath: found.path,
     ...(typeof values.port === "string" ? { apiPort: Number(values.port) } : {}),
     broker,
   });
+}
+
+/**
+ * A service's config, found where the service itself will look, and its absolute path if it is a file. Undefined
+ * where there is none: a mistake that the service will name, or a deployer's first.
+ */
+async function configOf(
+  service: ServiceName,
+  serviceName: string,
+  file: string | undefined,
+  redis: ResolvedStore | undefined,
+): Promise<{ config: DetectorConfig; path: string | undefined } | undefined> {
+  if (service === "config_deployer" && file === undefined) return undefined;
+  using registry = redis && await ServiceRegistry.open(redis);
+  try {
+    const { json, source } = await findConfig({ serviceName, file, registry, allowsEmpty: false });
+    // Not the real path: the service opens it by this one, as links of a mounted config map.
+    const path = isFile(source) ? resolve(source) : undefined;
+    return { config: parseConfig(json, source).config, path };
+  } catch (error) {
+    if (error instanceof NoConfigError) return undefined;
+    throw error;
+  }
+}
+
+/** What it takes to reach the stores and the broker that are named. */
+function serverNeeds(
+  named: readonly (StorePermission | undefined)[],
+  broker: StorePermission | undefined,
+): Permissions<readonly string[]> {
+  const stores = named.filter((at) => at !== undefined);
+  const brokers = broker === undefined ? [] : [broker];
+  const embedded = stores.flatMap(({ address }) => sqlitePath(address) ?? []);
+  return {
+    read: [...[...stores, ...brokers].flatMap(({ files }) => files ?? []), ...embedded],
+    write: embedded,
+    net: [
+      ...stores.flatMap(({ address }) => redisHosts(address)),
+      ...brokers.map(({ address }) => brokerHost(address)),
+    ],
+  };
 }
 
 /** Absolute folders; of `--data-root a b` the second one looks like an argument. */

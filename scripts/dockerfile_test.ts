@@ -1,4 +1,6 @@
 import { deepStrictEqual, equal, match, ok } from "node:assert/strict";
+import { Redis as RedisClient } from "ioredis";
+import { Redis } from "../tests/harness/mod.ts";
 import { ProjectCopy } from "./_project_copy.ts";
 import { freePorts } from "./demo_data.ts";
 import { dockerFlags } from "./docker_flags.ts";
@@ -302,8 +304,11 @@ Deno.test({
         );
       });
 
+      // Links, as Kubernetes mounts a config map.
       const config = `${folder}/config.json`;
-      await writeConfig(config, detector);
+      await Deno.mkdir(`${folder}/..data`);
+      await writeConfig(`${folder}/..data/config.json`, detector);
+      await Deno.symlink("..data/config.json", config);
       const data = `${folder}/data`;
       await Deno.mkdir(data);
       if (Deno.uid() === 0) await Deno.chown(data, 1000, 1000);
@@ -334,6 +339,34 @@ Deno.test({
         await Deno.writeTextFile(cmdline, "deno\0run\0main.ts\0/config.json\0");
         equal((await checkHealth(image, cmdline)).code, 0); // it runs, nobody asks for more
       });
+
+      await t.step(
+        "without a file the config is Redis's or config.json, with a health port",
+        async () => {
+          await using redis = await Redis.start();
+          const { hostname, port, password } = new URL(redis.url);
+          const name = `${detector}.std_udp_recv`;
+          const client = new RedisClient(redis.url);
+          await client.set(`config.${name}`, await Deno.readTextFile(config));
+          client.disconnect();
+          const env = {
+            ...image.env,
+            ...{ REDIS_HOST: hostname, REDIS_PORT: port, REDIS_PASSWORD: password },
+            SERVICE_NAME: name,
+          };
+          const healthPort = (): string[] => ["--health-port", String(freePorts(2)[0])];
+          await using receiver = new Container({ ...image, env }, [
+            "std_udp_recv",
+            ...healthPort(),
+          ]);
+          await receiver.ready;
+          const usual = `${image.workdir}/config.json`;
+          await Deno.symlink(config, usual);
+          await using assembler = new Container(image, ["std_assembler", ...healthPort()]);
+          await assembler.ready;
+          await Deno.remove(usual);
+        },
+      );
 
       await t.step("a whole detector, as the how-to starts it, writes a file", async () => {
         deepStrictEqual(
@@ -448,6 +481,10 @@ Deno.test("dockerFlags() gives a service what its config and arguments need", as
   const deploying = await dockerFlags("config_deployer", ["daq-1", "--file", config], env);
   ok(deploying.includes("--allow-net=redis:6379"), deploying.join(" "));
   ok(deploying.includes(`--allow-read=${config}`), deploying.join(" "));
+  // The first deployment of a server: its file is not there yet.
+  const first = await dockerFlags("config_deployer", ["daq-1", "--file", "/new/JF.json"], env);
+  ok(first.includes("--allow-net=127.0.0.1,redis:6379"), first.join(" "));
+  ok(first.some((flag) => /^--allow-read=.*,\/new\/JF\.json$/.test(flag)), first.join(" "));
   deepStrictEqual(await dockerFlags("file_validator", ["--help"]), ["-P=file_validator"]);
   deepStrictEqual(await dockerFlags("std_udp_recv", ["--help"]), ["-P=std_udp_recv"]);
   // A flag would take the place of the set's list: both the agent beside it and the store are in it.

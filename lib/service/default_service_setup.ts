@@ -197,7 +197,7 @@ async function setUp(service: RunningService, spec: Spec, line: CommandLine): Pr
   // Loaded only where Redis is named.
   const registry = redis && await (await import("../store/mod.ts")).ServiceRegistry.open(redis);
   if (registry !== undefined) service.context.onStop(() => registry[Symbol.dispose](), "Redis");
-  const lookUp = async (about: About, allowsEmpty: boolean): Promise<FoundConfig> => {
+  const lookUp = async (allowsEmpty: boolean, about?: About): Promise<FoundConfig> => {
     const { file } = line;
     try {
       return await findConfig({ serviceName: service.name, file, registry, allowsEmpty, about });
@@ -220,7 +220,7 @@ function checkNames(serviceName: string, { tag, queue, primary }: BrokerLine): v
 }
 
 type About = { what: string; described: string };
-type LookUp = (about: About, allowsEmpty: boolean) => Promise<FoundConfig>;
+type LookUp = (allowsEmpty: boolean, about?: About) => Promise<FoundConfig>;
 
 async function configOf(
   service: RunningService,
@@ -232,8 +232,7 @@ async function configOf(
     return { config: {}, source: "none" };
   }
   if (spec.config === "detector") {
-    const about = { what: "detector config", described: "docs/reference/configuration.md" };
-    const { json, source } = await lookUp(about, false);
+    const { json, source } = await lookUp(false);
     const { config, warnings } = parseConfig(json, source);
     service.setLogLevel(config.log_level);
     warn(service, warnings);
@@ -241,7 +240,7 @@ async function configOf(
     return { config, source };
   }
   const about = { what: `config of ${spec.name}`, described: `services/${spec.name}/README.md` };
-  const { json, source } = await lookUp(about, spec.config.safeParse({}).success);
+  const { json, source } = await lookUp(spec.config.safeParse({}).success, about);
   const warnings = unknownFields(spec.config, json);
   const checked = spec.config.safeParse(json);
   if (!checked.success) {

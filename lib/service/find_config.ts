@@ -28,8 +28,8 @@ export interface ConfigPlaces {
   registry?: ConfigRegistry | undefined;
   /** Whether the service can do without: it takes `{}`. */
   allowsEmpty: boolean;
-  /** What the config is of and where that is described, for errors. */
-  about: { what: string; described: string };
+  /** What the config is of and where that is described, for errors. Default: a detector's. */
+  about?: { what: string; described: string } | undefined;
 }
 
 /**

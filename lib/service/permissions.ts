@@ -24,8 +24,8 @@ export type ServiceName = typeof SERVICE_NAMES[number];
 export interface PermissionOptions {
   /** The project's folder, absolute: code that Workers load lies in it. */
   root: string;
-  /** The detector config's path. */
-  configPath: string;
+  /** The detector config's path; undefined where it comes from Redis. */
+  configPath: string | undefined;
   /** Folders that files may be written to. */
   dataRoots?: readonly string[];
   /** Port of the REST API. */
@@ -136,7 +136,7 @@ export function permissionsFor(
   const needs = NEEDS[service](options, config);
   const code = ["lib", `services/${service}`, "wasm", "proto", "node_modules", "deno.json"];
   const read = [
-    configPath,
+    ...(configPath === undefined ? [] : [configPath]),
     ...(needs.workers ? code.map((folder) => `${root}/${folder}`) : []),
     ...needs.read,
     ...(groupsOf(service, config).some((group) => /\D/.test(`${group}`)) ? ["/etc/group"] : []),

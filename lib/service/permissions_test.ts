@@ -53,6 +53,12 @@ Deno.test("permissionsFor() gives writer_agent its store: a file of SQLite, or R
   assert.deepEqual(flags("std_assembler", { store: { address: "sqlite:/s" } }).write, undefined);
 });
 
+Deno.test("permissionsFor() permits no file for a config that Redis has", () => {
+  const options = { configPath: undefined, redis: { address: "redis://daq-1" } };
+  const { read, net } = flags("writer_agent", { ...options, dataRoots: ["/data"] });
+  assert.deepEqual([read, net], [["/data"], ["127.0.0.1:5000", "daq-1:6379"]]);
+});
+
 Deno.test("permissionsFor() names servers by IPv6 as Deno does", () => {
   const { net } = flags("writer_agent", {
     store: { address: "redis://[fd00::5]" },
