@@ -8,6 +8,7 @@ import type { SkippedFrames } from "./dark_module.ts";
 import { GAIN_STAGES } from "./gain_stages.ts";
 import { type PedestalLimits, type PedestalMask, PIXEL_MASK_BITS } from "./pedestal_mask.ts";
 import type { RecordedStage } from "./pedestal_run.ts";
+import { CALIBRATION_DATASETS } from "./read_calibration.ts";
 
 /** What was recorded of a module, and its mask. */
 export interface ModulePedestals {
@@ -86,9 +87,13 @@ export function encodePedestalFile(
   const content: ArrayFileContent = {
     groups: { "/": ROOT_ATTRIBUTES, "/provenance": describe(modules, frames, provenance) },
     datasets: {
-      "/pedestal": { data: means, ...map },
-      "/pedestal_rms": { data: noises, ...map },
-      "/pixel_mask": { data: mask, shape: [n * rows, columns], attributes: MASK_ATTRIBUTES },
+      [CALIBRATION_DATASETS.pedestal]: { data: means, ...map },
+      [CALIBRATION_DATASETS.noises]: { data: noises, ...map },
+      [CALIBRATION_DATASETS.pixelMask]: {
+        data: mask,
+        shape: [n * rows, columns],
+        attributes: MASK_ATTRIBUTES,
+      },
       "/provenance/image_ids": {
         data: imageIds,
         shape: [n, stages, frames],

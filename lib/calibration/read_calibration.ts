@@ -44,6 +44,7 @@ export interface CalibrationSources {
 export const CALIBRATION_DATASETS = {
   gains: "/gains",
   pedestal: "/pedestal",
+  noises: "/pedestal_rms",
   pixelMask: "/pixel_mask",
 } as const;
 
@@ -111,7 +112,8 @@ export function readCalibration(sources: CalibrationSources, shape: ModulesShape
 /**
  * The calibration that sources describe, with another pedestal: an HDF5 file with all modules stacked.
  * Gains in it replace the former ones, its own mask that of the former pedestal. Files in which pedestals
- * are called `/gains`, as the sources say, have no gains.
+ * are called `/gains`, as the sources say, have no gains. A file as daq pedestal writes it is read by its
+ * own names, whatever the sources call them.
  *
  * @throws {CalibrationError} If it is no HDF5 file, or where this process may not read.
  * @throws {OsError} ENOENT, EACCES, …
@@ -122,13 +124,14 @@ export function withPedestalFile(sources: CalibrationSources, path: string): Cal
   }
   using file = new ArrayFile(path);
   const has = (dataset: string): boolean => file.shape(dataset) !== undefined;
-  const { gains, pedestal } = CALIBRATION_DATASETS;
+  const { gains, pedestal, noises } = CALIBRATION_DATASETS;
   const dataset = has(pedestal) ? pedestal : sources.pedestal.dataset;
+  const ours = dataset === pedestal && has(noises) ? { dataset: noises } : {};
   return {
     ...sources,
     ...(has(gains) && dataset !== gains ? { gains: { path, dataset: gains } } : {}),
     pedestal: { path, dataset },
-    ...(sources.noises === undefined ? {} : { noises: { ...sources.noises, path } }),
+    ...(sources.noises === undefined ? {} : { noises: { ...sources.noises, ...ours, path } }),
   };
 }
 

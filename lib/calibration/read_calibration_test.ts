@@ -200,6 +200,13 @@ Deno.test("withPedestalFile() takes the gains of a file, but not pedestals that 
     gains: config.gains,
     pedestal: { path: theirs, dataset: "/gains" },
   });
+  // Their RMS, too, has a name of its own; a file of ours has none of that name.
+  const noises = { path: "/config/pedestal.h5", dataset: "/gainsRMS" };
+  const noisesIn = (path: string): unknown => withPedestalFile({ ...called, noises }, path).noises;
+  const rms = file("rms.h5", { "/gains": pedestals, "/gainsRMS": pedestals });
+  assert.deepEqual(noisesIn(rms), { path: rms, dataset: "/gainsRMS" });
+  const ours = file("ours.h5", { "/pedestal": pedestals, "/pedestal_rms": pedestals });
+  assert.deepEqual(noisesIn(ours), { path: ours, dataset: "/pedestal_rms" });
   // Others are refused, and not taken for gains.
   assert.throws(
     () => readCalibration(sources(theirs, both), SHAPE),
