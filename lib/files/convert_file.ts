@@ -133,9 +133,10 @@ function copyImages(
   });
   for (let row = 0; row < rows; row++) {
     const status = Number(statuses[row] ?? 0n);
+    const { value: told } = records.next();
     const record = {
       ...{ imageId: ids[row] ?? 0n, status },
-      info: fields.map((name) => records[row]?.[name] ?? 0),
+      info: fields.map((name) => told?.[name] ?? 0),
     };
     const stored = status === 0 ? undefined : reader.storedImage(row);
     if (stored === undefined) {

@@ -259,7 +259,7 @@ Deno.test("convertFile() shows a file's images in another format, there and back
     using reader = readImageFile(folder.file(name));
     assert.deepEqual([...reader.imageIds()], [1n, 2n], name);
     assert.equal(reader.image(1)[191], 2);
-    assert.equal(reader.imageInfo()[1]?.["scan_id"], 2);
+    assert.equal([...reader.imageInfo()][1]?.["scan_id"], 2);
     assert.equal(reader.attributes()["run_id"], 7n);
     assert.equal(reader.attributes()["NX_class"], name === "c.h5" ? undefined : "NXcollection");
     assert.ok(Deno.statSync(folder.file(name)).size < 250_000);

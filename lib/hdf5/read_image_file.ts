@@ -117,6 +117,9 @@ export function imageGroup(datasets: readonly string[]): string | undefined {
     .sort((a, b) => a.length - b.length)[0];
 }
 
+/** A record of `image_info`, by the names of its fields. */
+export type InfoRecord = Record<string, number | bigint>;
+
 /** Rows of the datasets. */
 interface Extents {
   images: number;
@@ -149,6 +152,8 @@ export class ImageFileReader implements Disposable {
   readonly #master: MasterImages | undefined;
   /** Files that images of a master file were read from, the latest last. */
   readonly #openParts = new Map<string, ImageFileReader | undefined>();
+  /** Records of `image_info` in each of these files. */
+  readonly #infoRows = new Map<MasterPart, number>();
   readonly #data: h5wasm.Dataset;
   readonly #metadata: h5wasm.Dataset;
   readonly #info: h5wasm.Dataset | undefined;
@@ -231,27 +236,16 @@ export class ImageFileReader implements Disposable {
     return { metadata, ...(this.#info !== undefined && { image_info: info }) };
   }
 
-  /** The records of `image_info`, by the names of its fields; none where it is not there. */
-  imageInfo(): Record<string, number | bigint>[] {
-    const names = this.#infoNames();
-    if (this.#info === undefined) return [];
-    if (this.parts !== undefined) {
-      const none = Object.fromEntries(names.map((name) => [name, 0]));
-      const records = new Array<Record<string, number | bigint>>(this.#extents.info).fill(none);
-      this.#eachPart(({ firstImage, step }, part) =>
-        part.imageInfo().forEach((record, row) => records[firstImage + row * step] = record)
-      );
-      return records;
+  /**
+   * The records of `image_info`, in order, by the names of its fields; none where it is not there. They are
+   * read as they are taken, some at a time.
+   */
+  *imageInfo(): Generator<InfoRecord, undefined, void> {
+    if (this.#info === undefined) return;
+    const { info: records } = this.#extents;
+    for (let from = 0; from < records; from += RECORDS_AT_A_TIME) {
+      yield* this.#infoRecords(from, Math.min(records, from + RECORDS_AT_A_TIME));
     }
-    const rows = this.#info.slice([[0, this.#extents.info]]);
-    if (!Array.isArray(rows)) return [];
-    return rows.map((row, i) => {
-      if (!Array.isArray(row)) throw new NotAnImageFileError(`${this.path}: no record ${i}`);
-      return Object.fromEntries(names.flatMap((name, column) => {
-        const value: unknown = row[column];
-        return typeof value === "number" || typeof value === "bigint" ? [[name, value]] : [];
-      }));
-    });
   }
 
   /** The group's scalar attributes. */
@@ -354,6 +348,39 @@ export class ImageFileReader implements Disposable {
     return part;
   }
 
+  /** The records `from` to `to` − 1, or those of them that are there. */
+  #infoRecords(from: number, to: number): InfoRecord[] {
+    const names = this.#infoNames();
+    if (this.parts !== undefined) {
+      const none = Object.fromEntries(names.map((name) => [name, 0]));
+      const records = new Array<InfoRecord>(to - from).fill(none);
+      for (const place of this.parts) {
+        const { file, firstImage, step } = place;
+        const rowOf = (image: number): number =>
+          Math.max(0, Math.ceil((image - firstImage) / step));
+        const first = rowOf(from), end = Math.min(rowOf(to), this.#infoRows.get(place) ?? 0);
+        if (first >= end) continue; // it is not opened for nothing
+        const part = this.#part(file);
+        if (part === undefined) continue;
+        part.#infoRecords(first, end).forEach((record, i) =>
+          records[firstImage + (first + i) * step - from] = record
+        );
+      }
+      return records;
+    }
+    const rows = this.#info?.slice([[from, Math.min(to, this.#extents.info)]]);
+    if (!Array.isArray(rows)) return [];
+    return rows.map((row, i) => {
+      if (!Array.isArray(row)) {
+        throw new NotAnImageFileError(`${this.path}: no record ${from + i}`);
+      }
+      return Object.fromEntries(names.flatMap((name, column) => {
+        const value: unknown = row[column];
+        return typeof value === "number" || typeof value === "bigint" ? [[name, value]] : [];
+      }));
+    });
+  }
+
   #infoNames(): string[] {
     return this.#info?.metadata.compound_type?.members.map(({ name }) => name) ?? [];
   }
@@ -361,12 +388,14 @@ export class ImageFileReader implements Disposable {
   /** Rows of a master file's datasets: up to the last one that a file has. */
   #extentsOfParts(): Extents {
     const extents = { images: 0, metadata: 0, info: 0 };
-    this.#eachPart(({ firstImage, step }, part) => {
+    this.#eachPart((place, part) => {
+      const { firstImage, step } = place;
       const upTo = (rows: number): number => rows === 0 ? 0 : firstImage + (rows - 1) * step + 1;
       const { images, metadata, info } = part.#extents;
       extents.images = Math.max(extents.images, upTo(images));
       extents.metadata = Math.max(extents.metadata, upTo(metadata));
       extents.info = Math.max(extents.info, upTo(info));
+      this.#infoRows.set(place, info);
     });
     return extents;
   }

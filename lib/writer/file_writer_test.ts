@@ -299,7 +299,8 @@ Deno.test("image_info has what ring and detector tell of each image, and zeros f
   bench.close();
   for (const name of ["run0.h5", "run.h5"]) {
     using file = readImageFile(bench.folder.file(name));
-    const [first, lost] = file.imageInfo().filter((_, i) => name === "run0.h5" || i % 2 === 0);
+    const [first, lost] = [...file.imageInfo()]
+      .filter((_, i) => name === "run0.h5" || i % 2 === 0);
     const { published_ns, ...rest } = first!;
     assert.ok(typeof published_ns === "bigint" && published_ns > 1_600_000_000_000_000_000n);
     const { frameIndex, maskHigh, calibrationId } = entryOf(5n, 16, {});
