@@ -50,9 +50,12 @@ answers.connect(writerAddress(detector, 0, ipcFolder));
 
 function ask(action: WriterAction): WriterResponse {
   orders.sendBlocking(encodeWriterAction(action), PATIENCE_MS);
-  const answer = answers.receiveBlocking(PATIENCE_MS)?.[0];
-  if (answer === undefined) throw new Error(`the writer does not answer ${action.action}`);
-  return decodeWriterResponse(answer);
+  for (;;) {
+    const bytes = answers.receiveBlocking(PATIENCE_MS)?.[0];
+    if (bytes === undefined) throw new Error(`the writer does not answer ${action.action}`);
+    const answer = decodeWriterResponse(bytes);
+    if (answer.working === undefined) return answer;
+  }
 }
 
 print("ready");

@@ -21,6 +21,7 @@ Deno.test("a disk that fails ends the run with the reason; what was visible stay
   using disk = new FaultyDisk();
   await using pipeline = await Pipeline.start(jungfrauConfig(1), {
     wrap: { std_h5_writer: disk.wrap },
+    args: { writer_agent: ["--writer-timeout", "1"] },
   });
   using detector = new TestDetector(pipeline.config);
   let next = 0;
@@ -79,6 +80,16 @@ Deno.test("a disk that fails ends the run with the reason; what was visible stay
     const file = await readWithH5py(path);
     assert.deepEqual(imageIds(file), Array.from({ length: BEFORE + 3 }, (_, i) => first + i));
     assert.deepEqual(file.data.sha256, imageIds(file).map((id) => detector.sha256(id)));
+  });
+
+  await t.step("a disk that is slow in the end is waited for", async () => {
+    const { path } = await pipeline.write("slow.h5", 2, { fsync: "at_end" });
+    const first = next;
+    disk.syncSlowly();
+    send(2);
+    await pipeline.finished();
+    disk.heal();
+    assert.deepEqual(imageIds(await readWithH5py(path)), [first, first + 1]);
   });
 
   await t.step("a folder that vanishes", async () => {

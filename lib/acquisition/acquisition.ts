@@ -59,6 +59,18 @@ export function transition(
   now: Instant,
   limits: AcquisitionLimits,
 ): Transition {
+  if (event.kind === "working") return onWorking(state, event.working, now);
+  const next = step(state, event, now, limits);
+  if (!state.working || next.state.phase === "lost") return next;
+  return { ...next, state: { ...next.state, working: true } };
+}
+
+function step(
+  state: AcquisitionState,
+  event: Exclude<AcquisitionEvent, { kind: "working" }>,
+  now: Instant,
+  limits: AcquisitionLimits,
+): Transition {
   switch (event.kind) {
     case "driver_started":
       return onDriverStarted(state);
@@ -105,7 +117,12 @@ export function nextDeadline(
 function writerDeadline(state: AcquisitionState, limits: AcquisitionLimits): number | undefined {
   if (state.waitingSince === undefined) return undefined;
   return state.waitingSince +
-    (state.phase === "lost" ? limits.retryMs : limits.writerTimeoutMs);
+    (state.phase === "lost" ? limits.retryMs : answerLimit(state, limits));
+}
+
+/** Longest time without an answer that is owed, ms. */
+function answerLimit({ working }: AcquisitionState, limits: AcquisitionLimits): number {
+  return working ? limits.workTimeoutMs : limits.writerTimeoutMs;
 }
 
 /** Images that wait in the ring for the writer are not missing. */
@@ -253,6 +270,17 @@ function onAnswer(state: AcquisitionState, answer: WriterAnswer, now: Instant): 
   }
 }
 
+/** A sign of life. */
+function onWorking(state: AcquisitionState, working: boolean, now: Instant): Transition {
+  if (state.phase === "lost") return unchanged(state);
+  const { working: _, ...rest } = state;
+  return unchanged({
+    ...rest,
+    ...(rest.waitingSince !== undefined && { waitingSince: now.monotonicMs }),
+    ...(working && { working }),
+  });
+}
+
 function onTick(state: AcquisitionState, now: Instant, limits: AcquisitionLimits): Transition {
   const deadline = nextDeadline(state, limits);
   if (deadline === undefined || now.monotonicMs < deadline) return unchanged(state);
@@ -261,7 +289,7 @@ function onTick(state: AcquisitionState, now: Instant, limits: AcquisitionLimits
   return loseWriter(
     state,
     now,
-    `no answer from the file writer for ${limits.writerTimeoutMs / 1000} s`,
+    `no answer from the file writer for ${answerLimit(state, limits) / 1000} s`,
   );
 }
 

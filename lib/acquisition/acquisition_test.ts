@@ -22,7 +22,12 @@ import {
   type WriterCommand,
 } from "./mod.ts";
 
-const LIMITS: AcquisitionLimits = { writerTimeoutMs: 5000, retryMs: 1000, maxOutstanding: 3 };
+const LIMITS: AcquisitionLimits = {
+  writerTimeoutMs: 5000,
+  workTimeoutMs: 600_000,
+  retryMs: 1000,
+  maxOutstanding: 3,
+};
 
 const request = (nImages: number): StartRequest => ({
   nImages,
@@ -36,6 +41,8 @@ const start = (nImages = 2, more: Partial<StartRequest> = {}): AcquisitionEvent 
 });
 const stop: AcquisitionEvent = { kind: "stop" };
 const tick: AcquisitionEvent = { kind: "tick" };
+/** The writer begins, or has ended, what may take minutes. */
+const working = (working: boolean): AcquisitionEvent => ({ kind: "working", working });
 const METADATA: ImageMetadata = {
   imageId: 1n,
   height: 2,
@@ -632,6 +639,29 @@ Deno.test("transition() has files overwritten when all are made, and discarded i
   assert.equal(reach(overwrite, plain()).state.phase, "recording");
 });
 
+Deno.test("transition() gives a writer that works more time, whatever is asked of it meanwhile", () => {
+  const { writerTimeoutMs, workTimeoutMs } = LIMITS;
+  /** How long the writer has for its next answer. */
+  const limit = ({ state, now }: Driver): number => nextDeadline(state, LIMITS)! - now.monotonicMs;
+  assert.equal(limit(reach(start(), working(true))), workTimeoutMs, "create_file");
+  const driver = reach(...RECORDING, working(true));
+  assert.equal(nextDeadline(driver.state, LIMITS), undefined);
+  assert.equal(limit(driver.feed(image())), workTimeoutMs, "a sync in mid-run");
+  driver.feed(tick, image());
+  assert.equal(driver.state.phase, "flushing");
+  assert.equal(limit(driver.feed(working(false))), writerTimeoutMs, "it has just ended");
+  driver.feed(...ending(2).slice(0, 3), working(true), tick, tick);
+  assert.equal(driver.state.phase, "closing");
+  driver.feed(working(false), yes("close_file"));
+  assert.equal(driver.acquisition.message, "Completed.");
+
+  driver.feed(start(), working(true));
+  driver.now = { ...driver.now, monotonicMs: driver.now.monotonicMs + workTimeoutMs };
+  driver.feed(tick);
+  assert.match(driver.acquisition.message, /^ERROR: no answer from the file writer for 600 s; /);
+  assert.equal(limit(driver.feed(start())), writerTimeoutMs, "nobody knows what it does now");
+});
+
 Deno.test("transition() takes what another driver left in the writer for a run that failed", () => {
   const driver = reach({ kind: "driver_started" });
   assert.deepEqual(driver.effects, ["close_file"]);
@@ -868,6 +898,7 @@ const anyEvent: fc.Arbitrary<AcquisitionEvent> = fc.oneof(
   { weight: 1, arbitrary: fc.constant(start(0, { startImageId: 1n, stopImageId: 3n })) },
   { weight: 2, arbitrary: fc.bigInt(0n, 4n).map((id) => image(1, id)) },
   { weight: 1, arbitrary: fc.constantFrom(plain(), plain(false, "EIO")) },
+  { weight: 1, arbitrary: fc.boolean().map(working) },
 );
 
 Deno.test("transition() stays consistent in any sequence of events", () => {
@@ -908,7 +939,17 @@ Deno.test("transition() always gets to a next run that completes", () => {
     fc.property(fc.array(anyEvent, { maxLength: 40 }), (events) => {
       const driver = reach(...events);
       // The writer is well from here on: let what is owed be answered, then run.
-      driver.feed(stop, tick, tick, yes("close_file"), tick, tick, yes("close_file"), stop);
+      driver.feed(
+        working(false),
+        stop,
+        tick,
+        tick,
+        yes("close_file"),
+        tick,
+        tick,
+        yes("close_file"),
+        stop,
+      );
       if (driver.state.phase === "recovering") driver.feed(yes("close_file"));
       assert.equal(statusOf(driver.state).state, "READY", driver.state.phase);
       driver.feed(start(1), yes("create_file"), image(), yes("record_image"));

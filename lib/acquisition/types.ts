@@ -112,6 +112,8 @@ export type AcquisitionEvent =
   | { readonly kind: "stop" }
   | { readonly kind: "image"; readonly image: RingImage }
   | { readonly kind: "answer"; readonly answer: WriterAnswer }
+  /** The writer begins, or has ended, what may take minutes: making, closing or syncing files. */
+  | { readonly kind: "working"; readonly working: boolean }
   /** Time went by; to be sent at {@linkcode nextDeadline} or whenever convenient. */
   | { readonly kind: "tick" }
   /** A command could not be delivered. */
@@ -227,6 +229,8 @@ export interface AcquisitionState {
   readonly left?: Run;
   /** Monotonic ms since when the writer owes an answer; in `lost`, since when it is lost. */
   readonly waitingSince?: number;
+  /** The writer has said that it is at what may take minutes; never in `lost`. */
+  readonly working?: true;
   /** In `recording`: monotonic ms since when the next image is waited for. */
   readonly imagesSince?: number;
 }
@@ -235,6 +239,8 @@ export interface AcquisitionState {
 export interface AcquisitionLimits {
   /** The writer is lost when it owes an answer for so long, ms. */
   readonly writerTimeoutMs: number;
+  /** The same while it is at what it has said may take minutes, ms. */
+  readonly workTimeoutMs: number;
   /** A lost writer is asked again after so long, ms. */
   readonly retryMs: number;
   /** Images handed to the writer and not answered for yet; beyond it images wait in the ring. */

@@ -36,6 +36,11 @@ export interface WriterResponse {
   readonly closed?: ClosedRun;
   /** Ours: the action that is answered; left out by an original. */
   readonly action?: WriterActionName;
+  /**
+   * Ours: this is no answer, but the writer begins (true), or has ended (false), what may take minutes: making,
+   * closing or syncing files.
+   */
+  readonly working?: boolean;
 }
 
 /** A run whose file was closed, for a driver that did not begin it. */
@@ -78,7 +83,7 @@ const ACTIONS: readonly WriterActionName[] = [
  * @throws {ProtocolError} If a value does not fit its field.
  */
 export function encodeWriterResponse(response: WriterResponse): Uint8Array<ArrayBuffer> {
-  const { code, reason, imageId, closed, action } = response;
+  const { code, reason, imageId, closed, action, working } = response;
   return encodeMessage(WriterResponseSchema, {
     code: CODE_NUMBERS[code],
     reason,
@@ -98,6 +103,7 @@ export function encodeWriterResponse(response: WriterResponse): Uint8Array<Array
       },
     }),
     action: action ?? "",
+    ...(working !== undefined && { working }),
   });
 }
 
@@ -122,7 +128,7 @@ export function decodeWriterResponse(bytes: Uint8Array): WriterResponse {
       }`,
     );
   }
-  const { imageId, closed } = message;
+  const { imageId, closed, working } = message;
   const counts: { [name in typeof COUNTS[number][0]]?: number } = {};
   for (const [name, field] of COUNTS) {
     const count = message[name];
@@ -142,5 +148,6 @@ export function decodeWriterResponse(bytes: Uint8Array): WriterResponse {
       },
     }),
     ...(action === undefined ? {} : { action }),
+    ...(working === undefined ? {} : { working }),
   };
 }

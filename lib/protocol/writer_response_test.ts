@@ -23,6 +23,7 @@ const response = fc.record({
   action: fc.constantFrom(
     ...(["create_file", "record_image", "close_file", "confirm_last_image"] as const),
   ),
+  working: fc.boolean(),
 }, { requiredKeys: ["code", "reason"], noNullPrototype: true });
 
 Deno.test("encodeWriterResponse() gives back every recorded response byte for byte", () => {

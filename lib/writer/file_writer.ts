@@ -86,6 +86,11 @@ export interface FileWriterOptions {
   attributes: Readonly<Record<string, string>>;
   /** Seconds since 1970. */
   clock(): number;
+  /**
+   * Called before (true) and after (false) what may take minutes: making, closing or syncing files. Only for
+   * drivers that want answers to each image.
+   */
+  onWorking?(working: boolean): void;
 }
 
 /** What became of images that were to be written. */
@@ -114,6 +119,7 @@ interface Run extends ImageCounts {
   /** Most images written together. */
   together: number;
   acknowledge: boolean;
+  fsync: FsyncPolicy;
   atStart: Accounting;
   /** First failure; later images are refused with the same reason. */
   failure?: string;
@@ -200,14 +206,23 @@ export class FileWriter implements Disposable {
     if (action.action !== "record_image") this.#drain();
     switch (action.action) {
       case "create_file":
-        return this.#answer(action, () => this.#create(action));
+        return this.#working(
+          action.acknowledgeImages,
+          () => this.#answer(action, () => this.#create(action)),
+        );
       case "record_image":
         this.#record(action);
         return undefined;
       case "confirm_last_image":
-        return this.#answer(action, () => this.#confirm());
+        return this.#working(
+          this.#run?.acknowledge,
+          () => this.#answer(action, () => this.#confirm()),
+        );
       case "close_file":
-        return this.#answer(action, () => this.#close(action.discardEmpty, action.end));
+        return this.#working(
+          this.#run?.acknowledge,
+          () => this.#answer(action, () => this.#close(action.discardEmpty, action.end)),
+        );
     }
   }
 
@@ -237,11 +252,23 @@ export class FileWriter implements Disposable {
   publish(): void {
     this.settle(true);
     const run = this.#run;
-    if (run === undefined || run.failure !== undefined || this.#publish(run)) return;
-    if (!run.acknowledge) return;
+    if (run === undefined || run.failure !== undefined) return;
+    const syncs = run.acknowledge && run.fsync === "every_second";
+    if (this.#working(syncs, () => this.#publish(run)) || !run.acknowledge) return;
     this.#answers.push(
       this.#answer({ action: "confirm_last_image" }, () => this.#confirm()),
     );
+  }
+
+  /** Does what may take minutes; if `tells`, the driver hears of it before and after. */
+  #working<T>(tells: boolean | undefined, work: () => T): T {
+    if (!tells) return work();
+    this.#options.onWorking?.(true);
+    try {
+      return work();
+    } finally {
+      this.#options.onWorking?.(false);
+    }
   }
 
   /** Whether it went well. */
@@ -287,6 +314,7 @@ export class FileWriter implements Disposable {
       this.#options.compressors.attach(ring);
     }
     const atStart = this.#options.readAccounting();
+    const fsync = action.fsync ?? this.#options.fsync ?? "none";
     const files = new RunFiles({
       action,
       output: action.userId === undefined ? output : output.ofUser(action.userId),
@@ -294,7 +322,7 @@ export class FileWriter implements Disposable {
         overwrite: action.overwrite ?? false,
         createFolders: action.createFolders ?? this.#options.createFolders ?? false,
       },
-      fsync: action.fsync ?? this.#options.fsync ?? "none",
+      fsync,
       common: {
         ...{ detector, height, width, pixelType, compression },
         info: imageInfoFields(this.#options.detectorType),
@@ -315,7 +343,7 @@ export class FileWriter implements Disposable {
     const closed = { path: split?.outputFile ?? path, runId, nImages, startTime };
     const isSplit = split !== undefined;
     this.#run = {
-      ...{ files, format, compresses, together, acknowledge, atStart, closed, isSplit },
+      ...{ files, format, compresses, together, acknowledge, fsync, atStart, closed, isSplit },
       ...NOTHING,
       earlier: NOTHING,
       ...{ firstOfRun: undefined, firstOfFile: undefined, last: undefined },
@@ -482,7 +510,8 @@ export class FileWriter implements Disposable {
   }
 
   #beginNextFile(run: Run): void {
-    run.files.beginNext(this.#last(run));
+    const syncs = run.acknowledge && run.fsync !== "none";
+    this.#working(syncs, () => run.files.beginNext(this.#last(run)));
     run.earlier = countsOf(run);
     Object.assign(run, NOTHING);
     run.firstOfFile = undefined;

@@ -43,6 +43,8 @@ class Bench implements Disposable {
   readonly name: string;
   /** What was forced to the disk, in order: files by their names, and these: "name of …". */
   readonly syncs: string[] = [];
+  /** The same, between `begin` and `end` of what may take minutes. */
+  readonly work: string[] = [];
   /** Called before a file is handed over. */
   onCreate: (file: File) => void = () => {};
   readonly #stack = new DisposableStack();
@@ -81,6 +83,7 @@ class Bench implements Disposable {
             file.sync = (): void => {
               sync.call(file);
               this.syncs.push(basename(file.path));
+              this.work.push(basename(file.path));
             };
             this.onCreate(file);
             return {
@@ -100,6 +103,7 @@ class Bench implements Disposable {
         readAccounting: () => accounting.read(),
         attributes: { software: "test" },
         clock: () => 1234.5,
+        onWorking: (working) => this.work.push(working ? "begin" : "end"),
       }),
     );
   }
@@ -502,6 +506,27 @@ Deno.test("files are forced to the disk as asked: not, when they are closed, or 
     ...["name of c1.h5", "c0.h5", "c1.h5", "c.h5"],
     ...["c1.h5", "c.h5"],
   ]);
+});
+
+Deno.test("a driver is told of all work that may take minutes, unless it would not understand", () => {
+  using bench = new Bench();
+  const run = (fsync: FsyncPolicy, name: string, acknowledgeImages = true): string => {
+    const split = { outputFile: bench.folder.file(name), writers: 1, imagesPerFile: 1 };
+    bench.work.length = 0;
+    bench.create({ path: bench.folder.file(`${name}0`), fsync, split, acknowledgeImages });
+    bench.record(1, bench.publish(1));
+    bench.writer.publish(); // a second went by
+    bench.record(2, bench.publish(2));
+    bench.writer.handle({ action: "confirm_last_image" });
+    bench.close();
+    return bench.work.join(" ");
+  };
+  assert.equal(run("none", "a"), "begin end begin end begin end", "create, confirm, close");
+  assert.equal(
+    run("every_second", "b"),
+    "begin end begin b0 b end begin b0 end begin b1 b end begin b1 b end",
+  );
+  assert.equal(run("every_second", "c", false), "c0 c c0 c1 c c1 c");
 });
 
 Deno.test("a publication or sync that fails ends the run, not the service; the next image tells", () => {

@@ -326,6 +326,13 @@ export class Socket implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer>
     await this.#takeTurns();
   }
 
+  /** Whether a message could be sent at once: a peer is there, and has room. */
+  get isWritable(): boolean {
+    const events = this.#events();
+    this.#wakeWaiters();
+    return (events & POLLOUT) !== 0;
+  }
+
   /**
    * Takes a message that is there already.
    *

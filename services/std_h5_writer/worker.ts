@@ -12,6 +12,7 @@ import {
   COMPRESSED_SUFFIX,
   decodeWriterAction,
   driverAddress,
+  encodeWriterResponse,
   frameRingName,
   imageRingName,
   type WriterAction,
@@ -95,6 +96,7 @@ runDataWorker<WriterWorkerInit>((init, control) => {
   const compressors = stack.use(
     new WorkerCompressors(init.format, init.queues, () => control.stopping),
   );
+  const socket = stack.use(new Socket("PUSH", { sendHighWaterMark: 50_000 }));
   const writer = stack.use(
     new FileWriter({
       detector: name,
@@ -122,10 +124,13 @@ runDataWorker<WriterWorkerInit>((init, control) => {
       readAccounting: () => accounting.read(),
       attributes: init.attributes,
       clock: () => Date.now() / 1000,
+      onWorking: (working) => {
+        // An agent that is not there needs none.
+        socket.trySend(encodeWriterResponse({ code: "unknown", reason: "", working }));
+      },
     }),
   );
   const actions = stack.use(new Socket("PULL", { receiveHighWaterMark: 50_000 }));
-  const socket = stack.use(new Socket("PUSH", { sendHighWaterMark: 50_000 }));
   socket.bind(writerAddress(name, writerId, ipcFolder), {
     mode: gid === undefined ? 0o600 : 0o660,
     ...(gid === undefined ? {} : { gid }),

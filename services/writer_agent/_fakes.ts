@@ -42,6 +42,11 @@ export class FakeWriter implements WriterPort {
     this.#handlers?.onAnswer(answer);
   }
 
+  /** Says that it begins, or has ended, what may take minutes. */
+  working(working: boolean): void {
+    this.#handlers?.onWorking(working);
+  }
+
   dropUnsent(): void {}
 
   drained(): Promise<void> {

@@ -25,6 +25,11 @@ import { SYSTEM_CLOCK } from "./ports.ts";
 
 /** Slots assumed as long as there is no image ring to ask: the reference's count. */
 const REFERENCE_SLOTS = 1000;
+/**
+ * Longest time that a writer may be at making, closing or syncing files, ms: what a page cache holds is on a
+ * slow disk by then. Whether its process is still there is looked at meanwhile.
+ */
+const WORK_TIMEOUT_MS = 600_000;
 /** After so many images without waiting, other work gets its turn. */
 const IMAGES_PER_TURN = 256;
 /** So many runs are remembered after their end, for who waits for one of them. */
@@ -85,6 +90,7 @@ export class AcquisitionController {
     this.#clock = options.clock ?? SYSTEM_CLOCK;
     options.writer.listen({
       onAnswer: (answer) => this.#dispatch({ kind: "answer", answer }),
+      onWorking: (working) => this.#dispatch({ kind: "working", working }),
       onFailure: (reason) => this.#dispatch({ kind: "send_failed", reason }),
     });
   }
@@ -174,7 +180,7 @@ export class AcquisitionController {
     this.#setTimer();
     this.#wake();
     const ended = effects.some(({ kind }) => kind === "ended");
-    const isOfNote = event.kind !== "image" && event.kind !== "answer";
+    const isOfNote = !["image", "answer", "working"].includes(event.kind);
     if (isOfNote || ended || before.phase !== state.phase) {
       this.#options.onChange?.(this.status);
     }
@@ -246,6 +252,7 @@ export class AcquisitionController {
     const slots = this.#options.images.slots ?? REFERENCE_SLOTS;
     return {
       writerTimeoutMs: this.#options.writerTimeoutMs ?? 5000,
+      workTimeoutMs: WORK_TIMEOUT_MS,
       retryMs: this.#options.retryMs ?? 1000,
       // The other half of the ring is for what arrives while these are written.
       maxOutstanding: Math.max(1, Math.floor(slots / 2)),

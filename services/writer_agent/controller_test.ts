@@ -227,6 +227,25 @@ Deno.test("AcquisitionController loses a silent writer, finds it again and runs"
   assert.equal((await outcome.ended).acquisition.message, "Completed.");
 });
 
+Deno.test("AcquisitionController waits for a writer that works, longer than for one that is silent", async () => {
+  using world = setUp({ writerTimeoutMs: 30 });
+  const { controller, writer, images } = world;
+  writer.react = (command, nWritten) => {
+    if (command.action !== "close_file") return WELL(command, nWritten);
+    writer.working(true);
+    setTimeout(() => {
+      writer.working(false);
+      writer.answer(WELL(command, nWritten)!);
+    }, 100);
+    return undefined;
+  };
+  const outcome = await controller.start(request(1));
+  assert.ok(outcome.ok);
+  images.publish();
+  const { state, acquisition } = await outcome.ended;
+  assert.deepEqual([state, acquisition.message], ["READY", "Completed."]);
+});
+
 Deno.test("AcquisitionController fails the run, not itself, when images cannot be followed", async () => {
   using world = setUp();
   const { controller, images } = world;

@@ -9,6 +9,8 @@ import type { Instant, RingImage, WriterAnswer, WriterCommand } from "../../lib/
 export interface WriterPortHandlers {
   /** An answer arrived. */
   onAnswer(answer: WriterAnswer): void;
+  /** The writer begins, or has ended, what may take minutes: making, closing or syncing files. */
+  onWorking(working: boolean): void;
   /** Commands could not be delivered; those not delivered yet are forgotten. */
   onFailure(reason: string): void;
 }

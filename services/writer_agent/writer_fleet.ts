@@ -37,6 +37,8 @@ export class WriterFleet implements WriterPort {
   /** Images of each writer's files that readers see. */
   #visible: number[] = [];
   #round: Round | undefined;
+  /** Writers that are at what may take minutes. */
+  readonly #working = new Set<number>();
 
   /** @param writers In the order of their numbers. */
   constructor(writers: readonly WriterPort[]) {
@@ -48,6 +50,11 @@ export class WriterFleet implements WriterPort {
     this.#writers.forEach((writer, number) => {
       writer.listen({
         onAnswer: (answer) => this.#onAnswer(number, answer),
+        onWorking: (working) => {
+          if (working) this.#working.add(number);
+          else this.#working.delete(number);
+          handlers.onWorking(this.#working.size > 0);
+        },
         onFailure: (reason) => handlers.onFailure(`writer ${number}: ${reason}`),
       });
     });

@@ -90,6 +90,21 @@ Deno.test("files are overwritten when all writers have made theirs, and not befo
   }
 });
 
+Deno.test("a fleet works as long as one of its writers does", () => {
+  const writers = Array.from({ length: WRITERS }, () => new FakeWriter());
+  const told: boolean[] = [];
+  new WriterFleet(writers).listen({
+    onAnswer: () => {},
+    onWorking: (working) => told.push(working),
+    onFailure: () => {},
+  });
+  writers[0]!.working(true);
+  writers[1]!.working(true);
+  writers[0]!.working(false);
+  writers[1]!.working(false);
+  assert.deepEqual(told, [true, true, true, false]);
+});
+
 Deno.test("a writer that still has a file open is recovered, with all others", async () => {
   using world = setUp();
   const { controller, writers } = world;

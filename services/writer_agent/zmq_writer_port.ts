@@ -4,18 +4,14 @@
  *
  * @module
  */
-import {
-  isSplit,
-  partPath,
-  type WriterAnswer,
-  type WriterCommand,
-} from "../../lib/acquisition/mod.ts";
+import { isSplit, partPath, type WriterCommand } from "../../lib/acquisition/mod.ts";
 import {
   decodeWriterResponse,
   driverAddress,
   encodeWriterAction,
   type WriterAction,
   writerAddress,
+  type WriterResponse,
 } from "../../lib/protocol/mod.ts";
 import { Socket } from "../../lib/zmq/mod.ts";
 import type { WriterPort, WriterPortHandlers } from "./ports.ts";
@@ -24,6 +20,9 @@ import type { WriterPort, WriterPortHandlers } from "./ports.ts";
 const HIGH_WATER_MARK = 50_000;
 /** An answer is a few numbers and one reason. */
 const MAX_ANSWER_BYTES = 64 * 1024;
+
+/** A writer that says that it works is looked for so often, ms: faster than another one can start. */
+const LOOK_EVERY_MS = 250;
 
 /** How to reach a file writer. */
 export interface ZmqWriterPortOptions {
@@ -52,6 +51,8 @@ export class ZmqWriterPort implements WriterPort, Disposable {
   #queue: Uint8Array[] = [];
   #sending: AbortController | undefined;
   #handlers: WriterPortHandlers | undefined;
+  /** Looks for the writer while it works and cannot answer. */
+  #watch: ReturnType<typeof setInterval> | undefined;
 
   /** @throws {ZmqError} EADDRINUSE when another driver serves this writer. */
   constructor(options: ZmqWriterPortOptions) {
@@ -99,6 +100,7 @@ export class ZmqWriterPort implements WriterPort, Disposable {
   /** Closes the sockets and removes the address. */
   close(): void {
     this.dropUnsent();
+    clearInterval(this.#watch);
     this.#commands.close();
     this.#answers.close();
   }
@@ -129,15 +131,30 @@ export class ZmqWriterPort implements WriterPort, Disposable {
 
   async #receive(handlers: WriterPortHandlers): Promise<void> {
     for await (const [bytes] of this.#answers.messages()) {
-      const answer = this.#decode(bytes ?? new Uint8Array());
-      if (answer !== undefined) handlers.onAnswer(answer);
+      const response = this.#decode(bytes ?? new Uint8Array());
+      if (response === undefined) continue;
+      const { code, working, ...rest } = response;
+      if (working === undefined) handlers.onAnswer({ ok: code === "success", ...rest });
+      else this.#onWorking(working);
     }
   }
 
-  #decode(bytes: Uint8Array): WriterAnswer | undefined {
+  #onWorking(working: boolean): void {
+    clearInterval(this.#watch);
+    if (working) this.#watch = setInterval(() => this.#look(), LOOK_EVERY_MS);
+    this.#handlers?.onWorking(working);
+  }
+
+  /** Whether the process of the writer that works is still there. */
+  #look(): void {
+    if (this.#queue.length > 0 || this.#commands.isWritable) return;
+    this.#onWorking(false);
+    this.#handlers?.onFailure("the file writer ended while it made, closed or synced a file");
+  }
+
+  #decode(bytes: Uint8Array): WriterResponse | undefined {
     try {
-      const { code, ...rest } = decodeWriterResponse(bytes);
-      return { ok: code === "success", ...rest };
+      return decodeWriterResponse(bytes);
     } catch (error) {
       this.#options.onMalformed?.(error);
       return undefined;

@@ -3,7 +3,7 @@
  * libc by dlopen, as Deno's FFI does, and fails calls on HDF5 files as a test tells it to.
  *
  * FAULTY_DISK names a file of two i32, shared with the test: an errno (0: none; -1: pwrite does only half
- * of what it is asked for, pwritev a part of it), and the calls that fail: 1 both of them, 2 fallocate, 4 fdatasync, 8 ftruncate.
+ * of what it is asked for, pwritev a part of it; -2: fdatasync takes two seconds), and the calls that fail: 1 both of them, 2 fallocate, 4 fdatasync, 8 ftruncate.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -76,6 +76,7 @@ int fallocate(int fd, int mode, off_t at, off_t n) {
 
 int fdatasync(int fd) {
   FAIL_IF_TOLD(fd, FDATASYNC);
+  if (fault(fd, FDATASYNC) < 0) sleep(2);
   return REAL(fdatasync)(fd);
 }
 

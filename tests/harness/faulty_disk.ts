@@ -37,6 +37,11 @@ export class FaultyDisk implements Disposable {
     this.#set(-1, ["pwrite"]);
   }
 
+  /** From now on, `fdatasync` takes two seconds. */
+  syncSlowly(): void {
+    this.#set(-2, ["fdatasync"]);
+  }
+
   /** From now on, nothing fails. */
   heal(): void {
     this.#set(0, []);

@@ -23,8 +23,11 @@ export class WriterDriver implements Disposable {
   /** Orders, and waits for the answer. */
   async ask(action: WriterAction): Promise<WriterResponse> {
     await this.#commands.send(encodeWriterAction(action), { timeoutMs: ANSWER_MS });
-    const [answer] = await this.#answers.receive({ timeoutMs: ANSWER_MS });
-    return decodeWriterResponse(answer!);
+    for (;;) {
+      const [bytes] = await this.#answers.receive({ timeoutMs: ANSWER_MS });
+      const answer = decodeWriterResponse(bytes!);
+      if (answer.working === undefined) return answer;
+    }
   }
 
   /** Orders a file. */
