@@ -160,6 +160,8 @@ export interface RigOptions {
   frameSlots?: number;
   imageSlots?: number;
   window?: number;
+  /** Most bytes of a converter's memory. */
+  largestMemory?: number;
   /** Makes the converters; default: in the calling thread. */
   converters?(setup: ConverterSetup, hands: () => ModuleConverter): Converters;
 }
@@ -218,7 +220,7 @@ export class Rig implements Disposable {
         },
       })),
     };
-    const hands = (): ModuleConverter => stack.use(new ModuleConverter(setup));
+    const hands = (): ModuleConverter => new ModuleConverter(setup, options.largestMemory);
     const converters = options.converters?.(setup, hands) ?? new InlineConverters(hands());
     for (const [module, name] of names.entries()) {
       this.receivers.push(stack.use(new TestReceiver(name, module, frameSlots)));

@@ -14,9 +14,10 @@ import {
 import { File, mapFixed, PAGE_BYTES } from "../os/mod.ts";
 import { dataPath, LARGEST_MEMORY, mapSlots, SharedMemory, slotMemoryBytes } from "../ring/mod.ts";
 import { blankModule, convertModule, type ModuleWork, scratchBytes } from "./convert_module.ts";
+import { placementSpan } from "./placement.ts";
 
-/** Most bytes of frame rings, and of image slots, in one memory. */
-const LARGEST_SHARE = LARGEST_MEMORY / 2 - 2 ** 24;
+/** Room in a memory for what is neither ring, map nor scratch: its low addresses, alignment; bytes. */
+const MARGIN = 2 ** 18;
 
 /** A ring as the converter needs it. */
 export interface ConverterRing {
@@ -51,6 +52,13 @@ interface Cell {
   corrector: JungfrauCorrector | undefined;
 }
 
+/** Modules whose rings are in the same memories. */
+interface Group {
+  modules: ModuleSetup[];
+  /** One for each run of image slots. */
+  cells: Cell[];
+}
+
 /** A frame to convert. */
 export interface ModuleFrame {
   module: number;
@@ -66,38 +74,47 @@ export interface ModuleFrame {
 
 /**
  * Converts frames into image slots. A 32-bit memory cannot hold everything where rings are large: there
- * is one memory for each group of modules and each run of image slots, made when first used.
+ * is one memory for each group of modules and each run of image slots. All of them are made at once, so
+ * that no image waits for its memory.
  */
-export class ModuleConverter implements Disposable {
+export class ModuleConverter {
   readonly #setup: ConverterSetup;
-  readonly #group = new Map<number, number>(); // module → group
-  readonly #groups: ConverterSetup["modules"][] = [];
+  readonly #groups: Group[];
+  readonly #groupOf = new Map<number, Group>(); // by module
   readonly #slotsPerCell: number;
-  readonly #cells = new Map<string, Cell>();
-  readonly #modules = new Map<number, ModuleSetup>();
-  readonly #attached = new Set<number>();
-  readonly #imageFile: File;
+  readonly #modules: Map<number, ModuleSetup>;
 
-  /** @throws {OsError} If the image ring cannot be opened. */
-  constructor(setup: ConverterSetup) {
+  /**
+   * Maps the image ring, which must exist, and faults in what the modules write of it.
+   *
+   * @param largestMemory Most bytes of a memory.
+   * @throws {RangeError} If a module's frame ring and one image do not fit into a memory.
+   * @throws {OsError} If the image ring cannot be opened.
+   */
+  constructor(setup: ConverterSetup, largestMemory: number = LARGEST_MEMORY) {
+    const { image, modules } = setup;
+    const room = largestMemory - MARGIN;
     this.#setup = setup;
-    this.#slotsPerCell = Math.min(
-      setup.image.slots,
-      Math.floor(LARGEST_SHARE / setup.image.slotBytes),
-    );
-    let room = 0;
-    for (const entry of setup.modules) {
-      const bytes = slotMemoryBytes(entry.ring.slotBytes, entry.ring.slots) + mapBytes(entry);
-      if (room < bytes) {
-        this.#groups.push([]);
-        room = LARGEST_SHARE;
-      }
-      room -= bytes;
-      this.#groups.at(-1)!.push(entry);
-      this.#group.set(entry.module, this.#groups.length - 1);
-      this.#modules.set(entry.module, entry);
+    this.#modules = new Map(modules.map((entry) => [entry.module, entry]));
+    this.#groups = groupModules(modules, room / 2).map((modules) => ({ modules, cells: [] }));
+    const own = Math.max(0, ...this.#groups.map(({ modules }) => groupBytes(modules)));
+    this.#slotsPerCell = Math.min(image.slots, Math.floor((room - own) / image.slotBytes));
+    if (this.#slotsPerCell < 1) {
+      throw new RangeError(
+        `Frame rings and maps of ${own} bytes and an image of ${image.slotBytes} do not fit into a ` +
+          `memory of ${largestMemory}: lower frame_slots`,
+      );
     }
-    this.#imageFile = File.open(dataPath(setup.image.name), { write: true });
+    // Of one size: the engine compiles the kernels once for all of them, and what it has learnt of
+    // them with the images of one memory is of use in the next.
+    const bytes = own + slotMemoryBytes(image.slotBytes, this.#slotsPerCell);
+    using file = File.open(dataPath(image.name), { write: true });
+    for (const group of this.#groups) {
+      for (const { module } of group.modules) this.#groupOf.set(module, group);
+      for (let first = 0; first < image.slots; first += this.#slotsPerCell) {
+        group.cells.push(this.#makeCell(group.modules, first, new SharedMemory(bytes), file));
+      }
+    }
   }
 
   /** Brings a module's frame from its slot to its place in the image; returns its pixels without value. */
@@ -125,57 +142,57 @@ export class ModuleConverter implements Disposable {
   }
 
   /**
-   * Maps a module's ring, which must exist with its full size; again when its writer was replaced.
+   * Maps a module's ring, which must exist with its full size; again when its writer was replaced. Its
+   * pages are faulted in as frames are read: with all rings at once other modules' frames would wait,
+   * and each page would be mapped in all memories, though it is read in few.
    *
    * @throws {OsError} If it cannot be opened.
    */
   attach(module: number): void {
-    this.#attached.add(module);
-    for (const cell of this.#cells.values()) this.#mapFrames(cell, module);
+    const { setup, group } = this.#find(module);
+    const { name, slotBytes, slots } = setup.ring;
+    using file = File.open(dataPath(name));
+    for (const { memory, frameAt } of group.cells) {
+      memory.remap(frameAt.get(module)!, file, slotBytes * slots, { populate: false });
+    }
   }
 
-  /** Makes the memory for a module's frames and an image slot, so that the first image does not wait. */
-  prepare(module: number, imageSlot: number): void {
-    this.#place(module, imageSlot);
-  }
-
-  /** Lets go of the image ring's file. */
-  [Symbol.dispose](): void {
-    this.#imageFile.close();
-  }
-
-  #place(module: number, imageSlot: number): { cell: Cell; image: number; setup: ModuleSetup } {
+  #find(module: number): { setup: ModuleSetup; group: Group } {
     const setup = this.#modules.get(module);
-    const group = this.#group.get(module);
+    const group = this.#groupOf.get(module);
     if (setup === undefined || group === undefined) {
       throw new RangeError(`Module ${module} is not one of this converter's`);
     }
-    const run = Math.floor(imageSlot / this.#slotsPerCell);
-    const key = `${group}/${run}`;
-    let cell = this.#cells.get(key);
-    if (cell === undefined) {
-      cell = this.#makeCell(this.#groups[group]!, run * this.#slotsPerCell);
-      this.#cells.set(key, cell);
-    }
+    return { setup, group };
+  }
+
+  #place(module: number, imageSlot: number): { cell: Cell; image: number; setup: ModuleSetup } {
+    const { setup, group } = this.#find(module);
+    const cell = group.cells[Math.floor(imageSlot / this.#slotsPerCell)];
+    if (cell === undefined) throw new RangeError(`The image ring has no slot ${imageSlot}`);
     const image = cell.imageAt + (imageSlot - cell.firstSlot) * this.#setup.image.slotBytes;
     return { cell, image, setup };
   }
 
-  #makeCell(modules: ConverterSetup["modules"], firstSlot: number): Cell {
-    const { image } = this.#setup;
-    const count = Math.min(this.#slotsPerCell, image.slots - firstSlot);
-    const scratch = Math.max(...modules.map(scratchBytes));
-    const columns = Math.max(0, ...modules.map(correctedColumns));
-    const workBytes = columns === 0 ? 0 : JungfrauCorrector.workBytes(columns);
-    let bytes = slotMemoryBytes(image.slotBytes, count) + scratch + workBytes + 2 * PAGE_BYTES;
-    for (const entry of modules) {
-      const { ring } = entry;
-      bytes += slotMemoryBytes(ring.slotBytes, ring.slots) + PAGE_BYTES + mapBytes(entry);
-    }
-    const memory = new SharedMemory(bytes);
-    const imageAt = mapSlots(memory, this.#imageFile, image.slotBytes, firstSlot, count, {
+  #makeCell(
+    modules: readonly ModuleSetup[],
+    firstSlot: number,
+    memory: SharedMemory,
+    imageFile: File,
+  ): Cell {
+    const { slotBytes, slots } = this.#setup.image;
+    const count = Math.min(this.#slotsPerCell, slots - firstSlot);
+    const imageAt = mapSlots(memory, imageFile, slotBytes, firstSlot, count, {
       writable: true,
+      populate: false,
     });
+    for (const { placement } of modules) {
+      const { from, to } = placementSpan(placement);
+      for (let slot = 0; slot < count; slot++) {
+        const image = imageAt + slot * slotBytes;
+        faultIn(memory, image + from, image + to);
+      }
+    }
     const frameAt = new Map<number, number>();
     const mapsAt = new Map<number, readonly [number, number]>();
     for (const { module, ring, conversion } of modules) {
@@ -186,34 +203,65 @@ export class ModuleConverter implements Disposable {
       mapsAt.set(module, [map(0), map(1)]);
     }
     const kernels = instantiateKernels(memory.memory);
-    const cell = {
+    const columns = correctedColumns(modules);
+    return {
       memory,
       kernels,
-      corrector: columns === 0
-        ? undefined
-        : new JungfrauCorrector(memory.memory, kernels, memory.allocate(workBytes), columns),
+      corrector: columns === 0 ? undefined : new JungfrauCorrector(
+        memory.memory,
+        kernels,
+        memory.allocate(JungfrauCorrector.workBytes(columns)),
+        columns,
+      ),
       mapsAt,
       imageAt,
-      scratchAt: memory.allocate(scratch),
+      scratchAt: memory.allocate(Math.max(...modules.map(scratchBytes))),
       firstSlot,
       frameAt,
     };
-    for (const module of this.#attached) this.#mapFrames(cell, module);
-    return cell;
-  }
-
-  #mapFrames(cell: Cell, module: number): void {
-    const at = cell.frameAt.get(module);
-    if (at === undefined) return;
-    const { name, slotBytes, slots } = this.#modules.get(module)!.ring;
-    using file = File.open(dataPath(name));
-    cell.memory.remap(at, file, slotBytes * slots);
   }
 }
 
-/** Columns of a module that is corrected; 0 of one that is not. */
-function correctedColumns({ conversion }: ModuleSetup): number {
-  return conversion.kind === "correct_jungfrau" ? conversion.setup.columns : 0;
+/** Modules in groups of at most `most` bytes; one that takes more by itself is a group. */
+function groupModules(modules: readonly ModuleSetup[], most: number): ModuleSetup[][] {
+  const groups: ModuleSetup[][] = [];
+  for (const entry of modules) {
+    const group = groups.at(-1);
+    if (group !== undefined && groupBytes([...group, entry]) <= most) group.push(entry);
+    else groups.push([entry]);
+  }
+  return groups;
+}
+
+/** What some modules take in each of their memories, beside images: bytes. */
+function groupBytes(modules: readonly ModuleSetup[]): number {
+  const columns = correctedColumns(modules);
+  const workBytes = columns === 0 ? 0 : JungfrauCorrector.workBytes(columns);
+  const rings = modules.map((entry) =>
+    slotMemoryBytes(entry.ring.slotBytes, entry.ring.slots) + PAGE_BYTES + mapBytes(entry)
+  );
+  return rings.reduce((sum, bytes) => sum + bytes, Math.max(...modules.map(scratchBytes))) +
+    workBytes + 2 * PAGE_BYTES;
+}
+
+/** Most columns of a module that is corrected; 0 if none is. */
+function correctedColumns(modules: readonly ModuleSetup[]): number {
+  return Math.max(
+    0,
+    ...modules.map(({ conversion }) =>
+      conversion.kind === "correct_jungfrau" ? conversion.setup.columns : 0
+    ),
+  );
+}
+
+/**
+ * Faults in the pages of a range for writing, so that the first images do not pay for it. What they hold
+ * stays: images of a former assembler may still be read.
+ */
+function faultIn({ u32 }: SharedMemory, from: number, to: number): void {
+  for (let page = Math.floor(from / PAGE_BYTES) * PAGE_BYTES; page < to; page += PAGE_BYTES) {
+    Atomics.or(u32, page / 4, 0);
+  }
 }
 
 /** Room that a module's maps take, both banks. */

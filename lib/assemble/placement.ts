@@ -65,6 +65,17 @@ function firstRow(y: number, height: number, flipY: boolean, turn: number): numb
   return flipY ? y + height - 1 - turn : y + turn;
 }
 
+/** Where a module's pixels are in the image, from the first one to the end of the last, bytes. */
+export function placementSpan(placement: ModulePlacement): { from: number; to: number } {
+  const { to: first, rows, bandRows, bandGap, chips, run, gap, stride, pixel, transposed } =
+    placement;
+  const down = rows + (rows / bandRows - 1) * bandGap;
+  const across = chips * run + (chips - 1) * gap;
+  const [lines, line] = transposed ? [across / pixel, down * pixel] : [down, across];
+  const last = first + (lines - 1) * stride;
+  return { from: Math.min(first, last), to: Math.max(first, last) + line };
+}
+
 /**
  * A number that differs when modules lie differently: pixels between modules are never written, so an
  * image ring that another geometry was assembled into must be zeroed first.

@@ -1,12 +1,18 @@
 import assert from "node:assert/strict";
 import { recordedConfig } from "../config/_test_configs.ts";
-import { type DetectorConfig, parseConfig } from "../config/mod.ts";
+import {
+  type DetectorConfig,
+  imageBytes,
+  imageShape,
+  moduleRectangles,
+  parseConfig,
+} from "../config/mod.ts";
 import { detectorFor } from "../detector/mod.ts";
 import { moduleConfig } from "../detector/_testing.ts";
 import { eigerConfig, gigafrostConfig, jungfrauConfig } from "../simulate/_testing.ts";
 import { assemble, expectedImage, sent } from "./_pictures.ts";
 import { moduleBorders } from "./borders.ts";
-import { geometryHash, modulePlacements } from "./placement.ts";
+import { geometryHash, modulePlacements, placementSpan } from "./placement.ts";
 
 function sentOf4Bit(module: number, i: number): number {
   return sent(module, i) >>> 9 & 15;
@@ -148,6 +154,22 @@ for (
     assert.equal(wrong, -1, `pixel ${wrong} is ${is[wrong]}, not ${should[wrong]}`);
   });
 }
+
+Deno.test("placementSpan() is from the first row of a module to its last, however it lies", () => {
+  const configs = [eigerTurned(16), jungfrauTurned(), gotthard2Turned(), moenchTurned()];
+  for (const config of [...configs, eigerConfig(flips), jungfrauTiling(2, 2)]) {
+    const [height, width] = imageShape(config);
+    const pixel = imageBytes(config) / (height * width);
+    const placements = modulePlacements(config, detectorFor(config).moduleLayout(config));
+    assert.deepEqual(
+      placements.map(placementSpan),
+      moduleRectangles(config).map(({ x, y, width: across, height: down }) => ({
+        from: (y * width + x) * pixel,
+        to: ((y + down - 1) * width + x + across) * pixel,
+      })),
+    );
+  }
+});
 
 Deno.test("blankModule() zeroes what convertModule() writes, however a module lies", () => {
   for (const config of [eigerTurned(16), jungfrauTurned(), eigerConfig(flips)]) {

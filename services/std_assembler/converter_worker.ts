@@ -14,8 +14,7 @@ export interface ConverterWorkerInit {
 }
 
 runDataWorker<ConverterWorkerInit>(({ setup, queue, bell }, control) => {
-  using converter = new ModuleConverter(setup);
-  for (const { module } of setup.modules) converter.prepare(module, 0);
+  const converter = new ModuleConverter(setup);
   control.ready();
   runConverter(queue, bell, converter, () => control.stopping);
 });

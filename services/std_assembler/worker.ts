@@ -85,9 +85,7 @@ runDataWorker<AssembleWorkerInit>((init, control) => {
 
   let converters: Converters;
   if (init.converters === undefined) {
-    const converter = stack.use(new ModuleConverter(setup));
-    for (const { module } of setup.modules) converter.prepare(module, 0);
-    converters = new InlineConverters(converter);
+    converters = new InlineConverters(new ModuleConverter(setup));
   } else {
     const { queues, bell, laneOf } = init.converters;
     converters = new WorkerConverters(queues, bell, laneOf);

@@ -18,7 +18,7 @@ export interface TestWorkerInit {
 const scope = self as unknown as DedicatedWorkerGlobalScope; // the lib types this as a window
 scope.onmessage = ({ data }: MessageEvent<TestWorkerInit>): void => {
   const stop = new Int32Array(data.stop);
-  using converter = new ModuleConverter(data.setup);
+  const converter = new ModuleConverter(data.setup);
   runConverter(data.queue, data.bell, converter, () => Atomics.load(stop, 0) === 1);
   scope.postMessage("ended");
 };
