@@ -20,4 +20,5 @@ export {
   type RowPackets,
 } from "./detector.ts";
 export { detectorFor, UnsupportedDetectorError } from "./detector_for.ts";
+export { ringFrameSlots } from "./frame_slots.ts";
 export { FRAME_BYTES as FRAME_MESSAGE_BYTES } from "../protocol/mod.ts";

@@ -5,8 +5,8 @@
  */
 import { AccountingReader } from "../../lib/accounting/mod.ts";
 import { converterSetup, makeConverterQueue } from "../../lib/assemble/mod.ts";
-import { frameSlots, imageSlots } from "../../lib/config/mod.ts";
-import { detectorFor } from "../../lib/detector/mod.ts";
+import { imageSlots } from "../../lib/config/mod.ts";
+import { detectorFor, ringFrameSlots } from "../../lib/detector/mod.ts";
 import { calibrationAddress, frameRingName, imageRingName } from "../../lib/protocol/mod.ts";
 import { ipcFolder, parseInteger, resolveGroup, runService } from "../../lib/service/mod.ts";
 import { serveCalibrations } from "./calibration_server.ts";
@@ -46,12 +46,12 @@ await runService({
   async run(
     { config, options, logger, ready, stopped, onStats, onStop, startWorker },
   ): Promise<void> {
-    const correction = await startCorrection(config, logger);
-    if (correction !== undefined) onStop(() => correction[Symbol.dispose](), "calibration");
     const slots = {
-      frameSlots: options.frameSlots ?? frameSlots(config),
+      frameSlots: ringFrameSlots(config, options.frameSlots),
       imageSlots: options.imageSlots ?? imageSlots(config),
     };
+    const correction = await startCorrection(config, logger);
+    if (correction !== undefined) onStop(() => correction[Symbol.dispose](), "calibration");
     const modules = Array.from({ length: config.n_modules }, (_, module) => module);
     const workers = Math.min(options.workers, modules.length);
     const laneOf = modules.map((module) => module % workers);

@@ -4,8 +4,8 @@
  * @module
  */
 import { accountingDifference, AccountingReader } from "../../lib/accounting/mod.ts";
-import { frameSlots, modulePort } from "../../lib/config/mod.ts";
-import { detectorFor } from "../../lib/detector/mod.ts";
+import { modulePort } from "../../lib/config/mod.ts";
+import { detectorFor, ringFrameSlots } from "../../lib/detector/mod.ts";
 import { checkCpus } from "../../lib/host/mod.ts";
 import { systemHost } from "../../lib/host/system_host.ts";
 import { frameRingName, imageRingName } from "../../lib/protocol/mod.ts";
@@ -71,6 +71,7 @@ await runService({
       modules.length,
       options.workers ?? Math.max(1, navigator.hardwareConcurrency >> 1),
     );
+    const frameSlots = ringFrameSlots(config, options.frameSlots);
     const format = detectorFor(config).packetFormat(config);
     const gid = await resolveGroup(config.shm_group);
 
@@ -78,7 +79,7 @@ await runService({
       const init: ReceiveWorkerInit = {
         config,
         modules: modules.filter((_, i) => i % workers === w),
-        frameSlots: options.frameSlots ?? frameSlots(config),
+        frameSlots,
         gid,
         ipcFolder: ipcFolder(),
         socketBufferBytes: options.socketBuffer ??

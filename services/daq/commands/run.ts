@@ -2,7 +2,6 @@ import { Command, type CommandUnknownOpts, Option } from "@commander-js/extra-ty
 import { resolve } from "node:path";
 import {
   type DetectorConfig,
-  frameSlots,
   imageBytes,
   imageSlots,
   loadConfig,
@@ -125,7 +124,7 @@ export async function runPipeline(
   // System calls are for this command only: `daq status` and the like run without FFI.
   const { fitRings, removeRings } = await import("../../../lib/ring/mod.ts");
   const { fileSystemSpace, removeUnservedSocket } = await import("../../../lib/os/mod.ts");
-  const { detectorFor, frameBytes } = await import("../../../lib/detector/mod.ts");
+  const { detectorFor, frameBytes, ringFrameSlots } = await import("../../../lib/detector/mod.ts");
 
   const ipcFolder = context.env("STD_DAQ_IPC_DIR") ?? DEFAULT_IPC_FOLDER;
   removeRings(ringNames(config)); // those that killed services left: their memory is free for the next
@@ -141,7 +140,7 @@ export async function runPipeline(
       frameBytes: frameBytes(detectorFor(config).packetFormat(config)),
       imageBytes: imageBytes(config),
       imageRings: imageSuffixes(config).length,
-      maxFrameSlots: frameSlots(config),
+      maxFrameSlots: ringFrameSlots(config),
       maxImageSlots: imageSlots(config),
       budgetBytes: options.ramBytes,
     }, freeBytes);

@@ -129,6 +129,18 @@ Deno.test("daq run has status 4 and gives the numbers when the rings do not fit"
   }
 });
 
+Deno.test("daq run has status 3 and gives the limit when a frame ring has too many slots", async () => {
+  const path = await Deno.makeTempFile({ suffix: ".json" });
+  try {
+    await Deno.writeTextFile(path, JSON.stringify({ ...JSON_CONFIG, frame_slots: 5000 }));
+    const context = testContext();
+    assert.equal(await runDaq(["run", path, "--data-root", "/tmp"], context), 3);
+    assert.match(context.stderr, /frame_slots is 5000; expected at most 3072/);
+  } finally {
+    await Deno.remove(path);
+  }
+});
+
 Deno.test("daq run has status 2 when a data root is no folder", async () => {
   const path = await Deno.makeTempFile({ suffix: ".json" });
   try {
