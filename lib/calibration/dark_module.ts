@@ -31,6 +31,20 @@ export interface SkippedFrames {
   settling: number;
 }
 
+/** What was recorded of a module in one gain. */
+export interface RecordedStage {
+  /** Its pedestals. */
+  readonly pedestal: StagePedestal;
+  /** Ids of the frames they are made of, in the order of their arrival. */
+  readonly imageIds: BigUint64Array<ArrayBuffer>;
+  /** First packet of the first of these frames, ns since 1970. */
+  readonly firstNs: bigint;
+  /** Last packet of the last one, ns since 1970. */
+  readonly lastNs: bigint;
+  /** Frames that were left out. */
+  readonly skipped: Readonly<SkippedFrames>;
+}
+
 /** What a {@link DarkModule} needs to know. */
 export interface DarkModuleOptions {
   /** Name of the module's frame ring. */
@@ -55,6 +69,8 @@ export class DarkModule implements Disposable {
   readonly #options: DarkModuleOptions;
   readonly #accumulator: PedestalAccumulator;
   #imageIds: BigUint64Array<ArrayBuffer>;
+  #firstNs = 0n;
+  #lastNs = 0n;
   #code: GainCode = 0;
   /** Right frames in a row. */
   #inARow = 0;
@@ -115,10 +131,15 @@ export class DarkModule implements Disposable {
     return n > 0;
   }
 
-  /** The pedestals of the frames since {@link begin}, and the ids of these frames, in order. */
-  finish(): { pedestal: StagePedestal; imageIds: BigUint64Array<ArrayBuffer> } {
-    const imageIds = this.#imageIds.slice(0, this.frames);
-    return { pedestal: this.#accumulator.finish(), imageIds };
+  /** What was recorded since {@link begin}. */
+  finish(): RecordedStage {
+    return {
+      pedestal: this.#accumulator.finish(),
+      imageIds: this.#imageIds.slice(0, this.frames),
+      firstNs: this.#firstNs,
+      lastNs: this.#lastNs,
+      skipped: this.skipped,
+    };
   }
 
   /**
@@ -170,6 +191,8 @@ export class DarkModule implements Disposable {
     } else if (++this.#inARow <= this.#options.settle) {
       skipped.settling++;
     } else {
+      if (this.frames === 0) this.#firstNs = record.firstNs;
+      this.#lastNs = record.completeNs;
       this.#imageIds[this.frames] = record.imageId;
       this.#accumulator.accept();
     }

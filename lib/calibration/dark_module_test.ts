@@ -62,8 +62,9 @@ Deno.test("a DarkModule leaves out incomplete frames, other gains and those that
   const good = [6, 7, 8].map((n) => ring.publish(frame(n, 1)));
   module.poll(16);
   assert.deepEqual(module.skipped, { incomplete: 1, overwritten: 0, otherGain: 2, settling: 3 });
-  const { pedestal, imageIds } = module.finish();
+  const { pedestal, imageIds, firstNs, lastNs } = module.finish();
   assert.deepEqual([...imageIds], good);
+  assert.deepEqual([firstNs, lastNs], [100n * good[0]!, 100n * good.at(-1)! + 50n]);
   assert.equal(pedestal.means[0], 2007);
 });
 

@@ -4,10 +4,9 @@
  * @module
  */
 import { type ArrayFileContent, encodeArrayFile } from "../hdf5/mod.ts";
-import type { SkippedFrames } from "./dark_module.ts";
+import type { RecordedStage, SkippedFrames } from "./dark_module.ts";
 import { GAIN_STAGES } from "./gain_stages.ts";
 import { type PedestalLimits, type PedestalMask, PIXEL_MASK_BITS } from "./pedestal_mask.ts";
-import type { RecordedStage } from "./pedestal_run.ts";
 import { CALIBRATION_DATASETS } from "./read_calibration.ts";
 
 /** What was recorded of a module, and its mask. */
@@ -24,10 +23,6 @@ export interface PedestalProvenance {
   readonly detectorName: string;
   /** Its type in the config. */
   readonly detectorType: string;
-  /** When the first gain began to be recorded. */
-  readonly started: Date;
-  /** When the last one had all frames. */
-  readonly finished: Date;
   /** Frames left out after each change of gain. */
   readonly settle: number;
   /** Limits that the mask was made with. */
@@ -109,6 +104,18 @@ export function encodePedestalFile(
   return encodeArrayFile(content);
 }
 
+/** When the first and the last of the frames came that pedestals are made of. */
+export function recordedSpan(
+  modules: readonly ModulePedestals[],
+): { started: Date; finished: Date } {
+  const stages = modules.flatMap((module) => module.stages);
+  const milliseconds = (ns: bigint): number => Number(ns / 1_000_000n);
+  return {
+    started: new Date(Math.min(...stages.map(({ firstNs }) => milliseconds(firstNs)))),
+    finished: new Date(Math.max(...stages.map(({ lastNs }) => milliseconds(lastNs)))),
+  };
+}
+
 const ROOT_ATTRIBUTES = { content: "std-daq pedestals", layout_version: 1n };
 const MAP_ATTRIBUTES = { units: "ADU", axes: "gain, y, x" };
 const MASK_ATTRIBUTES = {
@@ -124,6 +131,7 @@ function describe(
   provenance: PedestalProvenance,
 ): Record<string, string | number | bigint> {
   const { limits } = provenance;
+  const { started, finished } = recordedSpan(modules);
   const sum = (count: (mask: PedestalMask) => number): bigint =>
     BigInt(modules.reduce((total, { mask }) => total + count(mask), 0));
   const ranges = limits.ranges.flatMap(([low, high], gain) => {
@@ -134,8 +142,8 @@ function describe(
     detector_name: provenance.detectorName,
     detector_type: provenance.detectorType,
     modules: BigInt(modules.length),
-    started: provenance.started.toISOString(),
-    finished: provenance.finished.toISOString(),
+    started: started.toISOString(),
+    finished: finished.toISOString(),
     frames_per_gain: BigInt(frames),
     settle_frames: BigInt(provenance.settle),
     config_name: provenance.configName,

@@ -25,6 +25,8 @@ function modulePedestals(module: number): ModulePedestals {
         { length: FRAMES },
         (_, i) => BigInt(1000 * module + 100 * gain + i),
       ),
+      firstNs: BigInt(1e9 * gain + 1e6 * module),
+      lastNs: BigInt(1e9 * gain + 5e8 + 1e6 * module),
       skipped: { incomplete: module, overwritten: 2, otherGain: gain, settling: 4 },
     };
   });
@@ -35,8 +37,6 @@ const modules = [modulePedestals(0), modulePedestals(1)];
 const BYTES = encodePedestalFile(modules, ROWS, {
   detectorName: "JF",
   detectorType: "jungfrau-raw",
-  started: new Date(0),
-  finished: new Date(1500),
   settle: 7,
   limits: DEFAULT_PEDESTAL_LIMITS,
   configName: "jf.json",
@@ -97,7 +97,7 @@ Deno.test("a pedestal file tells where it comes from", () => {
     detector_type: "jungfrau-raw",
     modules: 2n,
     started: "1970-01-01T00:00:00.000Z",
-    finished: "1970-01-01T00:00:01.500Z",
+    finished: "1970-01-01T00:00:02.501Z",
     frames_per_gain: 3n,
     settle_frames: 7n,
     config_name: "jf.json",

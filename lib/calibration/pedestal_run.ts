@@ -7,9 +7,8 @@ import type { DetectorConfig } from "../config/mod.ts";
 import { detectorFor } from "../detector/mod.ts";
 import { PEDESTAL_MOST_FRAMES } from "../kernels/mod.ts";
 import { frameRingName } from "../protocol/mod.ts";
-import { DarkModule, type SkippedFrames } from "./dark_module.ts";
+import { DarkModule, type RecordedStage } from "./dark_module.ts";
 import { GAIN_CODES, GAIN_STAGES, type GainIndex, stageOfCode } from "./gain_stages.ts";
-import type { StagePedestal } from "./pedestal_accumulator.ts";
 
 /** How to record pedestals. */
 export interface PedestalRunOptions {
@@ -27,16 +26,6 @@ export interface RecordOptions {
   readonly signal?: AbortSignal;
   /** Told now and then how many frames every module has at least. */
   onProgress?(frames: number): void;
-}
-
-/** What was recorded of a module in one gain. */
-export interface RecordedStage {
-  /** Its pedestals. */
-  readonly pedestal: StagePedestal;
-  /** Ids of the frames they are made of, in the order of their arrival. */
-  readonly imageIds: BigUint64Array<ArrayBuffer>;
-  /** Frames that were left out. */
-  readonly skipped: Readonly<SkippedFrames>;
 }
 
 /** Frames did not come, or had another gain. */
@@ -123,10 +112,7 @@ export class PedestalRun implements Disposable {
       await pause(busy ? 0 : IDLE_MS);
       signal?.throwIfAborted();
     }
-    const recorded = this.#modules.map((module) => ({
-      ...module.finish(),
-      skipped: module.skipped,
-    }));
+    const recorded = this.#modules.map((module) => module.finish());
     this.#recorded.set(gain, recorded);
     return recorded;
   }

@@ -166,9 +166,7 @@ async function takePedestals(
     calibration.checkPedestalLimits(limits);
     return new calibration.PedestalRun(config, { frames, settle });
   });
-  const started = new Date();
   await recordAll(context, run, options);
-  const finished = new Date();
   const modules = run.recorded().map((stages): ModulePedestals => ({
     stages,
     mask: calibration.makePedestalMask(stages.map(({ pedestal }) => pedestal), limits),
@@ -179,8 +177,6 @@ async function takePedestals(
     {
       detectorName: config.detector_name,
       detectorType: config.detector_type,
-      started,
-      finished,
       settle,
       limits,
       configName: basename(configPath),
@@ -190,6 +186,7 @@ async function takePedestals(
   );
   const { writeWholeFile } = await import("../../../lib/os/mod.ts");
   writeWholeFile(output, bytes, { overwrite, mode: FILE_MODE });
+  const { started, finished } = calibration.recordedSpan(modules);
   return pedestalReport(modules, {
     file: output,
     detector: config.detector_name,
