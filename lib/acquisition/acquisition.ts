@@ -65,6 +65,7 @@ export function transition(
   return { ...next, state: { ...next.state, working: true } };
 }
 
+/** All events but `working`, which leaves everything else as it is. */
 function step(
   state: AcquisitionState,
   event: Exclude<AcquisitionEvent, { kind: "working" }>,
@@ -246,6 +247,7 @@ function onAnswer(state: AcquisitionState, answer: WriterAnswer, now: Instant): 
       return action === "close_file" ? onRecovered(state, now) : unexpected(state, answer);
     case "creating": {
       const run = running(state);
+      // Once it is known that the writer acknowledges, its files are made, and only to be begun.
       if (action === "create_file" && !run.acknowledges) return onCreated(run, answer, now);
       return action === "confirm_last_image" && run.acknowledges
         ? onBegun(run, answer, now)
