@@ -287,9 +287,16 @@ Deno.test("writer_agent closes what its killed forerunner left open in the write
 Deno.test("writer_agent begins and works while RabbitMQ and Redis are away, and its log has what neither was told", async () => {
   await withAgent(async ({ agent, client, assembler, dataRoot, startWriter }) => {
     await using _writer = await startWriter();
-    await client.writeAsync({ n_images: 1, output_file: `${dataRoot}/a.h5`, run_id: 8 });
+    const run = await client.writeAsync({
+      n_images: 1,
+      output_file: `${dataRoot}/a.h5`,
+      run_id: 8,
+    });
     assembler.publish();
-    assert.equal((await client.waitForEnd({ intervalMs: 5 })).acquisition.message, "Completed.");
+    assert.equal(
+      (await client.waitForEnd(run, { intervalMs: 5 })).acquisition.message,
+      "Completed.",
+    );
     await client.writeAsync({ n_images: 9, output_file: `${dataRoot}/b.h5`, run_id: 9 });
     assert.equal((await agent.end("SIGTERM")).code, 0);
     const said = agent.log.map(({ message }) => String(message));
