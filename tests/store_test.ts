@@ -8,7 +8,7 @@ import {
   StoreError,
   type StoreOptions,
 } from "../lib/store/mod.ts";
-import { Redis, until } from "./harness/mod.ts";
+import { Redis, SmallDisk, until } from "./harness/mod.ts";
 
 const DAY_MS = 24 * 3600 * 1000;
 
@@ -373,6 +373,19 @@ Deno.test("Redis: a store that is closed during an outage says what could not be
 Deno.test("Redis over TLS: nothing is read from a server whose authority is not trusted", async () => {
   await using store = await openStore(redis.tlsUrl, { namespace: newName() });
   await rejects(store.configs(1), /rediss:\/\/localhost:\d+ could not be read: .*[Cc]ertificate/);
+});
+
+Deno.test({
+  name: "SQLite: a full disk is told as such, and what is there can be read",
+  ignore: !SmallDisk.isPossible,
+  async fn(): Promise<void> {
+    using disk = SmallDisk.mount(300 * 1024);
+    ok(disk !== undefined);
+    await using store = await openStore(`sqlite:${disk.path}/store`);
+    const id = await store.addLog("small");
+    await rejects(store.addLog("x".repeat(400 * 1024)), /^StoreError: SQLite: .*disk is full$/);
+    strictEqual((await store.log(id))?.value, "small");
+  },
 });
 
 Deno.test("openStore() refuses what is no store, with what to do and without the password", async () => {

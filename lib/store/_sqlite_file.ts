@@ -47,22 +47,19 @@ export class SqliteFile implements Disposable {
    */
   append(entry: NewEntry, now: number): string {
     const synchronous = entry.worth === undefined ? "FULL" : "NORMAL";
-    this.#database.exec(`PRAGMA synchronous = ${synchronous}; BEGIN IMMEDIATE`);
-    try {
-      const id = this.#nextId(entry.key, now);
+    this.#database.exec(`PRAGMA synchronous = ${synchronous}`);
+    const id = transact(this.#database, "IMMEDIATE", () => {
+      const { ms, seq } = this.#nextId(entry.key, now);
       const { texts, bytes, bytesField } = split(entry.fields);
       this.#run(
         "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)",
-        ...[entry.key, id.ms, id.seq, JSON.stringify(texts), bytes, bytesField],
+        ...[entry.key, ms, seq, JSON.stringify(texts), bytes, bytesField],
       );
       this.#trim(entry, now);
-      this.#database.exec("COMMIT");
-      this.#writes++;
-      return `${id.ms}-${id.seq}`;
-    } catch (error) {
-      this.#database.exec("ROLLBACK");
-      throw error;
-    }
+      return `${ms}-${seq}`;
+    });
+    this.#writes++;
+    return id;
   }
 
   /** Entries of a stream, the newest first. */
@@ -144,12 +141,24 @@ function openDatabase(path: string): DatabaseSync {
 
 /** Makes the tables, unless another process has done so in the meantime. */
 function makeTables(database: DatabaseSync): void {
-  database.exec("BEGIN EXCLUSIVE");
-  try {
+  transact(database, "EXCLUSIVE", () => {
     if (versionOf(database) === 0) database.exec(SCHEMA);
+  });
+}
+
+function transact<Value>(
+  database: DatabaseSync,
+  kind: "IMMEDIATE" | "EXCLUSIVE",
+  work: () => Value,
+): Value {
+  database.exec(`BEGIN ${kind}`);
+  try {
+    const value = work();
     database.exec("COMMIT");
+    return value;
   } catch (error) {
-    database.exec("ROLLBACK");
+    // A full disk has ended it already: the error is to say that, and not that there is none to end.
+    if (database.isTransaction) database.exec("ROLLBACK");
     throw error;
   }
 }

@@ -6,6 +6,12 @@ export class SmallDisk implements Disposable {
     this.path = path;
   }
 
+  /** Whether this process may mount one. */
+  static get isPossible(): boolean {
+    using disk = SmallDisk.mount(2 ** 20);
+    return disk !== undefined;
+  }
+
   /** @returns undefined where mounting is not allowed (not root, or a container without the right). */
   static mount(bytes: number, access: "rw" | "ro" = "rw"): SmallDisk | undefined {
     const path = Deno.makeTempDirSync({ prefix: `e2e_disk_${Deno.pid}_` });
