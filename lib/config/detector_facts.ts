@@ -1,6 +1,7 @@
 /**
- * What a config must know of a kind of detector before anything is received: one row each. The rest
- * of a detector, its packets and its pixels, is in its folder of `lib/detector/`.
+ * What a config must know of a kind of detector before anything is received, and what its files say of
+ * it: one row each. The rest of a detector, its packets and its pixels, is in its folder of
+ * `lib/detector/`.
  */
 export interface DetectorFacts {
   /**
@@ -16,6 +17,14 @@ export interface DetectorFacts {
   readonly hasBunchIds?: boolean;
   /** What may be done about double pixels; left out: nothing, there are none. */
   readonly doublePixels?: readonly DoublePixels[];
+  /** Pixel pitch, m; left out: it has more than one, or none that is known. */
+  readonly pixelPitch?: number;
+  /** Raw pixels are counts; left out: they are charges, ADU. */
+  readonly counts?: boolean;
+  /** NXmx's kind of detector; left out: it is not clear. */
+  readonly nexusType?: "pixel" | "strip";
+  /** Its part of `ImageMetadata`, whose fields are in `image_info` of files; left out: none. */
+  readonly imageMetadata?: "eg" | "jf" | "gf";
 }
 
 /** Width and height in the image, px. */
@@ -37,6 +46,9 @@ const JUNGFRAU = {
   moduleWithGaps: { width: 1030, height: 514 },
   bitDepths: [16],
   hasBunchIds: true,
+  pixelPitch: 75e-6,
+  nexusType: "pixel",
+  imageMetadata: "jf",
 } as const;
 
 /** The detectors that a config can describe, by their `detector_type`. */
@@ -46,15 +58,29 @@ export const DETECTOR_FACTS = {
     module: { width: 514, height: 256 },
     bitDepths: [4, 8, 16, 32],
     doublePixels: ["keep", "mask", "interpolate"],
+    pixelPitch: 75e-6,
+    counts: true,
+    nexusType: "pixel",
+    imageMetadata: "eg",
   },
   // A raw pixel cannot be shared: its charge has a pedestal, and its gain stage is among its bits.
   "jungfrau-raw": { ...JUNGFRAU, doublePixels: ["keep", "mask"] },
   "jungfrau-converted": { ...JUNGFRAU, doublePixels: ["keep", "mask", "interpolate"] },
-  "moench": { module: { width: 400, height: 400 }, bitDepths: [16] },
-  "gotthard2": { module: { width: 1280, height: 1 }, bitDepths: [16] },
+  "moench": {
+    module: { width: 400, height: 400 },
+    bitDepths: [16],
+    pixelPitch: 25e-6,
+    nexusType: "pixel",
+  },
+  "gotthard2": { module: { width: 1280, height: 1 }, bitDepths: [16], nexusType: "strip" },
   // A strip has three counters, side by side in the image.
-  "mythen3": { module: { width: 3840, height: 1 }, bitDepths: [8, 16, 32] },
-  "gigafrost": { bitDepths: [16] },
+  "mythen3": {
+    module: { width: 3840, height: 1 },
+    bitDepths: [8, 16, 32],
+    counts: true,
+    nexusType: "strip",
+  },
+  "gigafrost": { bitDepths: [16], imageMetadata: "gf" },
   "pco": { bitDepths: [16] },
   "bsread": { bitDepths: [8, 16, 32] },
 } as const satisfies Record<string, DetectorFacts>;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type DetectorConfig, moduleRectangles } from "../config/mod.ts";
+import { type DetectorConfig, detectorFacts, moduleRectangles } from "../config/mod.ts";
 import { type Detector, packetPixelBytes } from "./detector.ts";
 
 /** A detector's folder contradicts itself, or `lib/config/detector_facts.ts`. */
@@ -13,9 +13,11 @@ export class DetectorFolderError extends Error {
 }
 
 /**
- * Checks that a module's pixels are those of its packets, and that it is as large as its place.
+ * Checks that a module's pixels are those of its packets, that it is as large as its place, and that packets
+ * have what numbers images.
  *
- * @throws {DetectorFolderError} If not: it would be written over other modules, or past the image.
+ * @throws {DetectorFolderError} If not: it would be written over other modules, or past the image, or into
+ * one image.
  */
 export function checkDetector(config: DetectorConfig, detector: Detector): void {
   const layout = detector.moduleLayout(config);
@@ -31,6 +33,13 @@ export function checkDetector(config: DetectorConfig, detector: Detector): void 
           pixels * packedBits / 8
         } bytes, but packetFormat() ${format.packetsPerFrame} packets with ` +
         `${received} bytes of pixels: correct one of them`,
+    );
+  }
+  const { hasBunchIds = false } = detectorFacts(config.detector_type);
+  if (format.imageIdField !== "frame_number" && !hasBunchIds) {
+    throw new DetectorFolderError(
+      `${detector.name}: imageIdField of packetFormat() is ${format.imageIdField}, but ` +
+        "lib/config/detector_facts.ts has no hasBunchIds: true: add it, or correct the field",
     );
   }
   const { bandRows = rows, bandGapRows = 0, interleaved = 1 } = layout;

@@ -34,6 +34,10 @@ Deno.test("checkDetector() refuses a layout that is not that of the packets, or 
         wrongEiger({ gapPixels: 4 }),
         /a module takes 516 × 256 px of the image, but module 0 has 514 × 256/,
       ],
+      [
+        wrongEiger({}, { imageIdField: "bunch_id" }),
+        /imageIdField of packetFormat\(\) is bunch_id, but .*detector_facts\.ts has no hasBunchIds/,
+      ],
       [wrongEiger({ bandRows: 128, bandGapRows: 2 }), /takes 514 × 258 px/],
     ] as const
   ) {

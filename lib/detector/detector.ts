@@ -26,7 +26,7 @@ export interface RowPackets {
 
 /**
  * Where the image id of a packet is: in the frame number (u64), in the bunch id (the whole part of an
- * f64), or in the bunch id of packets that have one: 0 is none, and then it is the frame number.
+ * f64 in detSpec1), or in the bunch id of packets that have one: 0 is none, and then it is the frame number.
  */
 export type ImageIdField = "frame_number" | "bunch_id" | "bunch_id_or_frame_number";
 
@@ -44,8 +44,6 @@ export interface PacketFormat {
   readonly detectorType: number;
   /** Where the image id is. */
   readonly imageIdField: ImageIdField;
-  /** The header carries a bunch id, an f64 in detSpec1. */
-  readonly hasBunchId?: boolean;
   /** Left out: an SLS header, and packets that are all alike. */
   readonly rows?: RowPackets;
 }

@@ -9,7 +9,6 @@
 import {
   type DetectorConfig,
   detectorFacts,
-  type DetectorType,
   type FileFormat,
   imageShape,
   moduleRectangles,
@@ -64,27 +63,6 @@ const TIME_BYTES = 24;
 
 const DETECTOR = "/entry/instrument/detector";
 const DISTANCE_AXIS = `${DETECTOR}/transformations/detector_z`;
-
-/** Pixel pitch, m, of detectors that have but one. */
-const PITCH: Partial<Record<DetectorType, number>> = {
-  "eiger": 75e-6,
-  "jungfrau-raw": 75e-6,
-  "jungfrau-converted": 75e-6,
-  "moench": 25e-6,
-};
-
-/** What a pixel is in: of hybrid detectors that count, and of all that are read out. */
-const COUNTING: readonly DetectorType[] = ["eiger", "mythen3"];
-
-/** NXmx's kinds of detectors, of those that are clear. */
-const KIND: Partial<Record<DetectorType, string>> = {
-  "eiger": "pixel",
-  "jungfrau-raw": "pixel",
-  "jungfrau-converted": "pixel",
-  "moench": "pixel",
-  "gotthard2": "strip",
-  "mythen3": "strip",
-};
 
 /** Where a NeXus file has the group with the images; without a path of its own at the root. */
 export function nexusGroup(detectorName: string): string {
@@ -229,13 +207,13 @@ function detectorGroup(
   mask: DeflatedMask | undefined,
 ): FileTree {
   const { detector } = nexus;
-  const pitch = PITCH[config.detector_type];
+  const { pixelPitch: pitch, nexusType } = detectorFacts(config.detector_type);
   return {
     attributes: { NX_class: "NXdetector" },
     fields: {
       ...texts({
         description: detector?.description ?? `${config.detector_type} ${config.detector_name}`,
-        type: detector?.type ?? KIND[config.detector_type],
+        type: detector?.type ?? nexusType,
         sensor_material: detector?.sensor_material,
         gain_setting: detector?.gain_setting,
       }),
@@ -301,7 +279,7 @@ function moduleGroup(
   name: string,
   { x, y, width, height }: ImagePart,
 ): FileTree {
-  const pitch = PITCH[config.detector_type];
+  const { pixelPitch: pitch } = detectorFacts(config.detector_type);
   const { x_pixel_size: dx = pitch, y_pixel_size: dy = pitch } = detector ?? {};
   // Where nobody said where the beam is, the image's first pixel is the origin.
   const { beam_center_x: beamX = 0, beam_center_y: beamY = 0, distance } = detector ?? {};
@@ -390,7 +368,8 @@ function datasetAttributes(
   { detector_type: type, converted_pixel_type: converted }: DetectorConfig,
 ): DatasetAttributes {
   const isConverted = type === "jungfrau-converted";
-  const counts = COUNTING.includes(type) || (isConverted && converted !== "float32");
+  const counts = detectorFacts(type).counts === true ||
+    (isConverted && converted !== "float32");
   return {
     data: {
       units: isConverted && converted === "float32" ? "keV" : counts ? "counts" : "ADU",

@@ -201,9 +201,7 @@ export class FaultPlan implements Iterable<FrameSchedule> {
    */
   #mayNameOtherImage(frame: number, before: readonly Datagram[]): boolean {
     const { format, bunchIds } = this.#simulation;
-    if (format.hasBunchId !== true || format.imageIdField === "frame_number" || !bunchIds) {
-      return false;
-    }
+    if (format.imageIdField === "frame_number" || !bunchIds) return false;
     return before.slice(LARGEST_SWAP, -LARGEST_SWAP)
       .some((datagram) => datagram.frame === frame && datagram.kind === KIND.plain);
   }

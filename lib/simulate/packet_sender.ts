@@ -198,7 +198,7 @@ export class PacketSender implements Disposable {
     set("messages_at", messagesAt);
     set("iovecs_at", memory.allocate(this.#batch * 2 * IOVEC.bytes));
     set("schedule_at", scheduleAt);
-    set("has_bunch", format.hasBunchId === true && simulation.bunchIds ? 1 : 0);
+    set("has_bunch", simulation.bunchIds ? 1 : 0);
     set("daq_record", simulation.detector.gainSwitching ? 1 : 0);
     if (this.#gso) {
       const control = memory.allocate(SEGMENT_CONTROL_BYTES);

@@ -1,4 +1,4 @@
-import type { DetectorConfig } from "../config/mod.ts";
+import { type DetectorConfig, detectorFacts } from "../config/mod.ts";
 import {
   type Detector,
   detectorFor,
@@ -43,7 +43,7 @@ export interface SimulationOptions {
   readonly startId?: number;
   /** Jungfrau: bunch id − frame number. Default 0. */
   readonly bunchOffset?: number;
-  /** Jungfrau: send bunch ids; false: 0, as the virtual detectors of the detector group. Default true. */
+  /** Of detectors that have some: send bunch ids; false: 0, as the virtual detectors of the detector group. Default true. */
   readonly bunchIds?: boolean;
   /** Modules that send. Default: all. */
   readonly modules?: readonly number[];
@@ -118,7 +118,6 @@ export function createSimulation(
     images,
     startId: 1,
     bunchOffset: 0,
-    bunchIds: true,
     modules: Array.from({ length: config.n_modules }, (_, module) => module),
     pattern: "photons",
     seed: 1,
@@ -129,6 +128,8 @@ export function createSimulation(
     framesPerGain: (options.gains?.length ?? 1) === 1 ? Infinity : DEFAULT_FRAMES_PER_GAIN,
     badPixels: NO_BAD_PIXELS,
     ...options,
+    bunchIds: options.bunchIds !== false &&
+      detectorFacts(config.detector_type).hasBunchIds === true,
     faults: {
       drop: 0,
       duplicate: 0,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { DetectorType } from "../config/mod.ts";
+import { detectorFacts, type DetectorType } from "../config/mod.ts";
 import type { RecordFields, RecordValues } from "../hdf5/mod.ts";
 import type { DetectorImageMetadata, ImageMetadata } from "../protocol/mod.ts";
 
@@ -52,13 +52,6 @@ const COMMON_FIELDS: RecordFields = {
 
 type Kind = DetectorImageMetadata["kind"];
 
-const KIND: Partial<Record<DetectorType, Kind>> = {
-  "eiger": "eg",
-  "jungfrau-raw": "jf",
-  "jungfrau-converted": "jf",
-  "gigafrost": "gf",
-};
-
 /** What detectors tell of an image themselves, with the names of the message's fields. */
 const OWN_FIELDS: Readonly<Record<Kind, RecordFields>> = {
   eg: { exptime: "uint64" },
@@ -76,7 +69,7 @@ const OWN_FIELDS: Readonly<Record<Kind, RecordFields>> = {
 
 /** Fields of `image_info` in files of a detector. */
 export function imageInfoFields(type: DetectorType): RecordFields {
-  const kind = KIND[type];
+  const kind = detectorFacts(type).imageMetadata;
   return { ...COMMON_FIELDS, ...(kind === undefined ? {} : OWN_FIELDS[kind]) };
 }
 
@@ -87,7 +80,7 @@ export function imageInfoValues(
   { detector, calibrationId = facts.calibrationId }: ImageMetadata,
 ): RecordValues {
   const { missingPackets, maskLow, maskHigh, firstNs, completeNs, publishedNs, frameIndex } = facts;
-  const kind = KIND[type];
+  const kind = detectorFacts(type).imageMetadata;
   return [
     missingPackets,
     maskLow,

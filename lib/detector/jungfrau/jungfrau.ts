@@ -38,7 +38,6 @@ export const jungfrau: Detector = {
       headerVersion: SLS_HEADER_VERSION,
       detectorType: SLS_DETECTOR_TYPE.jungfrau,
       imageIdField: config.image_id_source ?? "bunch_id_or_frame_number",
-      hasBunchId: true,
     };
   },
 
