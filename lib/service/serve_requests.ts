@@ -61,7 +61,7 @@ export async function servePrimary<Request>(
 
 /**
  * Requests through RabbitMQ for a service that does other things besides, and begins without RabbitMQ where that
- * is away ([why](../../docs/decisions/0043-without-the-broker.md)).
+ * is away ([why](../../docs/decisions/0042-without-the-broker.md)).
  *
  * It is made before all that requests use: when the service stops, requests are refused and aborted first, and
  * RabbitMQ is told last, after the steps that were added since. Nothing that must be kept waits for it.
