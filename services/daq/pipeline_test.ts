@@ -91,7 +91,8 @@ Deno.test("pipelineCommands() starts a deployer last, with the store and no more
   );
   assert.deepEqual(command.env, { STD_DAQ_STORE: store.address });
   const read = command.permissions.find((flag) => flag.startsWith("--allow-read="));
-  assert.equal(read, "--allow-read=/etc/JF2.json,/var/lib/std-daq/store");
+  const modules = new URL("../../lib/store", import.meta.url).pathname; // of the store's Worker
+  assert.equal(read, `--allow-read=/etc/JF2.json,/var/lib/std-daq/store,${modules}`);
 });
 
 Deno.test("pipelineCommands() gives the agent, and nobody else, the broker, without its password being seen", () => {
