@@ -51,7 +51,7 @@ export async function write(rounds: number, quick: boolean): Promise<Figure[]> {
   const figures: Figure[] = [];
   const disk = await benchFolder();
   try {
-    for (const mib of [1, 8]) figures.push(...await plain(6 * rounds, SHM, mib));
+    for (const mib of [1, 8]) figures.push(...await plain(12 * rounds, SHM, mib));
     for (const mib of [1, 8]) figures.push(...await plain(2 * rounds + 1, disk, mib));
     for (const mib of [1, 8]) figures.push(...await waysToDisk(rounds, disk, mib));
     const images = `${disk}/images`;
