@@ -52,11 +52,11 @@ interface Cell {
   corrector: JungfrauCorrector | undefined;
 }
 
-/** Modules whose rings are in the same memories. */
-interface Group {
-  modules: ModuleSetup[];
-  /** One for each run of image slots. */
-  cells: Cell[];
+/** A module, and the memories that its ring is in. */
+interface ModulePlace {
+  setup: ModuleSetup;
+  /** One for each run of image slots; other modules' rings may be in them, too. */
+  cells: readonly Cell[];
 }
 
 /** A frame to convert. */
@@ -79,10 +79,8 @@ export interface ModuleFrame {
  */
 export class ModuleConverter {
   readonly #setup: ConverterSetup;
-  readonly #groups: Group[];
-  readonly #groupOf = new Map<number, Group>(); // by module
   readonly #slotsPerCell: number;
-  readonly #modules: Map<number, ModuleSetup>;
+  readonly #modules = new Map<number, ModulePlace>();
 
   /**
    * Maps the image ring, which must exist, and faults in what the modules write of it.
@@ -95,9 +93,8 @@ export class ModuleConverter {
     const { image, modules } = setup;
     const room = largestMemory - MARGIN;
     this.#setup = setup;
-    this.#modules = new Map(modules.map((entry) => [entry.module, entry]));
-    this.#groups = groupModules(modules, room / 2).map((modules) => ({ modules, cells: [] }));
-    const own = Math.max(0, ...this.#groups.map(({ modules }) => groupBytes(modules)));
+    const groups = groupModules(modules, room / 2);
+    const own = Math.max(0, ...groups.map(groupBytes));
     this.#slotsPerCell = Math.min(image.slots, Math.floor((room - own) / image.slotBytes));
     if (this.#slotsPerCell < 1) {
       throw new RangeError(
@@ -109,10 +106,11 @@ export class ModuleConverter {
     // them with the images of one memory is of use in the next.
     const bytes = own + slotMemoryBytes(image.slotBytes, this.#slotsPerCell);
     using file = File.open(dataPath(image.name), { write: true });
-    for (const group of this.#groups) {
-      for (const { module } of group.modules) this.#groupOf.set(module, group);
+    for (const group of groups) {
+      const cells: Cell[] = [];
+      for (const setup of group) this.#modules.set(setup.module, { setup, cells });
       for (let first = 0; first < image.slots; first += this.#slotsPerCell) {
-        group.cells.push(this.#makeCell(group.modules, first, new SharedMemory(bytes), file));
+        cells.push(this.#makeCell(group, first, new SharedMemory(bytes), file));
       }
     }
   }
@@ -149,26 +147,25 @@ export class ModuleConverter {
    * @throws {OsError} If it cannot be opened.
    */
   attach(module: number): void {
-    const { setup, group } = this.#find(module);
+    const { setup, cells } = this.#find(module);
     const { name, slotBytes, slots } = setup.ring;
     using file = File.open(dataPath(name));
-    for (const { memory, frameAt } of group.cells) {
+    for (const { memory, frameAt } of cells) {
       memory.remap(frameAt.get(module)!, file, slotBytes * slots, { populate: false });
     }
   }
 
-  #find(module: number): { setup: ModuleSetup; group: Group } {
-    const setup = this.#modules.get(module);
-    const group = this.#groupOf.get(module);
-    if (setup === undefined || group === undefined) {
+  #find(module: number): ModulePlace {
+    const place = this.#modules.get(module);
+    if (place === undefined) {
       throw new RangeError(`Module ${module} is not one of this converter's`);
     }
-    return { setup, group };
+    return place;
   }
 
   #place(module: number, imageSlot: number): { cell: Cell; image: number; setup: ModuleSetup } {
-    const { setup, group } = this.#find(module);
-    const cell = group.cells[Math.floor(imageSlot / this.#slotsPerCell)];
+    const { setup, cells } = this.#find(module);
+    const cell = cells[Math.floor(imageSlot / this.#slotsPerCell)];
     if (cell === undefined) throw new RangeError(`The image ring has no slot ${imageSlot}`);
     const image = cell.imageAt + (imageSlot - cell.firstSlot) * this.#setup.image.slotBytes;
     return { cell, image, setup };

@@ -1,3 +1,5 @@
+import { atMost } from "../os/at_most.ts";
+
 /** A step of stopping: closing, flushing, telling. */
 export type StopCallback = () => void | Promise<void>;
 
@@ -58,14 +60,7 @@ export class StopStack {
 }
 
 async function withinMs(limitMs: number, name: string, callback: StopCallback): Promise<void> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    const message = `${name} took longer than ${limitMs} ms and was left behind`;
-    late.reject(new DOMException(message, "TimeoutError"));
-  }, limitMs);
-  try {
-    await Promise.race([callback(), late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
+  if (await atMost(limitMs, callback() ?? undefined)) return;
+  const message = `${name} took longer than ${limitMs} ms and was left behind`;
+  throw new DOMException(message, "TimeoutError");
 }

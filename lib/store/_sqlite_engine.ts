@@ -1,3 +1,4 @@
+import { atMost } from "../os/at_most.ts";
 import { pause } from "../os/pause.ts";
 import { type Engine, type NewEntry, noteLost, type StoredEntry } from "./_engine.ts";
 import { SqliteThread } from "./_sqlite_thread.ts";
@@ -142,16 +143,8 @@ export class SqliteEngine implements Engine {
 
 /** @throws {AwayError} If it takes longer. */
 async function soon<Value>(answer: Promise<Value>, limitMs: number): Promise<Value> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () => late.reject(new AwayError(`no answer for ${limitMs / 1000} s`)),
-    limitMs,
-  );
-  try {
-    return await Promise.race([answer, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
+  if (!await atMost(limitMs, answer)) throw new AwayError(`no answer for ${limitMs / 1000} s`);
+  return await answer;
 }
 
 function reasonOf(error: unknown): string {

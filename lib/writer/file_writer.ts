@@ -203,26 +203,24 @@ export class FileWriter implements Disposable {
    * {@link FileWriter.takeAnswers}. Those come before it.
    */
   handle(action: WriterAction): WriterResponse | undefined {
-    if (action.action !== "record_image") this.#drain();
+    if (action.action === "record_image") {
+      this.#record(action);
+      return undefined;
+    }
+    this.#drain();
+    const isCreation = action.action === "create_file";
+    const tells = isCreation ? action.acknowledgeImages : this.#run?.acknowledge;
+    return this.#working(tells, () => this.#answer(action, () => this.#carryOut(action)));
+  }
+
+  #carryOut(action: Exclude<WriterAction, RecordImageAction>): void {
     switch (action.action) {
       case "create_file":
-        return this.#working(
-          action.acknowledgeImages,
-          () => this.#answer(action, () => this.#create(action)),
-        );
-      case "record_image":
-        this.#record(action);
-        return undefined;
+        return this.#create(action);
       case "confirm_last_image":
-        return this.#working(
-          this.#run?.acknowledge,
-          () => this.#answer(action, () => this.#confirm()),
-        );
+        return this.#confirm();
       case "close_file":
-        return this.#working(
-          this.#run?.acknowledge,
-          () => this.#answer(action, () => this.#close(action.discardEmpty, action.end)),
-        );
+        return this.#close(action.discardEmpty, action.end);
     }
   }
 

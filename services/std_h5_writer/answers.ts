@@ -44,6 +44,11 @@ export class Answers {
     this.#logUntaken(answer, socket.sendBlocking(encodeWriterResponse(answer), waitMs));
   }
 
+  /** Tells that the writer begins (true), or has ended (false), what may take minutes: to an agent that is there. */
+  tellWorking(working: boolean): void {
+    this.#options.socket.trySend(encodeWriterResponse({ code: "unknown", reason: "", working }));
+  }
+
   /** Tells of the first image that is refused, and of how many followed. */
   #logRefusal(answer: WriterResponse): void {
     const { log } = this.#options;

@@ -12,7 +12,6 @@ import {
   COMPRESSED_SUFFIX,
   decodeWriterAction,
   driverAddress,
-  encodeWriterResponse,
   frameRingName,
   imageRingName,
   type WriterAction,
@@ -97,6 +96,12 @@ runDataWorker<WriterWorkerInit>((init, control) => {
     new WorkerCompressors(init.format, init.queues, () => control.stopping),
   );
   const socket = stack.use(new Socket("PUSH", { sendHighWaterMark: 50_000 }));
+  const answers = new Answers({
+    socket,
+    limitMs: ANSWER_LIMIT_MS,
+    isStopping: () => control.stopping,
+    log: control.log,
+  });
   const writer = stack.use(
     new FileWriter({
       detector: name,
@@ -124,10 +129,7 @@ runDataWorker<WriterWorkerInit>((init, control) => {
       readAccounting: () => accounting.read(),
       attributes: init.attributes,
       clock: () => Date.now() / 1000,
-      onWorking: (working) => {
-        // An agent that is not there needs none.
-        socket.trySend(encodeWriterResponse({ code: "unknown", reason: "", working }));
-      },
+      onWorking: (working) => answers.tellWorking(working),
     }),
   );
   const actions = stack.use(new Socket("PULL", { receiveHighWaterMark: 50_000 }));
@@ -136,12 +138,6 @@ runDataWorker<WriterWorkerInit>((init, control) => {
     ...(gid === undefined ? {} : { gid }),
   });
   actions.connect(driverAddress(name, writerId, ipcFolder));
-  const answers = new Answers({
-    socket,
-    limitMs: ANSWER_LIMIT_MS,
-    isStopping: () => control.stopping,
-    log: control.log,
-  });
   attachIfThere(images);
   control.ready();
 
