@@ -119,7 +119,7 @@ Deno.test("accumulatePedestal() sums charges and squares exactly, counts other g
       const { sums, squares, wrong } = state;
       const all = frames.flat().map((pixels) => Uint16Array.from(pixels));
       for (const batch of frames) {
-        const stride = 2 * pixels + gap;
+        const stride = Math.max(1, 2 * pixels + gap); // 0 is refused, also of frames without pixels
         const at = places.put(batch.map((pixels) => Uint16Array.from(pixels)), stride);
         accumulatePedestal(on, { at, stride, count: batch.length }, gain, state);
       }
