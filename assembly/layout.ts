@@ -188,6 +188,10 @@ export const RING_HEADER_COUNTERS: usize = 256;
 export const RING_HEADER_LEFT_ENTRY: usize = 768;
 /** u64, by assembler: 1 + frame number of the image it published last; 0: none */
 export const RING_HEADER_LEFT_FRAME: usize = 776;
+/** u64, by writer: 1 + the entry counted last with its publication; it is not published yet where this is head + 1 */
+export const RING_HEADER_COUNTED_ENTRY: usize = 784;
+/** 512 bytes, by writer: the counters before that entry was counted */
+export const RING_HEADER_COUNTERS_BEFORE: usize = 792;
 /** Size of the structure, bytes. */
 export const RING_HEADER_BYTES: usize = 4096;
 

@@ -3,7 +3,15 @@ import { IMAGE_RING_COUNTERS, type ImageRingCounter } from "../assemble/mod.ts";
 import { FRAME_RING_COUNTERS, type FrameRingCounter } from "../receive/mod.ts";
 import { RingWriter } from "../ring/mod.ts";
 import { TRANSFORM_COUNTERS, transformCounterIndex } from "../transform/counters.ts";
-import { indexMemory, publishRange, TestName, tinyRing } from "../ring/_test_ring.ts";
+import {
+  entryOf,
+  indexAtEveryStore,
+  indexMemory,
+  publishRange,
+  ringLeftAs,
+  TestName,
+  tinyRing,
+} from "../ring/_test_ring.ts";
 import { accountingDifference, AccountingReader } from "./accounting.ts";
 import { RingCounters } from "./ring_counters.ts";
 import { TransformCountsReader } from "./transform_counts.ts";
@@ -113,6 +121,20 @@ Deno.test("RingCounters go on over the restart of a ring's writer", () => {
   assert.equal(accepted(), 17n);
   writer.index.addCounter(0, 1n);
   assert.equal(accepted(), 18n);
+});
+
+Deno.test("RingCounters count an entry when it is published, whenever they are read", () => {
+  using ring = new TestName();
+  using writer = frames(ring.name, { accepted: 10 });
+  const entry = entryOf(0n, writer.spec.slots);
+  const states = indexAtEveryStore(ring.name, () => writer.publish(entry, [[0, 5n], [1, 1n]]));
+  const seen = states.map((index) => {
+    using left = ringLeftAs(writer.spec, index);
+    using counters = new RingCounters(left.name, 2);
+    const values = counters.read().join();
+    return `${counters.head}: ${values}`;
+  });
+  assert.deepEqual([...new Set(seen)], ["0: 10,0", "1: 15,1"]);
 });
 
 Deno.test("an image ring that std_data_decompress makes is not taken for an assembler's", () => {

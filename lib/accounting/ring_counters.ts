@@ -45,12 +45,8 @@ export class RingCounters implements Disposable {
       this.#keep();
       if (!this.#readHeader()) return this.#base;
     }
-    const H = RING_HEADER;
-    for (let i = 0; i < this.#values.length; i++) {
-      this.#values[i] = this.#header.getBigUint64(H.counters + 8 * i, true);
-    }
-    this.#head = this.#header.getBigUint64(H.head, true);
-    this.writer = this.#header.getUint32(H.writer_pid, true);
+    this.#take();
+    this.writer = this.#header.getUint32(RING_HEADER.writer_pid, true);
     return this.#base.map((base, i) => base + this.#values[i]!);
   }
 
@@ -70,6 +66,17 @@ export class RingCounters implements Disposable {
     this.writer = 0;
   }
 
+  /** Takes the values; those of an entry that is not published yet are not counted yet either. */
+  #take(): void {
+    const H = RING_HEADER;
+    this.#head = this.#header.getBigUint64(H.head, true);
+    const underWay = this.#header.getBigUint64(H.counted_entry, true) === this.#head + 1n;
+    const from = underWay ? H.counters_before : H.counters;
+    for (let i = 0; i < this.#values.length; i++) {
+      this.#values[i] = this.#header.getBigUint64(from + 8 * i, true);
+    }
+  }
+
   #readHeader(): boolean {
     this.#file ??= openIndex(this.#name);
     if (this.#file === undefined) return false;
@@ -77,11 +84,7 @@ export class RingCounters implements Disposable {
     if (this.#file.readAt(bytes, 0) < bytes.length) return false;
     const state = this.#header.getUint32(RING_HEADER.state, true);
     // The last values of a ring that has just ended count, too.
-    if (state === RingState.CLOSED || state === RingState.REPLACED) {
-      for (let i = 0; i < this.#values.length; i++) {
-        this.#values[i] = this.#header.getBigUint64(RING_HEADER.counters + 8 * i, true);
-      }
-    }
+    if (state === RingState.CLOSED || state === RingState.REPLACED) this.#take();
     return state === RingState.IN_USE &&
       this.#header.getBigUint64(RING_HEADER.magic, true) === RING_MAGIC;
   }

@@ -209,6 +209,12 @@ export const RING_HEADER = defineLayout("RING_HEADER", {
     "1 + the entry at which an assembler that has stopped left off; 0: none has",
   ],
   left_frame: ["u64", "assembler", "1 + frame number of the image it published last; 0: none"],
+  counted_entry: [
+    "u64",
+    "writer",
+    "1 + the entry counted last with its publication; it is not published yet where this is head + 1",
+  ],
+  counters_before: [{ bytes: 512 }, "writer", "the counters before that entry was counted"],
 }, 4096);
 
 /** One published entry in a ring's index. */

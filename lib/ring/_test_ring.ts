@@ -4,14 +4,16 @@
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 import { File, unlink } from "../os/mod.ts";
 import {
+  dataBytes,
   dataPath,
   indexMemoryBytes,
   indexPath,
   type RingEntry,
   type RingSpec,
-  type RingWriter,
+  RingWriter,
   SharedMemory,
 } from "./mod.ts";
 
@@ -76,6 +78,66 @@ export function publishRange(writer: RingWriter, from: number, to: number): void
     writer.lockSlot(entry.slot);
     writer.publish(entry);
   }
+}
+
+/**
+ * What a kill in the middle of an action would leave of a ring's index: its bytes before the first
+ * store into shared memory that the action makes, and after each of them. Copies are made in two parts.
+ */
+export function indexAtEveryStore(name: string, action: () => void): Uint8Array<ArrayBuffer>[] {
+  const states = [Deno.readFileSync(indexPath(name))];
+  let looking = false; // which stores something, too
+  const look = (): void => {
+    if (looking) return;
+    looking = true;
+    const state = Deno.readFileSync(indexPath(name));
+    if (Buffer.compare(state, states.at(-1)!) !== 0) states.push(state);
+    looking = false;
+  };
+  const TypedArray = Object.getPrototypeOf(Uint8Array.prototype);
+  using watched = new DisposableStack();
+  const watch = (owner: object, method: string): void => {
+    const original = Reflect.get(owner, method);
+    Reflect.set(owner, method, function (this: unknown, ...args: unknown[]): unknown {
+      const [to, from, end] = args.map(Number);
+      if (method === "copyWithin") {
+        Reflect.apply(original, this, [to, from, from! + (end! - from!) / 2]);
+        look();
+      }
+      const result = Reflect.apply(original, this, args);
+      look();
+      return result;
+    });
+    watched.defer(() => Reflect.set(owner, method, original));
+  };
+  for (const method of ["store", "add"]) watch(Atomics, method);
+  for (const method of ["setUint32", "setBigUint64"]) watch(DataView.prototype, method);
+  for (const method of ["set", "copyWithin"]) watch(TypedArray, method);
+  action();
+  return states;
+}
+
+/** A ring of this spec whose writer was killed when its index was like this. */
+export function ringLeftAs(spec: RingSpec, index: Uint8Array): TestName {
+  const left = new TestName();
+  using data = File.open(dataPath(left.name), { write: true, create: true });
+  data.truncate(dataBytes(spec));
+  Deno.writeFileSync(indexPath(left.name), index);
+  return left;
+}
+
+/** Takes a ring over whose writer was killed when its index was like this. */
+export function afterTakeover<T>(
+  spec: RingSpec,
+  index: Uint8Array,
+  look: (writer: RingWriter) => T,
+): T {
+  using left = ringLeftAs(spec, index);
+  using writer = RingWriter.create(new SharedMemory(indexMemoryBytes(spec.slots)), {
+    ...spec,
+    name: left.name,
+  });
+  return look(writer);
 }
 
 /** A process that runs `testdata/ring_process.ts`; it is killed when the test ends. */

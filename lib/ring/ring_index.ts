@@ -13,6 +13,9 @@ export const RingState = { MAKING: 0, IN_USE: 1, CLOSED: 2, REPLACED: 3 } as con
 /** Most counters a ring's header has room for. */
 export const MAX_COUNTERS = 64;
 
+/** Bytes of them. */
+export const COUNTERS_BYTES: number = 8 * MAX_COUNTERS;
+
 /** Where a read-modify-write goes that only serves as a memory barrier. */
 const barrierWord = new Int32Array(new SharedArrayBuffer(4));
 

@@ -16,7 +16,7 @@ import {
 import { RING_HEADER, RING_MAGIC, RING_RECORD, RING_VERSION } from "../kernels/mod.ts";
 import { isNamed, removeFiles } from "./_files.ts";
 import { RingBusyError, RingSpaceError } from "./errors.ts";
-import { barrier, RingIndex, RingState } from "./ring_index.ts";
+import { barrier, COUNTERS_BYTES, RingIndex, RingState } from "./ring_index.ts";
 import type { SharedMemory } from "./shared_memory.ts";
 import { dataBytes, dataPath, indexPath, planIndex, type RingSpec, SHM_FOLDER } from "./spec.ts";
 
@@ -56,6 +56,9 @@ export interface RingEntry {
    */
   slotLock?: bigint;
 }
+
+/** What an entry adds to one of the 64 counters of the ring's header. */
+export type EntryCount = readonly [counter: number, n: bigint];
 
 /** Room for the public message in a record, bytes. */
 const METADATA_BYTES = 128;
@@ -131,9 +134,10 @@ export class RingWriter implements Disposable {
   /**
    * Publishes what is in a locked slot; returns the entry's number.
    *
+   * @param counts What is counted with the entry: both or neither, whenever this process is killed.
    * @throws {RangeError} If the slot is not one of the ring's or the metadata do not fit.
    */
-  publish(entry: RingEntry): bigint {
+  publish(entry: RingEntry, counts?: Iterable<EntryCount>): bigint {
     const { index } = this;
     if (!(entry.slot < index.slots) || entry.metadata.byteLength > METADATA_BYTES) {
       throw new RangeError(
@@ -171,11 +175,26 @@ export class RingWriter implements Disposable {
     dv.setUint32(at + R.metadata_bytes, entry.metadata.byteLength, true);
     u8.set(entry.metadata, at + R.metadata);
 
+    if (counts !== undefined) this.#count(number, counts);
     if (entry.slotLock === undefined) Atomics.store(u64, lockAt, slotLock);
     Atomics.store(u64, (at + R.sequence) / 8, stable);
     this.#head = number + 1n;
     index.setHeader64(RING_HEADER.head, this.#head);
     return number;
+  }
+
+  /**
+   * Counts the entry that is about to be published. Until `head` says that it is, the counters are those
+   * in `counters_before`: for the next writer ({@link takeBackCounts}) and for who reads them meanwhile.
+   */
+  #count(entry: bigint, counts: Iterable<EntryCount>): void {
+    const { index } = this;
+    const from = index.counterAt(0);
+    // Still marked as the former entry's, which is published: a copy that is not whole is never used.
+    const before = index.at + RING_HEADER.counters_before;
+    index.memory.u8.copyWithin(before, from, from + COUNTERS_BYTES);
+    index.setHeader64(RING_HEADER.counted_entry, entry + 1n);
+    for (const [counter, n] of counts) index.addCounter(counter, n);
   }
 
   /** Ends the ring: readers are told, its files removed. */
@@ -341,7 +360,8 @@ function prepareIndex(memory: SharedMemory, file: File, spec: RingSpec, keep: bo
   if (!keep) allocateIndex(file, spec, plan.bytes);
   const index = new RingIndex(memory, memory.map(file, plan.bytes, { writable: true }), spec.slots);
   const H = RING_HEADER;
-  if (!keep) {
+  if (keep) takeBackCounts(index);
+  else {
     index.setHeader64(H.magic, RING_MAGIC);
     index.setHeader32(H.version, RING_VERSION);
     index.setHeader64(H.slot_bytes, BigInt(spec.slotBytes));
@@ -357,6 +377,16 @@ function prepareIndex(memory: SharedMemory, file: File, spec: RingSpec, keep: bo
   index.setHeader64(H.session, index.header64(H.session) + 1n);
   index.setHeader32(H.state, RingState.IN_USE);
   return index;
+}
+
+/** Takes back what a writer counted that died before it had published the entry. */
+function takeBackCounts(index: RingIndex): void {
+  const H = RING_HEADER;
+  if (index.header64(H.counted_entry) !== index.head + 1n) return;
+  const before = index.at + H.counters_before;
+  index.memory.u8.copyWithin(index.counterAt(0), before, before + COUNTERS_BYTES);
+  // Once only: what is counted from now on stays.
+  index.setHeader64(H.counted_entry, 0n);
 }
 
 /** Gives the index its size and its memory: touching pages that shared memory lacks would kill us. */
