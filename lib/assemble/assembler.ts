@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { RingEntry, RingIndex, RingWriter } from "../ring/mod.ts";
+import type { EntryCount, RingEntry, RingIndex, RingWriter } from "../ring/mod.ts";
 import type { CalibrationFollower, ImageCalibration } from "./calibration_board.ts";
 import type { Converters } from "./converters.ts";
 import { imageCounterIndex, type ImageRingCounter } from "./counters.ts";
@@ -319,28 +319,27 @@ export class Assembler {
       metadata,
     };
     this.#bySlot.delete(work.slot);
-    this.#countImage(work);
-    ring.publish(entry);
+    ring.publish(entry, this.#countsOf(work));
+    this.#last = { epoch, frameIndex: work.frameIndex };
+    this.#first = false;
     publish(metadata);
     if (work.calibration !== undefined) calibrations?.release(work.calibration);
   }
 
-  #countImage(work: ImageInWork): void {
-    const { epoch } = work.image;
-    if (work.missingPackets === 0) this.#add("images_good", 1n);
-    else {
-      this.#add("images_incomplete", 1n);
-      this.#add("missing_packets", BigInt(work.missingPackets));
-    }
-    this.#add("pixels_masked", BigInt(work.masked));
-    this.#add("pixels_saturated", BigInt(work.saturated));
-    this.#add("pixels_invalid_gain", BigInt(work.invalidGain));
-    if (this.#last?.epoch === epoch) {
-      const gap = work.frameIndex - this.#last.frameIndex - 1n;
-      if (gap > 0n && gap < LARGEST_GAP) this.#add("images_skipped", gap);
-    } else if (this.#last !== undefined) this.#add("restarts", 1n);
-    this.#last = { epoch, frameIndex: work.frameIndex };
-    this.#first = false;
+  /** What is counted with an image. */
+  #countsOf(work: ImageInWork): EntryCount[] {
+    const last = this.#last;
+    const restarted = last !== undefined && last.epoch !== work.image.epoch;
+    const gap = last === undefined || restarted ? 0n : work.frameIndex - last.frameIndex - 1n;
+    return [
+      count(work.missingPackets === 0 ? "images_good" : "images_incomplete", 1),
+      count("missing_packets", work.missingPackets),
+      count("pixels_masked", work.masked),
+      count("pixels_saturated", work.saturated),
+      count("pixels_invalid_gain", work.invalidGain),
+      count("images_skipped", gap > 0n && gap < LARGEST_GAP ? gap : 0),
+      count("restarts", restarted ? 1 : 0),
+    ];
   }
 
   /** Counts a frame that gets into no image. */
@@ -358,6 +357,10 @@ export class Assembler {
   #add(counter: ImageRingCounter, n: bigint): void {
     if (n > 0n) this.#index.addCounter(imageCounterIndex(counter), n);
   }
+}
+
+function count(counter: ImageRingCounter, n: number | bigint): EntryCount {
+  return [imageCounterIndex(counter), BigInt(n)];
 }
 
 /** Bit masks of the modules that are in place: 0–63 and 64–127. */

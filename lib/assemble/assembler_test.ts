@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { afterTakeover, indexAtEveryStore } from "../ring/_test_ring.ts";
 import { PACKETS, Rig, SlowConverters, valueOf } from "./_testing.ts";
+import { readImageCounts } from "./counters.ts";
 
 /** A rig whose converters work when told. */
 function slowRig(modules: number): { rig: Rig; converters: SlowConverters } {
@@ -24,6 +26,30 @@ Deno.test("pump() puts the frames of all modules into their image and publishes 
     assert.equal(image.messageModule, 0);
   }
   assert.equal(rig.counts.images_good, 3n);
+});
+
+Deno.test("an image is counted with its publication, whenever the assembler is killed", () => {
+  using rig = new Rig({ modules: 2 });
+  rig.publishAll(5);
+  rig.publishAll(8, { missing: 1 });
+  rig.publishAll(2, { epoch: 2 });
+  const counted = indexAtEveryStore(rig.imageName, () => rig.pump()).map((index) =>
+    afterTakeover(rig.ring.spec, index, (writer) => {
+      const counts = readImageCounts(writer.index);
+      return [
+        writer.head,
+        counts.images_good,
+        counts.images_incomplete,
+        counts.missing_packets,
+        counts.images_skipped,
+        counts.restarts,
+      ].join();
+    })
+  );
+  assert.deepEqual(
+    [...new Set(counted)],
+    ["0,0,0,0,0,0", "1,1,0,0,0,0", "2,1,1,2,2,0", "3,2,1,2,2,1"],
+  );
 });
 
 Deno.test("a module that does not come is blank, and named by the mask", () => {

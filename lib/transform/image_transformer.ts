@@ -4,8 +4,8 @@
  * @module
  */
 import { encodeImageMetadata } from "../protocol/mod.ts";
-import type { RingWriter } from "../ring/mod.ts";
-import { type TransformCounter, transformCounterIndex } from "./counters.ts";
+import type { EntryCount, RingWriter } from "../ring/mod.ts";
+import { type TRANSFORM_LOSSES, type TransformCounter, transformCounterIndex } from "./counters.ts";
 import type { ImageSource, SourceImage } from "./image_source.ts";
 import type { TransformResult } from "./slot_transformer.ts";
 import type { Hands } from "./transform_queue.ts";
@@ -121,10 +121,9 @@ export class ImageTransformer {
 
   #finish({ record, metadata }: SourceImage, { bytes, compressed }: TransformResult): void {
     const { source, ring, publish } = this.#options;
-    this.#add("images_in", 1);
     // Asked first: what was overwritten while it was read may look damaged.
-    if (!source.isIntact(record)) return this.#add("images_overwritten", 1);
-    if (bytes === 0) return this.#add("images_damaged", 1);
+    if (!source.isIntact(record)) return this.#lose("images_overwritten", 1);
+    if (bytes === 0) return this.#lose("images_damaged", 1);
     const message = encodeImageMetadata({
       ...metadata,
       size: bytes,
@@ -132,26 +131,34 @@ export class ImageTransformer {
     });
     const { imageId, slot, status, firstNs, completeNs, frameIndex } = record;
     const { missingPackets, damagedPackets, epoch, maskLow, maskHigh, calibrationId } = record;
-    this.#add("images_out", 1);
-    if (!compressed && metadata.compression === "none") this.#add("images_incompressible", 1);
-    this.#add("bytes_in", record.payloadBytes);
-    this.#add("bytes_out", bytes);
-    ring.publish({
+    const entry = {
       ...{ imageId, slot, status, firstNs, completeNs, frameIndex },
       payloadBytes: bytes,
       ...{ missingPackets, damagedPackets, epoch, maskLow, maskHigh, calibrationId },
       metadata: message,
-    });
+    };
+    ring.publish(entry, [
+      count("images_in", 1),
+      count("images_out", 1),
+      count("images_incompressible", !compressed && metadata.compression === "none" ? 1 : 0),
+      count("bytes_in", record.payloadBytes),
+      count("bytes_out", bytes),
+    ]);
     publish(message);
   }
 
   #countOverruns(): void {
     const overruns = Number(this.#options.source.takeOverruns());
-    this.#add("images_in", overruns);
-    this.#add("images_overwritten", overruns);
+    if (overruns > 0) this.#lose("images_overwritten", overruns);
   }
 
-  #add(counter: TransformCounter, n: number): void {
-    if (n > 0) this.#options.ring.index.addCounter(transformCounterIndex(counter), BigInt(n));
+  /** Counts images that are never published. */
+  #lose(why: typeof TRANSFORM_LOSSES[number], images: number): void {
+    const { index } = this.#options.ring;
+    for (const counter of ["images_in", why] as const) index.addCounter(...count(counter, images));
   }
+}
+
+function count(counter: TransformCounter, n: number): EntryCount {
+  return [transformCounterIndex(counter), BigInt(n)];
 }

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { File } from "../os/mod.ts";
 import { decodeImageMetadata, encodeImageMetadata } from "../protocol/mod.ts";
 import { dataBytes, dataPath, RingMismatchError } from "../ring/mod.ts";
+import { afterTakeover, indexAtEveryStore } from "../ring/_test_ring.ts";
+import { TRANSFORM_COUNTERS, transformCounterIndex } from "./counters.ts";
 import {
   entriesOf,
   IMAGE_BYTES,
@@ -73,6 +75,30 @@ Deno.test("images that are overwritten before or while they are compressed are c
   const { images_in, images_out, images_overwritten } = compress.counts;
   assert.deepEqual([images_in, images_out], [20, ids.length]);
   assert.equal(images_overwritten, 20 - ids.length);
+});
+
+Deno.test("an image is counted with its publication, whenever the service is killed", () => {
+  using names = new TestNames();
+  using ring = makeRing(names.image);
+  using compress = new TestTransform("compress", names.image, names.compressed);
+  publish(ring, 1);
+  publish(ring, 2, pixelsOf(2, true)); // incompressible
+  const counted = indexAtEveryStore(names.compressed, () => compress.settle()).map((index) =>
+    afterTakeover(
+      compress.ring.spec,
+      index,
+      ({ head, index }) => [
+        Number(head),
+        ...TRANSFORM_COUNTERS.map((name) => Number(index.counter(transformCounterIndex(name)))),
+      ],
+    )
+  );
+  const first = entriesOf(names.compressed)[0]!.bytes.length;
+  assert.deepEqual([...new Set(counted.map(String))], [
+    String([0, 0, 0, 0, 0, 0, 0, 0]),
+    String([1, 1, 1, 0, 0, 0, IMAGE_BYTES, first]),
+    String([2, 2, 2, 0, 0, 1, 2 * IMAGE_BYTES, first + IMAGE_BYTES]),
+  ]);
 });
 
 Deno.test("an image waits for another one in its slot", () => {
