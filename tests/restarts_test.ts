@@ -184,11 +184,7 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
       }
     };
     await send(0, 9);
-    // Not only counted: an image is counted right before it is published.
-    await pipeline.status(
-      "ten images on file",
-      ({ acquisition }) => acquisition.stats.n_write_completed === 10,
-    );
+    await pipeline.images(10); // counted, and so published
     await restart(pipeline, "std_assembler", signal, () => send(10, 59));
     // Those that are left first: more frames would overwrite some of them.
     await pipeline.accountWhen("the images up to 59", (account) => {
