@@ -56,9 +56,12 @@ export class ImageTransformer {
     const published = this.#publishDone();
     let taken = false;
     while (hands.free) {
-      const image = this.#next ?? source.next(now, this.#work.length === 0);
-      this.#countOverruns();
-      if (image === undefined) break;
+      const idle = this.#work.length === 0;
+      const image = this.#next ?? source.next(now, idle);
+      if (image === undefined) {
+        if (idle) this.#countOverruns(source.takeOverruns());
+        break;
+      }
       if (!this.#begin(image)) break;
       taken = true;
     }
@@ -113,7 +116,10 @@ export class ImageTransformer {
     ) {
       this.#work.shift();
       this.#slots.delete(work.image.record.slot);
+      // In the order of the ring, as the mark moves: what is counted is behind it.
+      this.#countOverruns(work.image.overruns);
       this.#finish(work.image, work.result);
+      this.#options.source.done(work.image);
       done = true;
     }
     return done;
@@ -147,9 +153,8 @@ export class ImageTransformer {
     publish(message);
   }
 
-  #countOverruns(): void {
-    const overruns = Number(this.#options.source.takeOverruns());
-    if (overruns > 0) this.#lose("images_overwritten", overruns);
+  #countOverruns(overruns: bigint): void {
+    if (overruns > 0n) this.#lose("images_overwritten", Number(overruns));
   }
 
   /** Counts images that are never published. */
