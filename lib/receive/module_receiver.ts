@@ -29,7 +29,6 @@ import {
   indexMemoryBytes,
   mapSlots,
   type RingEntry,
-  type RingIndex,
   type RingSpec,
   RingWriter,
   SharedMemory,
@@ -166,7 +165,7 @@ export class ModuleReceiver implements Disposable {
     this.vector = memory.base + BigInt(messagesAt);
     this.#kernels = instantiateKernels(memory.memory);
     this.#kernels.resetReceiver(state);
-    if (this.ring.takenOver) forgetOpenFrames(index, format.packetsPerFrame);
+    if (this.ring.takenOver) forgetLostFrames(this.ring, format.packetsPerFrame);
     this.#entry = emptyEntry(this.#message);
     made.move();
   }
@@ -251,13 +250,21 @@ function spillBytes(format: PacketFormat): number {
 
 /**
  * A receiver that was killed took the frames with it that were open: their packets, counted as
- * accepted, are in no frame and will count as lost when their images are missed.
+ * accepted, are in no frame and will count as lost when their images are missed. So are frames that the kernel
+ * had closed and counted, but that were not published yet.
  */
-function forgetOpenFrames(index: RingIndex, packetsPerFrame: number): void {
+function forgetLostFrames({ index, head }: RingWriter, packetsPerFrame: number): void {
   const count = (name: FrameRingCounter): bigint => index.counter(counterIndex(name));
+  const set = (name: FrameRingCounter, n: bigint): void => index.setCounter(counterIndex(name), n);
+  // Which of them lacked packets is not known any more: nearly all frames are good.
+  for (const kind of ["frames_good", "frames_incomplete"] as const) {
+    const unpublished = count("frames_good") + count("frames_incomplete") - head;
+    if (unpublished <= 0n) break;
+    set(kind, unpublished < count(kind) ? count(kind) - unpublished : 0n);
+  }
   const frames = count("frames_good") + count("frames_incomplete");
   const published = frames * BigInt(packetsPerFrame) - count("missing_packets");
-  if (published < count("accepted")) index.setCounter(counterIndex("accepted"), published);
+  if (published < count("accepted")) set("accepted", published);
 }
 
 /**

@@ -1,5 +1,7 @@
 import { deepStrictEqual, throws } from "node:assert/strict";
-import { dataPath, indexPath } from "../ring/mod.ts";
+import { entryOf, ringLeftAs, TestName } from "../ring/_test_ring.ts";
+import { dataPath, indexMemoryBytes, indexPath, RingWriter, SharedMemory } from "../ring/mod.ts";
+import { counterIndex, readFrameCounts } from "./counters.ts";
 import { ModuleReceiver, type ModuleReceiverOptions } from "./module_receiver.ts";
 
 /** A receiver's options; the ring is this test's alone. */
@@ -50,4 +52,25 @@ Deno.test("ModuleReceiver leaves no ring when something fails after it was made"
     deepStrictEqual(files(), [true, true]);
   }
   deepStrictEqual(files(), [false, false]);
+});
+
+Deno.test("frames that a killed receiver had counted, and not published, are in no count of its successor", () => {
+  using test = new TestName();
+  const { ring } = options(test.name);
+  using killed = RingWriter.create(new SharedMemory(indexMemoryBytes(ring.slots)), ring);
+  for (const id of [0n, 1n, 2n]) {
+    const entry = entryOf(id, ring.slots, { missingPackets: id === 1n ? 3 : 0 });
+    killed.lockSlot(entry.slot);
+    killed.publish(entry);
+  }
+  // Two whole frames more than were published, and two packets of one that was open.
+  const counts = { accepted: 19n, frames_good: 4n, frames_incomplete: 1n, missing_packets: 3n };
+  const names = Object.keys(counts) as (keyof typeof counts)[];
+  for (const name of names) killed.index.setCounter(counterIndex(name), counts[name]);
+  using left = ringLeftAs(ring, Deno.readFileSync(indexPath(test.name)));
+  using receiver = new ModuleReceiver(options(left.name));
+  deepStrictEqual(
+    names.map((name) => readFrameCounts(receiver.ring.index)[name]),
+    [9n, 2n, 1n, 3n],
+  );
 });
