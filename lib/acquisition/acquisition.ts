@@ -74,7 +74,7 @@ function step(
 ): Transition {
   switch (event.kind) {
     case "driver_started":
-      return onDriverStarted(state);
+      return onDriverStarted(state, now);
     case "start":
       return onStart(state, event.request, now);
     case "stop":
@@ -136,11 +136,11 @@ function imageDeadline(state: AcquisitionState, limits: AcquisitionLimits): numb
 // --- events ---
 
 /** A file that the writer holds is of a run whose driver is gone. */
-function onDriverStarted(state: AcquisitionState): Transition {
+function onDriverStarted(state: AcquisitionState, now: Instant): Transition {
   if (state.phase !== "idle") return unchanged(state);
   return {
     state: { ...state, orphanAsked: true },
-    effects: [{ kind: "send", command: closeOrphan() }],
+    effects: [{ kind: "send", command: closeOrphan(now) }],
   };
 }
 
@@ -472,7 +472,10 @@ function miscount(run: Run, answer: WriterAnswer): string | undefined {
 function create(run: Run, now: Instant): Transition {
   return {
     state: { phase: "creating", run, waitingSince: now.monotonicMs },
-    effects: [{ kind: "send", command: { action: "create_file", request: run.request } }],
+    effects: [{
+      kind: "send",
+      command: { action: "create_file", request: run.request, startTime: now.epochS },
+    }],
   };
 }
 
@@ -510,7 +513,10 @@ function recover(run: Run | undefined, left: Run | undefined, now: Instant): Tra
       ...(left && { left }),
       waitingSince: now.monotonicMs,
     },
-    effects: [{ kind: "send", command: left === undefined ? closeOrphan() : closeOf(left) }],
+    effects: [{
+      kind: "send",
+      command: left === undefined ? closeOrphan(now) : closeOf(left, now),
+    }],
   };
 }
 
@@ -529,22 +535,26 @@ function close(run: Run, now: Instant): Transition {
   const counted = settled(run);
   return {
     state: { phase: "closing", run: counted, waitingSince: now.monotonicMs },
-    effects: [{ kind: "send", command: closeOf(counted) }],
+    effects: [{ kind: "send", command: closeOf(counted, now) }],
   };
 }
 
 /** Closes the file of a run; what goes wrong from here on is not in it. */
-function closeOf(run: Run): WriterCommand {
+function closeOf(run: Run, now: Instant): WriterCommand {
   const end: RunEnd = {
     outcome: outcomeOf(run).message,
     account: { ...accountOf(run), overwritten: run.overwritten, ...run.onFile },
+    endTime: now.epochS,
   };
   return { action: "close_file", ...(!run.created && { discardEmpty: true }), end };
 }
 
 /** Closes the file of another driver's run, if there is one. */
-function closeOrphan(): WriterCommand {
-  return { action: "close_file", end: { outcome: `ERROR: ${ORPHANED}.` } };
+function closeOrphan(now: Instant): WriterCommand {
+  return {
+    action: "close_file",
+    end: { outcome: `ERROR: ${ORPHANED}.`, endTime: now.epochS },
+  };
 }
 
 /** The run is over and the writer holds no file. */
@@ -679,9 +689,15 @@ function withVisible(run: Run, { nVisible }: WriterAnswer): Run {
 }
 
 /** What the writer says of the images that it has written. */
-function withCounts(run: Run, { nIncomplete, packetsMissing }: WriterAnswer): Run {
+function withCounts(run: Run, answer: WriterAnswer): Run {
+  const { nIncomplete, packetsMissing, firstPacketNs, lastPacketNs } = answer;
   if (nIncomplete === undefined || packetsMissing === undefined) return run;
-  return { ...run, onFile: { incomplete: nIncomplete, packetsMissing } };
+  const onFile = {
+    ...{ incomplete: nIncomplete, packetsMissing },
+    ...(firstPacketNs !== undefined && { firstPacketNs }),
+    ...(lastPacketNs !== undefined && { lastPacketNs }),
+  };
+  return { ...run, onFile };
 }
 
 function sentence(text: string): string {

@@ -525,6 +525,7 @@ Deno.test("transition() tells the file how its run ended", () => {
           ...{ written: 3, lost: 0, overwritten: 0, failed: 0, missing: 2, notTaken: 4 },
           ...{ lostIds: "", failedIds: "", missingIds: "3-4" },
         },
+        endTime: driver.now.epochS,
       },
     },
   }]);

@@ -9,6 +9,7 @@ import type {
   FsyncPolicy,
   ImageMetadata,
   RunEnd,
+  RunEndAccount,
   WriterActionName,
   WriterFileFormat,
 } from "../protocol/mod.ts";
@@ -68,7 +69,12 @@ export interface RingImage {
 /** A command for the file writer. `create_file`, `confirm_last_image` and `close_file` are always
  * answered, `record_image` by the writers that name the action they answer. */
 export type WriterCommand =
-  | { readonly action: "create_file"; readonly request: StartRequest }
+  | {
+    readonly action: "create_file";
+    readonly request: StartRequest;
+    /** Now, seconds since 1970. */
+    readonly startTime: number;
+  }
   | { readonly action: "record_image"; readonly image: RingImage }
   | { readonly action: "confirm_last_image" }
   | {
@@ -100,6 +106,10 @@ export interface WriterAnswer {
   readonly nIncomplete?: number;
   /** Likewise: packets missing in them. */
   readonly packetsMissing?: number;
+  /** Likewise: first packet of the first of them, ns since 1970. */
+  readonly firstPacketNs?: bigint;
+  /** Likewise: last packet of the last of them. */
+  readonly lastPacketNs?: bigint;
   /** To close_file: whose file was closed. */
   readonly closed?: ClosedRun;
 }
@@ -192,7 +202,10 @@ export interface Run {
   /** Ids of images that the writer did record. */
   readonly written: IdSet;
   /** What the writer says of the images on file, at the end. */
-  readonly onFile?: { readonly incomplete: number; readonly packetsMissing: number };
+  readonly onFile?: Pick<
+    RunEndAccount,
+    "incomplete" | "packetsMissing" | "firstPacketNs" | "lastPacketNs"
+  >;
   /** Images the writer was told to record and answered for, one way or the other. */
   readonly answered: number;
   /** The writer answers each record_image. */

@@ -72,6 +72,8 @@ export interface CreateFileAction {
   readonly createFolders?: boolean;
   /** Ours: user that the file is made as; left out: as the writer's config says. */
   readonly userId?: number;
+  /** Ours: when all writers of the run were told to begin, seconds since 1970; left out: the writer's clock. */
+  readonly startTime?: number;
 }
 
 /** Write one image of the ring to the file. */
@@ -100,6 +102,8 @@ export interface RunEnd {
   readonly outcome: string;
   /** What became of its images, in all its files; left out where nobody knows any more. */
   readonly account?: RunEndAccount;
+  /** When all its writers were told to close, seconds since 1970; left out: the writer's clock. */
+  readonly endTime?: number;
 }
 
 /** What became of a run's images; ids as far as known, `12, 15-17`, empty: none is known. */
@@ -110,6 +114,10 @@ export interface RunEndAccount {
   readonly incomplete?: number;
   /** Packets missing in them; likewise. */
   readonly packetsMissing?: number;
+  /** First packet of the first of them, ns since 1970; left out if it is not known. */
+  readonly firstPacketNs?: bigint;
+  /** Last packet of the last of them; likewise. */
+  readonly lastPacketNs?: bigint;
   /** Overwritten in the image ring before they were on file. */
   readonly lost: number;
   /** Their ids. */
@@ -185,6 +193,7 @@ function toMessage(action: WriterAction): ActionMessageInit {
           overwrite: action.overwrite ?? false,
           ...(action.createFolders !== undefined && { createFolders: action.createFolders }),
           ...(action.userId !== undefined && { userId: action.userId }),
+          ...(action.startTime !== undefined && { startTime: action.startTime }),
           ...(action.split !== undefined && {
             outputFile: checkedPath(action.split.outputFile),
             nWriters: action.split.writers,
@@ -211,6 +220,7 @@ function toMessage(action: WriterAction): ActionMessageInit {
         value: {
           discardEmpty: action.discardEmpty ?? false,
           ...(action.end !== undefined && { outcome: action.end.outcome }),
+          ...(action.end?.endTime !== undefined && { endTime: action.end.endTime }),
           ...(action.end?.account !== undefined && accountToMessage(action.end.account)),
         },
       };
@@ -225,7 +235,7 @@ function fromMessage(message: ActionMessage): WriterAction {
       const { path, writerId, nImages, acknowledgeImages, runId, request } = message.value;
       const { outputFile, nWriters, imagesPerFile } = message.value;
       const { compression, compressionThreads, fileFormat, nexus, fsync } = message.value;
-      const { overwrite, createFolders, userId } = message.value;
+      const { overwrite, createFolders, userId, startTime } = message.value;
       return {
         action: "create_file",
         path: checkedPath(path),
@@ -242,6 +252,7 @@ function fromMessage(message: ActionMessage): WriterAction {
         ...(overwrite && { overwrite }),
         ...(createFolders !== undefined && { createFolders }),
         ...(userId !== undefined && { userId }),
+        ...(startTime !== undefined && { startTime }),
         ...(outputFile !== "" && {
           split: {
             outputFile,
@@ -260,12 +271,13 @@ function fromMessage(message: ActionMessage): WriterAction {
       return { action: "record_image", metadata, ...(entry === undefined ? {} : { entry }) };
     }
     case "closeFile": {
-      const { discardEmpty, outcome } = message.value;
+      const { discardEmpty, outcome, endTime } = message.value;
       const account = accountFromMessage(message.value);
+      const told = { ...(account && { account }), ...(endTime !== undefined && { endTime }) };
       return {
         action: "close_file",
         ...(discardEmpty && { discardEmpty }),
-        ...(outcome !== "" && { end: { outcome, ...(account && { account }) } }),
+        ...(outcome !== "" && { end: { outcome, ...told } }),
       };
     }
     case "confirmLastImage":
@@ -279,8 +291,10 @@ function fromMessage(message: ActionMessage): WriterAction {
 }
 
 function accountToMessage(account: RunEndAccount): MessageInitShape<typeof CloseFileCommandSchema> {
-  const { incomplete, packetsMissing } = account;
-  const field = (name: string, n: number): bigint => uint64Of(`CloseFileCommand.${name}`, n);
+  const { incomplete, packetsMissing, firstPacketNs, lastPacketNs } = account;
+  const field = (name: string, n: number | bigint): bigint => {
+    return uint64Of(`CloseFileCommand.${name}`, n);
+  };
   return {
     imagesWritten: field("images_written", account.written),
     imagesLost: field("images_lost", account.lost),
@@ -295,6 +309,8 @@ function accountToMessage(account: RunEndAccount): MessageInitShape<typeof Close
     ...(packetsMissing !== undefined && {
       packetsMissing: field("packets_missing", packetsMissing),
     }),
+    ...(firstPacketNs !== undefined && { firstPacketNs: field("first_packet_ns", firstPacketNs) }),
+    ...(lastPacketNs !== undefined && { lastPacketNs: field("last_packet_ns", lastPacketNs) }),
   };
 }
 
@@ -303,6 +319,7 @@ function accountFromMessage(
   message: MessageShape<typeof CloseFileCommandSchema>,
 ): RunEndAccount | undefined {
   const { imagesWritten, imagesIncomplete, packetsMissing } = message;
+  const { firstPacketNs, lastPacketNs } = message;
   if (imagesWritten === undefined) return undefined;
   const field = (name: string, n: bigint): number => numberOf(`CloseFileCommand.${name}`, n);
   return {
@@ -321,6 +338,8 @@ function accountFromMessage(
     ...(packetsMissing !== undefined && {
       packetsMissing: field("packets_missing", packetsMissing),
     }),
+    ...(firstPacketNs !== undefined && { firstPacketNs }),
+    ...(lastPacketNs !== undefined && { lastPacketNs }),
   };
 }
 

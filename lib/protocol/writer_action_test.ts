@@ -62,6 +62,7 @@ const action: fc.Arbitrary<WriterAction> = fc.oneof(
     overwrite: fc.constant(true),
     createFolders: fc.boolean(),
     userId: fc.integer({ min: 1, max: 2 ** 32 - 2 }),
+    startTime: fc.double({ noNaN: true }),
     fsync: fc.constantFrom("none" as const, "at_end" as const, "every_second" as const),
   }, PLAIN).map((how): CreateFileAction => ({ ...CREATE, ...how })),
   fc.record({ action: fc.constant("record_image" as const), metadata }, PLAIN),
@@ -74,6 +75,7 @@ const action: fc.Arbitrary<WriterAction> = fc.oneof(
       ...{ written: count, lost: count, overwritten: count, failed: count, missing: count },
       ...{ notTaken: count, incomplete: count, packetsMissing: count },
       ...{ lostIds: text, failedIds: text, missingIds: text },
+      ...{ firstPacketNs: uint64, lastPacketNs: uint64 },
     }, {
       requiredKeys: [
         ...(["written", "lost", "overwritten", "failed", "missing", "notTaken"] as const),
@@ -81,6 +83,7 @@ const action: fc.Arbitrary<WriterAction> = fc.oneof(
       ],
       noNullPrototype: true,
     }),
+    endTime: fc.double({ noNaN: true }),
   }, { requiredKeys: ["outcome"], noNullPrototype: true }).map((end) => ({
     action: "close_file" as const,
     end,

@@ -32,6 +32,10 @@ export interface WriterResponse {
   readonly nIncomplete?: number;
   /** Ours, likewise: packets missing in them. */
   readonly packetsMissing?: number;
+  /** Ours, likewise: first packet of the first of its images, ns since 1970; left out if it is not known. */
+  readonly firstPacketNs?: bigint;
+  /** Ours, likewise: last packet of the last of its images. */
+  readonly lastPacketNs?: bigint;
   /** Ours, to close_file: the run whose file was closed. */
   readonly closed?: ClosedRun;
   /** Ours: the action that is answered; left out by an original. */
@@ -64,6 +68,12 @@ const COUNTS = [
   ["packetsMissing", "packets_missing"],
 ] as const;
 
+/** Times that may be told, and their fields. */
+const TIMES = [
+  ["firstPacketNs", "first_packet_ns"],
+  ["lastPacketNs", "last_packet_ns"],
+] as const;
+
 const CODE_NUMBERS: Readonly<Record<WriterResponseCode, ResponseCode>> = {
   unknown: ResponseCode.UNKNOWN,
   success: ResponseCode.SUCCESS,
@@ -92,6 +102,12 @@ export function encodeWriterResponse(response: WriterResponse): Uint8Array<Array
       COUNTS.flatMap(([name, field]) => {
         const count = response[name];
         return count === undefined ? [] : [[name, uint64Of(`WriterResponse.${field}`, count)]];
+      }),
+    ),
+    ...Object.fromEntries(
+      TIMES.flatMap(([name, field]) => {
+        const time = response[name];
+        return time === undefined ? [] : [[name, uint64Of(`WriterResponse.${field}`, time)]];
       }),
     ),
     ...(closed !== undefined && {
@@ -134,11 +150,17 @@ export function decodeWriterResponse(bytes: Uint8Array): WriterResponse {
     const count = message[name];
     if (count !== undefined) counts[name] = numberOf(`WriterResponse.${field}`, count);
   }
+  const times: { [name in typeof TIMES[number][0]]?: bigint } = {};
+  for (const [name] of TIMES) {
+    const time = message[name];
+    if (time !== undefined) times[name] = time;
+  }
   return {
     code,
     reason: message.reason,
     ...(imageId === undefined ? {} : { imageId }),
     ...counts,
+    ...times,
     ...(closed && {
       closed: {
         path: closed.path,

@@ -14,6 +14,8 @@ const response = fc.record({
   nOverwritten: fc.maxSafeNat(),
   nIncomplete: fc.maxSafeNat(),
   packetsMissing: fc.maxSafeNat(),
+  firstPacketNs: fc.bigInt(0n, 0xffff_ffff_ffff_ffffn),
+  lastPacketNs: fc.bigInt(0n, 0xffff_ffff_ffff_ffffn),
   closed: fc.record({
     path: fc.string({ unit: "grapheme", maxLength: 60 }),
     runId: fc.bigInt(0n, 0xffff_ffff_ffff_ffffn),

@@ -300,7 +300,7 @@ export class FileWriter implements Disposable {
       ? "bitshuffle-lz4"
       : action.compression ?? this.#options.compression ?? "none";
     const format = action.fileFormat ?? this.#options.fileFormat ?? "std-daq";
-    const startTime = clock();
+    const startTime = action.startTime ?? clock();
     const layout = this.#layout(action, format, startTime);
     const ring = images.attach();
     const together = isInMemory(action.path)
@@ -531,7 +531,7 @@ export class FileWriter implements Disposable {
     const run = this.#run;
     if (run === undefined) throw new Error(REASON_NO_FILE);
     this.#run = undefined;
-    const closedAt = this.#options.clock();
+    const closedAt = end?.endTime ?? this.#options.clock();
     const failed = end?.outcome.startsWith("ERROR") ?? false;
     const last = this.#last(run, closedAt, failed);
     const ofRun = end && endAttributes(end, run);
@@ -539,7 +539,7 @@ export class FileWriter implements Disposable {
     run.files.close({ ...last, attributes }, {
       discardEmpty,
       masterAttributes: end?.account && sumAttributes(end.account),
-      masterTexts: textsOf(run, run.firstOfRun, { closedAt, failed }),
+      masterTexts: textsOf(run, run.firstOfRun, { closedAt, failed }, end?.account),
     });
   }
 
@@ -610,12 +610,24 @@ function imageAnswer(run: Run | undefined, { metadata, reason }: PendingImage): 
   };
 }
 
-/** What a file of a run tells of its time in the end, beside attributes; `first` is its first image. */
-function textsOf(run: Run, first: ImageFacts | undefined, end: FileEnd): Record<string, string> {
+/**
+ * What a file of a run tells of its time in the end, beside attributes; `first` is its first image. What the
+ * driver knows of all writers' images comes before what this one knows of its own.
+ */
+function textsOf(
+  run: Run,
+  first: ImageFacts | undefined,
+  end: FileEnd,
+  ofAll?: RunEndAccount,
+): Record<string, string> {
   if (run.format === "std-daq") return {};
-  const last = first === undefined ? undefined : run.last;
-  const times: ImageTimes = { firstNs: first?.firstNs ?? 0n, lastNs: last?.completeNs ?? 0n };
-  return closingTexts(times, end);
+  const own = timesOf(first, first === undefined ? undefined : run.last);
+  const { firstPacketNs: firstNs = own.firstNs, lastPacketNs: lastNs = own.lastNs } = ofAll ?? {};
+  return closingTexts({ firstNs, lastNs }, end);
+}
+
+function timesOf(first: ImageFacts | undefined, last: ImageFacts | undefined): ImageTimes {
+  return { firstNs: first?.firstNs ?? 0n, lastNs: last?.completeNs ?? 0n };
 }
 
 /** Before the first image. */
@@ -630,12 +642,13 @@ function countsOf({ earlier, incomplete, missing, overwritten }: Run): ImageCoun
   };
 }
 
-/** The same, for the driver. */
-function toldCounts(
-  run: Run,
-): Required<Pick<WriterResponse, "nIncomplete" | "packetsMissing" | "nOverwritten">> {
+/** The same, for the driver, and when these images came. */
+function toldCounts(run: Run): Partial<WriterResponse> {
   const { incomplete, missing, overwritten } = countsOf(run);
+  const { firstNs, lastNs } = timesOf(run.firstOfRun, run.last);
   return {
+    ...(firstNs > 0n && { firstPacketNs: firstNs }),
+    ...(lastNs > 0n && { lastPacketNs: lastNs }),
     nIncomplete: Number(incomplete),
     packetsMissing: Number(missing),
     nOverwritten: Number(overwritten),

@@ -280,6 +280,37 @@ Deno.test("a NeXus file tells when its images came, and its end only if the run 
   }
 });
 
+Deno.test("a master file tells when the run of all its writers began and ended", () => {
+  using bench = new Bench();
+  const split = { outputFile: bench.folder.file("run.h5"), writers: 2, imagesPerFile: 0 };
+  bench.create({
+    ...{ path: bench.folder.file("run0.h5"), fileFormat: "nexus", nImages: 3, startTime: 1200 },
+    split,
+  });
+  const ns = (s: number): bigint => 10n ** 18n + BigInt(s) * 10n ** 9n;
+  const entry = bench.publish(1, 0, { firstNs: ns(10), completeNs: ns(15) });
+  assert.equal(bench.record(1, entry)?.code, "success");
+  const { firstPacketNs, lastPacketNs } = bench.writer.handle({ action: "confirm_last_image" })!;
+  assert.deepEqual([firstPacketNs, lastPacketNs], [ns(10), ns(15)]);
+  const account = {
+    ...{ written: 2, lost: 0, overwritten: 0, failed: 0, missing: 0, notTaken: 0 },
+    ...{ lostIds: "", failedIds: "", missingIds: "" },
+    ...{ firstPacketNs: ns(10), lastPacketNs: ns(25) },
+  };
+  assert.equal(bench.close({ outcome: "Completed.", account, endTime: 1300 }).code, "success");
+  const times = ["run0.h5", "run.h5"].map((name) => {
+    using file = new ArrayFile(bench.folder.file(name));
+    const { start_time: start, end_time: end } = bench.read(name).attributes;
+    const texts = ["start_time", "end_time"].map((field) => file.text(`/entry/${field}`)?.trim());
+    return [start, end, ...texts];
+  });
+  const second = (s: number): string => new Date(1e12 + 1000 * s).toISOString();
+  assert.deepEqual(times, [
+    [1200, 1300, second(10), second(15)],
+    [1200, 1300, second(10), second(25)],
+  ]);
+});
+
 Deno.test("answers say how many images readers of the file see", () => {
   using bench = new Bench();
   assert.equal(bench.create().nVisible, 0);

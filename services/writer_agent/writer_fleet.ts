@@ -160,6 +160,7 @@ function combined(action: SharedAction, answers: readonly WriterAnswer[]): Write
     ok: failed.length === 0,
     reason,
     ...sums(answers),
+    ...times(answers),
     ...(answers.every((answer) => answer.action !== undefined) && { action }),
     ...(closed && { closed }),
   };
@@ -176,4 +177,20 @@ function sums(answers: readonly WriterAnswer[]): Pick<WriterAnswer, typeof COUNT
     told[name] = counts.reduce((sum, count) => sum + count, 0);
   }
   return told;
+}
+
+/** From the first of all their images to the last one; a writer without images tells nothing. */
+function times(
+  answers: readonly WriterAnswer[],
+): Pick<WriterAnswer, "firstPacketNs" | "lastPacketNs"> {
+  const [first] = answers.flatMap(({ firstPacketNs }) => firstPacketNs ?? []).sort(ascending);
+  const last = answers.flatMap(({ lastPacketNs }) => lastPacketNs ?? []).sort(ascending).at(-1);
+  return {
+    ...(first !== undefined && { firstPacketNs: first }),
+    ...(last !== undefined && { lastPacketNs: last }),
+  };
+}
+
+function ascending(a: bigint, b: bigint): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

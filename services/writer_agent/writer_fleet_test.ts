@@ -64,6 +64,36 @@ Deno.test("WriterFleet gives image i to writer i mod N, and all else to all", as
   assert.deepEqual(told(writers[2]!), [...run(2, 5), ...run(2, 5)]);
 });
 
+Deno.test("writers begin and end at one time, and hear from when to when the images of all came", async () => {
+  using world = setUp();
+  const { controller, writers, images } = world;
+  const counts = { nOverwritten: 0, nIncomplete: 0, packetsMissing: 0 };
+  // Writer 0 has neither the first image, which was overwritten, nor the last one; writer 1 has none.
+  const times = [{ firstPacketNs: 30n, lastPacketNs: 60n }, {}, {
+    ...{ firstPacketNs: 20n, lastPacketNs: 70n },
+  }];
+  writers.forEach((writer, number) => {
+    writer.react = (command, nWritten) => {
+      const answer = WELL(command, nWritten)!;
+      const isLast = command.action === "confirm_last_image";
+      return { ...answer, ...(isLast && { ...counts, ...times[number] }) };
+    };
+  });
+  const outcome = await controller.start(request(7));
+  assert.ok(outcome.ok);
+  for (let i = 0; i < 7; i++) images.publish();
+  await outcome.ended;
+  const ends = writers.map(({ commands }) => {
+    const create = commands[0], close = commands.at(-1);
+    assert.ok(create?.action === "create_file" && close?.action === "close_file");
+    const { firstPacketNs, lastPacketNs } = close.end!.account!;
+    assert.deepEqual([firstPacketNs, lastPacketNs], [20n, 70n]);
+    return [create.startTime, close.end!.endTime];
+  });
+  assert.deepEqual(ends, [ends[0], ends[0], ends[0]]);
+  assert.ok(ends[0]![0]! <= ends[0]![1]!);
+});
+
 Deno.test("a file that one writer cannot create fails the start; the others remove theirs", async () => {
   using world = setUp();
   const { controller, writers } = world;

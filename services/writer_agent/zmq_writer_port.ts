@@ -186,6 +186,7 @@ export class ZmqWriterPort implements WriterPort, Disposable {
           ...(overwrite && { overwrite }),
           ...(createFolders !== undefined && { createFolders }),
           ...(userId !== undefined && { userId }),
+          startTime: command.startTime,
         };
       }
       case "record_image": {

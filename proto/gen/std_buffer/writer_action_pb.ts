@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file std_buffer/writer_action.proto.
  */
 export const file_std_buffer_writer_action: GenFile = /*@__PURE__*/
-  fileDesc("Ch5zdGRfYnVmZmVyL3dyaXRlcl9hY3Rpb24ucHJvdG8SEHN0ZF9kYXFfcHJvdG9jb2wijgMKEUNyZWF0ZUZpbGVDb21tYW5kEgwKBHBhdGgYASABKAkSEQoJd3JpdGVyX2lkGAIgASgFEhAKCG5faW1hZ2VzGGQgASgEEhoKEmFja25vd2xlZGdlX2ltYWdlcxhlIAEoCBIOCgZydW5faWQYZiABKAQSDwoHcmVxdWVzdBhnIAEoCRITCgtvdXRwdXRfZmlsZRhoIAEoCRIRCgluX3dyaXRlcnMYaSABKA0SFwoPaW1hZ2VzX3Blcl9maWxlGGogASgEEhMKC2NvbXByZXNzaW9uGGsgASgJEhsKE2NvbXByZXNzaW9uX3RocmVhZHMYbCABKA0SDQoFZnN5bmMYbSABKAkSEQoJb3ZlcndyaXRlGG4gASgIEhsKDmNyZWF0ZV9mb2xkZXJzGG8gASgISACIAQESFAoHdXNlcl9pZBhwIAEoDUgBiAEBEhMKC2ZpbGVfZm9ybWF0GHggASgJEg0KBW5leHVzGHkgASgJQhEKD19jcmVhdGVfZm9sZGVyc0IKCghfdXNlcl9pZCJkCgtSZWNvcmRJbWFnZRI3Cg5pbWFnZV9tZXRhZGF0YRgBIAEoCzIfLnN0ZF9kYXFfcHJvdG9jb2wuSW1hZ2VNZXRhZGF0YRISCgVlbnRyeRhkIAEoBEgAiAEBQggKBl9lbnRyeSKHAwoQQ2xvc2VGaWxlQ29tbWFuZBIVCg1kaXNjYXJkX2VtcHR5GGQgASgIEg8KB291dGNvbWUYZSABKAkSFgoOaW1hZ2VzX21pc3NpbmcYZiABKAQSEwoLbWlzc2luZ19pZHMYZyABKAkSGwoOaW1hZ2VzX3dyaXR0ZW4YaCABKARIAIgBARITCgtpbWFnZXNfbG9zdBhpIAEoBBIQCghsb3N0X2lkcxhqIAEoCRIaChJpbWFnZXNfb3ZlcndyaXR0ZW4YayABKAQSFQoNaW1hZ2VzX2ZhaWxlZBhsIAEoBBISCgpmYWlsZWRfaWRzGG0gASgJEhgKEGltYWdlc19ub3RfdGFrZW4YbiABKAQSHgoRaW1hZ2VzX2luY29tcGxldGUYbyABKARIAYgBARIcCg9wYWNrZXRzX21pc3NpbmcYcCABKARIAogBAUIRCg9faW1hZ2VzX3dyaXR0ZW5CFAoSX2ltYWdlc19pbmNvbXBsZXRlQhIKEF9wYWNrZXRzX21pc3NpbmciEgoQQ29uZmlybUxhc3RJbWFnZSKHAgoMV3JpdGVyQWN0aW9uEjoKC2NyZWF0ZV9maWxlGAEgASgLMiMuc3RkX2RhcV9wcm90b2NvbC5DcmVhdGVGaWxlQ29tbWFuZEgAEjUKDHJlY29yZF9pbWFnZRgCIAEoCzIdLnN0ZF9kYXFfcHJvdG9jb2wuUmVjb3JkSW1hZ2VIABI4CgpjbG9zZV9maWxlGAMgASgLMiIuc3RkX2RhcV9wcm90b2NvbC5DbG9zZUZpbGVDb21tYW5kSAASQAoSY29uZmlybV9sYXN0X2ltYWdlGAQgASgLMiIuc3RkX2RhcV9wcm90b2NvbC5Db25maXJtTGFzdEltYWdlSABCCAoGYWN0aW9uIrkDCg5Xcml0ZXJSZXNwb25zZRIsCgRjb2RlGAEgASgOMh4uc3RkX2RhcV9wcm90b2NvbC5SZXNwb25zZUNvZGUSDgoGcmVhc29uGAIgASgJEhUKCGltYWdlX2lkGGQgASgESACIAQESFgoJbl93cml0dGVuGGUgASgESAGIAQESDgoGYWN0aW9uGGYgASgJEhYKCW5fdmlzaWJsZRhnIAEoBEgCiAEBEhkKDG5faW5jb21wbGV0ZRhoIAEoBEgDiAEBEhwKD3BhY2tldHNfbWlzc2luZxhpIAEoBEgEiAEBEhoKDW5fb3ZlcndyaXR0ZW4YaiABKARIBYgBARIwCgZjbG9zZWQYayABKAsyGy5zdGRfZGFxX3Byb3RvY29sLkNsb3NlZFJ1bkgGiAEBEhQKB3dvcmtpbmcYbCABKAhIB4gBAUILCglfaW1hZ2VfaWRCDAoKX25fd3JpdHRlbkIMCgpfbl92aXNpYmxlQg8KDV9uX2luY29tcGxldGVCEgoQX3BhY2tldHNfbWlzc2luZ0IQCg5fbl9vdmVyd3JpdHRlbkIJCgdfY2xvc2VkQgoKCF93b3JraW5nIk8KCUNsb3NlZFJ1bhIMCgRwYXRoGAEgASgJEg4KBnJ1bl9pZBgCIAEoBBIQCghuX2ltYWdlcxgDIAEoBBISCgpzdGFydF90aW1lGAQgASgBKjUKDFJlc3BvbnNlQ29kZRILCgdVTktOT1dOEAASCwoHU1VDQ0VTUxABEgsKB0ZBSUxVUkUQAmIGcHJvdG8z", [file_std_buffer_image_metadata]);
+  fileDesc("Ch5zdGRfYnVmZmVyL3dyaXRlcl9hY3Rpb24ucHJvdG8SEHN0ZF9kYXFfcHJvdG9jb2witgMKEUNyZWF0ZUZpbGVDb21tYW5kEgwKBHBhdGgYASABKAkSEQoJd3JpdGVyX2lkGAIgASgFEhAKCG5faW1hZ2VzGGQgASgEEhoKEmFja25vd2xlZGdlX2ltYWdlcxhlIAEoCBIOCgZydW5faWQYZiABKAQSDwoHcmVxdWVzdBhnIAEoCRITCgtvdXRwdXRfZmlsZRhoIAEoCRIRCgluX3dyaXRlcnMYaSABKA0SFwoPaW1hZ2VzX3Blcl9maWxlGGogASgEEhMKC2NvbXByZXNzaW9uGGsgASgJEhsKE2NvbXByZXNzaW9uX3RocmVhZHMYbCABKA0SDQoFZnN5bmMYbSABKAkSEQoJb3ZlcndyaXRlGG4gASgIEhsKDmNyZWF0ZV9mb2xkZXJzGG8gASgISACIAQESFAoHdXNlcl9pZBhwIAEoDUgBiAEBEhMKC2ZpbGVfZm9ybWF0GHggASgJEg0KBW5leHVzGHkgASgJEhcKCnN0YXJ0X3RpbWUYeiABKAFIAogBAUIRCg9fY3JlYXRlX2ZvbGRlcnNCCgoIX3VzZXJfaWRCDQoLX3N0YXJ0X3RpbWUiZAoLUmVjb3JkSW1hZ2USNwoOaW1hZ2VfbWV0YWRhdGEYASABKAsyHy5zdGRfZGFxX3Byb3RvY29sLkltYWdlTWV0YWRhdGESEgoFZW50cnkYZCABKARIAIgBAUIICgZfZW50cnkijQQKEENsb3NlRmlsZUNvbW1hbmQSFQoNZGlzY2FyZF9lbXB0eRhkIAEoCBIPCgdvdXRjb21lGGUgASgJEhYKDmltYWdlc19taXNzaW5nGGYgASgEEhMKC21pc3NpbmdfaWRzGGcgASgJEhsKDmltYWdlc193cml0dGVuGGggASgESACIAQESEwoLaW1hZ2VzX2xvc3QYaSABKAQSEAoIbG9zdF9pZHMYaiABKAkSGgoSaW1hZ2VzX292ZXJ3cml0dGVuGGsgASgEEhUKDWltYWdlc19mYWlsZWQYbCABKAQSEgoKZmFpbGVkX2lkcxhtIAEoCRIYChBpbWFnZXNfbm90X3Rha2VuGG4gASgEEh4KEWltYWdlc19pbmNvbXBsZXRlGG8gASgESAGIAQESHAoPcGFja2V0c19taXNzaW5nGHAgASgESAKIAQESHAoPZmlyc3RfcGFja2V0X25zGHEgASgESAOIAQESGwoObGFzdF9wYWNrZXRfbnMYciABKARIBIgBARIVCghlbmRfdGltZRhzIAEoAUgFiAEBQhEKD19pbWFnZXNfd3JpdHRlbkIUChJfaW1hZ2VzX2luY29tcGxldGVCEgoQX3BhY2tldHNfbWlzc2luZ0ISChBfZmlyc3RfcGFja2V0X25zQhEKD19sYXN0X3BhY2tldF9uc0ILCglfZW5kX3RpbWUiEgoQQ29uZmlybUxhc3RJbWFnZSKHAgoMV3JpdGVyQWN0aW9uEjoKC2NyZWF0ZV9maWxlGAEgASgLMiMuc3RkX2RhcV9wcm90b2NvbC5DcmVhdGVGaWxlQ29tbWFuZEgAEjUKDHJlY29yZF9pbWFnZRgCIAEoCzIdLnN0ZF9kYXFfcHJvdG9jb2wuUmVjb3JkSW1hZ2VIABI4CgpjbG9zZV9maWxlGAMgASgLMiIuc3RkX2RhcV9wcm90b2NvbC5DbG9zZUZpbGVDb21tYW5kSAASQAoSY29uZmlybV9sYXN0X2ltYWdlGAQgASgLMiIuc3RkX2RhcV9wcm90b2NvbC5Db25maXJtTGFzdEltYWdlSABCCAoGYWN0aW9uIpsECg5Xcml0ZXJSZXNwb25zZRIsCgRjb2RlGAEgASgOMh4uc3RkX2RhcV9wcm90b2NvbC5SZXNwb25zZUNvZGUSDgoGcmVhc29uGAIgASgJEhUKCGltYWdlX2lkGGQgASgESACIAQESFgoJbl93cml0dGVuGGUgASgESAGIAQESDgoGYWN0aW9uGGYgASgJEhYKCW5fdmlzaWJsZRhnIAEoBEgCiAEBEhkKDG5faW5jb21wbGV0ZRhoIAEoBEgDiAEBEhwKD3BhY2tldHNfbWlzc2luZxhpIAEoBEgEiAEBEhoKDW5fb3ZlcndyaXR0ZW4YaiABKARIBYgBARIwCgZjbG9zZWQYayABKAsyGy5zdGRfZGFxX3Byb3RvY29sLkNsb3NlZFJ1bkgGiAEBEhQKB3dvcmtpbmcYbCABKAhIB4gBARIcCg9maXJzdF9wYWNrZXRfbnMYbSABKARICIgBARIbCg5sYXN0X3BhY2tldF9ucxhuIAEoBEgJiAEBQgsKCV9pbWFnZV9pZEIMCgpfbl93cml0dGVuQgwKCl9uX3Zpc2libGVCDwoNX25faW5jb21wbGV0ZUISChBfcGFja2V0c19taXNzaW5nQhAKDl9uX292ZXJ3cml0dGVuQgkKB19jbG9zZWRCCgoIX3dvcmtpbmdCEgoQX2ZpcnN0X3BhY2tldF9uc0IRCg9fbGFzdF9wYWNrZXRfbnMiTwoJQ2xvc2VkUnVuEgwKBHBhdGgYASABKAkSDgoGcnVuX2lkGAIgASgEEhAKCG5faW1hZ2VzGAMgASgEEhIKCnN0YXJ0X3RpbWUYBCABKAEqNQoMUmVzcG9uc2VDb2RlEgsKB1VOS05PV04QABILCgdTVUNDRVNTEAESCwoHRkFJTFVSRRACYgZwcm90bzM", [file_std_buffer_image_metadata]);
 
 /**
  * @generated from message std_daq_protocol.CreateFileCommand
@@ -141,6 +141,13 @@ export type CreateFileCommand = Message<"std_daq_protocol.CreateFileCommand"> & 
    * @generated from field: string nexus = 121;
    */
   nexus: string;
+
+  /**
+   * When the run's writers were told to begin, seconds since 1970; not set: as the writer's clock says.
+   *
+   * @generated from field: optional double start_time = 122;
+   */
+  startTime?: number | undefined;
 };
 
 /**
@@ -262,6 +269,26 @@ export type CloseFileCommand = Message<"std_daq_protocol.CloseFileCommand"> & {
    * @generated from field: optional uint64 packets_missing = 112;
    */
   packetsMissing?: bigint | undefined;
+
+  /**
+   * First packet of the first image on file and last packet of the last one, ns since 1970; not set: not
+   * known.
+   *
+   * @generated from field: optional uint64 first_packet_ns = 113;
+   */
+  firstPacketNs?: bigint | undefined;
+
+  /**
+   * @generated from field: optional uint64 last_packet_ns = 114;
+   */
+  lastPacketNs?: bigint | undefined;
+
+  /**
+   * When the run's writers were told to close, seconds since 1970; not set: as the writer's clock says.
+   *
+   * @generated from field: optional double end_time = 115;
+   */
+  endTime?: number | undefined;
 };
 
 /**
@@ -401,6 +428,19 @@ export type WriterResponse = Message<"std_daq_protocol.WriterResponse"> & {
    * @generated from field: optional bool working = 108;
    */
   working?: boolean | undefined;
+
+  /**
+   * To confirm_last_image and close_file: first packet of the first image of the run in this writer's
+   * files and last packet of the last one, ns since 1970; not set: there are none.
+   *
+   * @generated from field: optional uint64 first_packet_ns = 109;
+   */
+  firstPacketNs?: bigint | undefined;
+
+  /**
+   * @generated from field: optional uint64 last_packet_ns = 110;
+   */
+  lastPacketNs?: bigint | undefined;
 };
 
 /**
