@@ -39,6 +39,18 @@ Deno.test("three writers share a run, in files of four images, and one master fi
     for (const [number, places] of [[0, 3, 6, 9], [1, 4, 7, 10], [2, 5, 8, 11]].entries()) {
       const file = await readWithH5py(daq.path(`run${number}.h5`));
       assert.deepEqual(imageIds(file), places.map((place) => first + place));
+      // It was full before the run ended, and tells of its own images.
+      const { attributes } = file;
+      assert.deepEqual([attributes["outcome"], attributes["master_file"]], [undefined, "run.h5"]);
+      assert.equal(attributes["first_image_id"], String(first + places[0]!));
+      assert.equal(attributes["last_image_id"], String(first + places[3]!));
+      assert.deepEqual([attributes["images_written"], attributes["file_images_missing"]], [
+        "4",
+        "0",
+      ]);
+      assert.equal(attributes["file_missing_image_ids"], "");
+      assert.equal(attributes["start_time"], master.attributes["start_time"]);
+      assert.ok(Number(attributes["end_time"]) <= Number(master.attributes["end_time"]));
     }
   });
 

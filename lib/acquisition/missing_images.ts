@@ -27,6 +27,8 @@ export interface SeenImages {
   readonly last?: bigint;
   /** Smallest distance of two ids that follow each other: not every detector counts by 1. */
   readonly step?: bigint;
+  /** So many writers take images in turn, of which one sees its own; default 1. */
+  readonly writers?: bigint;
   /** Places where ids may be missing. */
   readonly gaps: readonly ImageGap[];
   /** Ids missing in further places. */
@@ -50,13 +52,18 @@ export function see(seen: SeenImages, imageId: bigint): SeenImages {
   const distance = last === undefined ? 0n : imageId - last;
   if (last === undefined || distance <= 0n) return { ...seen, first, last: imageId };
   const step = seen.step === undefined || distance < seen.step ? distance : seen.step;
-  const next = { first, last: imageId, step, gaps, untold };
-  if (distance <= (seen.step ?? 1n)) return next;
+  const next = { ...seen, first, last: imageId, step };
+  if (distance <= (seen.writers ?? 1n) * idStep(seen)) return next;
   if (gaps.length < MOST_GAPS) {
     return { ...next, gaps: [...gaps, { after: last, before: imageId }] };
   }
-  const count = idsBetween(last, imageId, step);
+  const { count } = rangeBetween(next, { after: last, before: imageId });
   return count < LARGEST_GAP ? { ...next, untold: untold + count } : next;
+}
+
+/** Distance of the ids of two images that follow each other, whoever takes them; 1 as long as it is not known. */
+export function idStep({ step = 1n, writers = 1n }: SeenImages): bigint {
+  return step > writers ? step / writers : 1n;
 }
 
 /** How many ids are missing between those seen, and at the ends of a range. */
@@ -75,7 +82,7 @@ export function missingText(
   range: ImageIdRange = {},
   lost: readonly IdRange[] = [],
 ): string {
-  const { step = 1n, untold } = seen;
+  const { untold } = seen, step = idStep(seen);
   return rangesText(withoutRanges(missingRanges(seen, range), lost, step), step, untold > 0n);
 }
 
@@ -89,9 +96,10 @@ export function seenRanges({ first, last, step = 1n, gaps }: SeenImages): IdRang
 }
 
 function missingRanges(
-  { first, last, step = 1n, gaps }: SeenImages,
+  seen: SeenImages,
   { startImageId, stopImageId }: ImageIdRange,
 ): IdRange[] {
+  const { first, last, gaps } = seen, step = idStep(seen);
   if (first === undefined || last === undefined) {
     if (startImageId === undefined || stopImageId === undefined) return [];
     return [{ from: startImageId, to: stopImageId, count: stopImageId - startImageId + 1n }];
@@ -99,17 +107,16 @@ function missingRanges(
   const atStart = startImageId === undefined ? 0n : (first - startImageId) / step;
   const atStop = stopImageId === undefined ? 0n : (stopImageId - last) / step;
   return [
-    { from: first - atStart * step, count: atStart },
-    ...gaps.map(({ after, before }) => ({
-      from: after + step,
-      count: idsBetween(after, before, step),
-    })),
-    { from: last + step, count: atStop },
+    wholeRange(first - atStart * step, first - step, step),
+    ...gaps.map((gap) => rangeBetween(seen, gap)),
+    wholeRange(last + step, last + atStop * step, step),
   ]
-    .filter(({ count }) => count > 0n && count < LARGEST_GAP)
-    .map(({ from, count }) => ({ from, to: from + (count - 1n) * step, count }));
+    .filter(({ count }) => count > 0n && count < LARGEST_GAP);
 }
 
-function idsBetween(after: bigint, before: bigint, step: bigint): bigint {
-  return (before - after - 1n) / step;
+/** The ids between two images, of which some are missing: all that are nobody else's. */
+function rangeBetween(seen: SeenImages, { after, before }: ImageGap): IdRange {
+  const { writers = 1n } = seen, step = idStep(seen);
+  const ids = (before - after - 1n) / step;
+  return { from: after + step, to: after + ids * step, count: ids - (writers - 1n) };
 }

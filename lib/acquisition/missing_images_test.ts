@@ -17,6 +17,19 @@ Deno.test("missingText() knows detectors that do not count by 1, once two neighb
   assert.equal(missingCount(seen(100, 112, 116, 120)), 2);
 });
 
+Deno.test("missingText() tells how many of the ids between one of several writers' images", () => {
+  const of3 = (...ids: number[]): SeenImages =>
+    ids.map(BigInt).reduce<SeenImages>(see, { ...NOTHING_SEEN, writers: 3n });
+  assert.equal(missingText(of3(1, 4, 7, 10)), "");
+  // All of these miss image 4, and each of them sees no more than that one is missing.
+  assert.equal(missingText(of3(0, 3, 7, 10)), "1 of 4-6");
+  assert.equal(missingText(of3(1, 5, 8)), "1 of 2-4");
+  assert.equal(missingText(of3(2, 6)), "1 of 3-5");
+  assert.equal(missingCount(of3(100, 400, 900, 1200)), 2, "counts by 100");
+  const many = Array.from({ length: 300 }, (_, i) => 3 * i + (i % 2 === 0 ? i / 2 : (i + 1) / 2));
+  assert.equal(missingCount(of3(...many)), 150);
+});
+
 Deno.test("missingText() sees no gap in a restart, nor in a very long jump", () => {
   assert.equal(missingText(seen(500, 501, 0, 1, 2)), "");
   assert.equal(missingText(seen(0, 1, 5_000_000, 5_000_001)), "");

@@ -35,9 +35,11 @@ import {
 import type { CompressedImage, Compressors } from "./compressors.ts";
 import { checkImage, imageInRing, type WrittenRing } from "./image_in_ring.ts";
 import type { OutputFiles } from "./data_roots.ts";
+import { FileIds } from "./file_ids.ts";
 import { type ImageFacts, imageInfoFields, imageInfoValues, NO_FACTS } from "./image_info.ts";
 import type { ImageLocator, LocatedImage } from "./image_locator.ts";
 import { type Counters, type FileLayout, type LastOfRunFile, RunFiles } from "./run_files.ts";
+import { shortened } from "./shortened.ts";
 
 /** Attributes of a file that tell of its images, set by {@link FileWriter}. */
 const FILE_COUNTERS = [
@@ -113,6 +115,8 @@ interface Run extends ImageCounts {
   firstOfRun: ImageFacts | undefined;
   firstOfFile: ImageFacts | undefined;
   last: ImageFacts | undefined;
+  /** Ids in the current file. */
+  ids: FileIds;
   format: FileFormat;
   /** Whether images are compressed here. */
   compresses: boolean;
@@ -345,6 +349,7 @@ export class FileWriter implements Disposable {
       ...NOTHING,
       earlier: NOTHING,
       ...{ firstOfRun: undefined, firstOfFile: undefined, last: undefined },
+      ids: new FileIds(split?.writers ?? 1),
     };
   }
 
@@ -492,12 +497,14 @@ export class FileWriter implements Disposable {
     if (written === undefined) {
       run.overwritten++;
       run.files.leaveOut({ imageId, status: IMAGE_STATUS.status_undefined, info });
+      run.ids.add(imageId, false);
       pending.reason =
         `${REASON_OVERWRITTEN}: image ${imageId} was not on file yet when its slot was needed again. ` +
         "Give the image ring more memory (--ram), or a faster disk.";
       return;
     }
     run.files.addImage({ imageId, status: IMAGE_STATUS[metadata.status], info }, written);
+    run.ids.add(imageId, true);
     if (metadata.status !== "good_image") run.incomplete++;
     run.missing += BigInt(facts.missingPackets);
     run.firstOfRun ??= facts;
@@ -513,6 +520,7 @@ export class FileWriter implements Disposable {
     run.earlier = countsOf(run);
     Object.assign(run, NOTHING);
     run.firstOfFile = undefined;
+    run.ids = run.ids.next();
   }
 
   /**
@@ -548,6 +556,7 @@ export class FileWriter implements Disposable {
     return {
       counters: this.#counters(run),
       attributes: { end_time: closedAt },
+      fileAttributes: run.ids.attributes(),
       texts: textsOf(run, run.firstOfFile, { closedAt, failed }),
     };
   }
@@ -694,11 +703,6 @@ function sumAttributes(account: RunEndAccount): Record<string, AttributeValue> {
     ...(incomplete !== undefined && { images_written_incomplete: BigInt(incomplete) }),
     ...(packetsMissing !== undefined && { packets_missing: BigInt(packetsMissing) }),
   };
-}
-
-/** Files keep little room for their last attributes. */
-function shortened(text: string, most: number): string {
-  return text.length <= most ? text : `${text.slice(0, most - 1)}…`;
 }
 
 function messageOf(error: unknown): string {

@@ -229,18 +229,25 @@ Deno.test("a file tells how its run ended, and which images never came, however 
   const request = "x".repeat(9000);
   assert.equal(bench.create({ request }).code, "success");
   bench.record(5, bench.publish(5));
+  for (let i = 0n; i < 400n; i++) {
+    // Overwritten: there is no such entry. Of long ids, some are missing.
+    bench.order(0, 2n ** 40n, "good_image", { imageId: 2n ** 62n + 2n * i + i / 2n });
+  }
+  bench.writer.settle(true);
   const ids = "6-7, ".repeat(1000);
   const outcome = "ERROR: no image came for 3 s. ".repeat(100);
   const account = {
-    ...{ written: 1, lost: 3, overwritten: 2, failed: 4, missing: 9, notTaken: 5 },
+    ...{ written: 1, lost: 3, overwritten: 2, failed: 500, missing: 9, notTaken: 5 },
     ...{ lostIds: ids, failedIds: ids, missingIds: ids },
   };
   assert.equal(bench.close({ outcome, account }).code, "success");
   const { attributes } = bench.read();
   assert.equal(attributes.images_missing, 9n);
   assert.equal(attributes.images_not_taken, 5n);
-  // The writer knows better than its driver that none of them was overwritten.
-  assert.deepEqual([attributes.images_lost, attributes.images_failed], [1n, 6n]);
+  // The writer knows better than its driver how many were overwritten.
+  assert.deepEqual([attributes.images_lost, attributes.images_failed], [401n, 102n]);
+  assert.match(String(attributes.file_missing_image_ids), /^46\d+, .{250,}…$/);
+  assert.match(String(attributes.overwritten_image_ids), /^46\d+-46\d+, .{250,}…$/);
   assert.match(String(attributes.lost_image_ids), /^6-7, 6-7.*…$/);
   assert.match(String(attributes.failed_image_ids), /^6-7, 6-7.*…$/);
   assert.match(String(attributes.outcome), /^ERROR: no image.*…$/);
@@ -897,9 +904,41 @@ Deno.test("handle() begins another file after images_per_file, the master file s
   assert.deepEqual(attributes("first_image"), [0n, 3n, 6n]);
   assert.deepEqual(attributes("end_time"), [1234.5, 1234.5, 1234.5]);
   assert.deepEqual(attributes("master_file"), ["run.h5", "run.h5", "run.h5"]);
+  assert.deepEqual(attributes("first_image_id"), [1n, 4n, 7n]);
+  assert.deepEqual(attributes("last_image_id"), [3n, 6n, 8n]);
   const { attributes: master } = bench.read("run.h5");
   assert.deepEqual([master.run_id, master.images_requested, master.end_time], [42n, 8n, 1234.5]);
   assert.equal(master.images_written, undefined, "nobody told the sums");
+});
+
+Deno.test("a file that is full tells of its own images: from which to which, and what is not there", () => {
+  using bench = new Bench();
+  const split = { outputFile: bench.folder.file("run.h5"), writers: 1, imagesPerFile: 4 };
+  bench.create({ path: bench.folder.file("run0.h5"), split });
+  const lost = bench.publish(3);
+  bench.publish(19); // the same slot
+  const images = [1, 2, 3, 6, 9, 12, 14].map((id) => [id, id === 3 ? lost : bench.publish(id)]);
+  for (const [id, entry] of images) bench.record(Number(id), BigInt(entry!));
+  const own = (name: string): unknown[] => {
+    const { attributes } = bench.read(name);
+    return [
+      ...["first_image_id", "last_image_id", "images_written", "file_images_missing"],
+      ...["file_missing_image_ids", "images_overwritten", "overwritten_image_ids"],
+    ].map((field) => attributes[field]);
+  };
+  const full = own("run0.h5");
+  assert.deepEqual(full, [1n, 6n, 3n, 2n, "4-5", 1n, "3"]);
+  assert.equal(own("run1.h5")[0], undefined, "it is not closed");
+  const account = {
+    ...{ written: 6, lost: 1, overwritten: 1, failed: 0, missing: 8, notTaken: 1 },
+    ...{ lostIds: "3", failedIds: "", missingIds: "4-5, 7-8" },
+  };
+  bench.close({ outcome: "Interrupted.", account });
+  assert.deepEqual(own("run0.h5"), full);
+  assert.deepEqual(own("run1.h5"), [9n, 14n, 3n, 3n, "10-11, 13", 0n, ""]);
+  const { attributes } = bench.read("run1.h5");
+  assert.deepEqual([attributes.images_missing, attributes.images_lost], [8n, 1n], "the run's");
+  assert.deepEqual(own("run.h5"), [undefined, undefined, 6n, undefined, undefined, 1n, undefined]);
 });
 
 Deno.test("one of several writers keeps the place of an image that was overwritten", () => {

@@ -80,6 +80,8 @@ export type FileLayout = Pick<ImageFileOptions, "group" | "tree" | "datasetAttri
 
 /** What a file is closed with. */
 export interface LastOfRunFile extends LastOfFile {
+  /** Further attributes, of the file itself: not the master file's. */
+  fileAttributes: Readonly<Record<string, AttributeValue>>;
   /** Last values of the counters. */
   counters: Counters;
 }
@@ -245,7 +247,7 @@ export class RunFiles {
    * @throws {OsError} EEXIST, ENOSPC, …; the full one stays open then.
    * @throws {TooManyFilesError} If the run has all files that it may have.
    */
-  beginNext({ counters, ...last }: LastOfRunFile): void {
+  beginNext(last: LastOfRunFile): void {
     using next = this.#createPart(this.#earlierFiles + 1);
     this.#showRound(this.#earlierFiles + 1);
     next.place();
@@ -255,8 +257,8 @@ export class RunFiles {
     this.#current = next;
     try {
       full.writer.publish();
-      full.writer.setCounters(counters);
-      full.writer.close(last);
+      full.writer.setCounters(last.counters);
+      full.writer.close(ofFile(last));
       if (this.#options.fsync !== "none") full.file.sync();
     } finally {
       full.file.close();
@@ -322,14 +324,14 @@ export class RunFiles {
   }
 
   /** Closes everything; if the run has not begun, nothing is left of it. */
-  close({ counters, ...last }: LastOfRunFile, options: CloseRunOptions = {}): void {
+  close(last: LastOfRunFile, options: CloseRunOptions = {}): void {
     const { discardEmpty = false, masterAttributes, masterTexts = last.texts } = options;
     const { writer } = this.#current;
     const isEmpty = this.#earlierFiles === 0 && writer.rows === 0;
     if (this.#unplaced.length > 0 || (discardEmpty && isEmpty)) return this.#discard();
     try {
-      this.publish(counters);
-      writer.close(last);
+      this.publish(last.counters);
+      writer.close(ofFile(last));
       const attributes = { ...last.attributes, ...masterAttributes };
       this.#master?.writer.close({ attributes, ...(masterTexts && { texts: masterTexts }) });
       if (this.#options.fsync !== "none") this.#syncAll();
@@ -466,6 +468,11 @@ export class RunFiles {
       Object.entries(counters).filter(([name]) => this.#options.runCounters.includes(name)),
     );
   }
+}
+
+/** With what a file with images is closed. */
+function ofFile({ attributes, fileAttributes, texts }: LastOfRunFile): LastOfFile {
+  return { attributes: { ...attributes, ...fileAttributes }, ...(texts && { texts }) };
 }
 
 /** The first `count` files of a run, as its master file has them. */

@@ -62,7 +62,7 @@ function makeFiles(making: Making): RunFiles {
 function append(files: RunFiles, first: number, count: number): void {
   const pixels = new Uint16Array(HEIGHT * WIDTH);
   for (let id = first; id < first + count; id++) {
-    if (files.imagesLeft === 0) files.beginNext({ counters: COUNTERS });
+    if (files.imagesLeft === 0) files.beginNext({ counters: COUNTERS, fileAttributes: {} });
     pixels.fill(id);
     const imageId = BigInt(id), bytes = pixels.byteLength;
     const [written] = files.writeImages([{ imageId, address: addressOf(pixels), bytes }]);
@@ -76,7 +76,7 @@ function writeRun(making: Making & { images: number; firstId: number }): void {
   files.begin();
   append(files, making.firstId, making.images);
   files.publish(COUNTERS);
-  files.close({ counters: COUNTERS, attributes: { end_time: 2 } });
+  files.close({ counters: COUNTERS, fileAttributes: {}, attributes: { end_time: 2 } });
 }
 
 /** Names of the files that do not hide. */
@@ -201,7 +201,7 @@ Deno.test("files of a longer run that is overwritten go when the new ones stand,
   const files = makeFiles({ folder: folder.path, runId: 2n, overwrite: true });
   files.begin();
   assert.deepEqual(names(folder.path), ["run.h5", "run3.h5", "run7.h5"]);
-  files.close({ counters: COUNTERS });
+  files.close({ counters: COUNTERS, fileAttributes: {} });
   assert.deepEqual(look(folder.file("run.h5")), { runId: 2n, ids: [] });
 });
 
@@ -214,7 +214,7 @@ Deno.test("files that are to be overwritten stay if the run does not begin, and 
     const files = makeFiles({ folder: folder.path, imagesPerFile, runId: 2n, overwrite: true });
     files.publish(COUNTERS); // a second went by
     assert.deepEqual(look(folder.file("run.h5")), { runId: 1n, ids: [1, 2, 3, 4, 5] });
-    files.close({ counters: COUNTERS });
+    files.close({ counters: COUNTERS, fileAttributes: {} });
     assert.deepEqual(look(folder.file("run.h5")), { runId: 1n, ids: [1, 2, 3, 4, 5] });
     assert.deepEqual(all(), before);
   }
@@ -226,7 +226,7 @@ Deno.test("a file of the former run that somebody has removed meanwhile is no ob
   const files = makeFiles({ folder: folder.path, runId: 2n, overwrite: true });
   Deno.removeSync(folder.file("run1.h5"));
   files.begin();
-  files.close({ counters: COUNTERS });
+  files.close({ counters: COUNTERS, fileAttributes: {} });
   assert.deepEqual(names(folder.path), ["run.h5"]);
 });
 
@@ -260,7 +260,7 @@ Deno.test("a run without a known end begins files as it needs them, all of them 
   }
   const ids = Array.from({ length: count }, (_, i) => i + 1);
   assert.deepEqual(look(folder.file("run.h5")).ids, ids);
-  files.close({ counters: COUNTERS });
+  files.close({ counters: COUNTERS, fileAttributes: {} });
   assert.deepEqual(look(folder.file("run.h5")).ids, ids);
   assert.equal(names(folder.path).length, 1 + count);
 });
@@ -271,7 +271,7 @@ Deno.test("a master file shows no more files than the run has, where that is kno
   const making = { folder: folder.path, imagesPerFile: 2, writers: 2, nImages: 5 };
   const files = makeFiles(making);
   append(files, 1, 3);
-  files.close({ counters: COUNTERS });
+  files.close({ counters: COUNTERS, fileAttributes: {} });
   const { parts } = readRunOfFile(folder.file("run.h5"))!;
   assert.deepEqual(parts, ["run0.h5", "run1.h5", "run2.h5"]);
 });
