@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { TestProcess } from "../harness/mod.ts";
 import { compressed } from "../../lib/hdf5/_testing.ts";
-import { ImageFile, type ImageFileOptions } from "../../lib/hdf5/mod.ts";
+import { ImageFile, type ImageFileOptions, MasterFile } from "../../lib/hdf5/mod.ts";
 import { imageShape } from "../../lib/config/mod.ts";
 import { NexusLayouts } from "../../lib/nexus/mod.ts";
 import { smallConfig } from "../../lib/nexus/_testing.ts";
@@ -195,3 +195,60 @@ for (const compression of ["none", "bitshuffle-lz4"] as const) {
     }
   });
 }
+
+Deno.test("the how-to's lines follow a master file from before its first image to its end, in order", async () => {
+  const folder = Deno.makeTempDirSync({ prefix: `std_daq_live_${Deno.pid}_` });
+  try {
+    const page = Deno.readTextFileSync(here("../../docs/how-to/follow-a-file.md"));
+    const [, lines] = page.matchAll(/^```python\n([\s\S]*?)^```$/gm);
+    Deno.writeTextFileSync(`${folder}/follow.py`, lines![1]!);
+    using made = new DisposableStack();
+    const create = (name: string): File => {
+      const file = File.open(`${folder}/${name}`, { write: true, create: "exclusive" });
+      made.adopt(file, (file) => file.close());
+      return file;
+    };
+    const shape = { detector: "DET", height: 2, width: 5, pixelType: "uint16" } as const;
+    // Two writers, two images per file; more files are told of later.
+    const parts = [0, 1, 4, 5].map((firstImage, i) => ({
+      ...{ file: `run${i}.h5`, firstImage, step: 2 },
+    }));
+    const run = { ...shape, parts: parts.slice(0, 2), attributes: {} };
+    const master = MasterFile.create(create("run.h5"), run);
+    await using reader = new TestProcess("follower", PYTHON, [
+      ...[`${folder}/follow.py`, `${folder}/run.h5`],
+    ]);
+    const files = parts.map(({ file }) => (): ImageFile =>
+      ImageFile.create(create(file), { ...OPTIONS, ...shape })
+    );
+    const write = (images: ImageFile, imageId: number): void => {
+      const pixels = new Uint16Array(10).fill(imageId), bytes = pixels.byteLength;
+      const image = { imageId: BigInt(imageId), address: addressOf(pixels), bytes };
+      images.appendImage({ ...image, status: 1 });
+      images.publish();
+    };
+    const shown = (line: string): Promise<true> =>
+      reader.line(line, (each) => each === line || undefined);
+    const first = files[0]!(), second = files[1]!();
+    write(first, 100);
+    write(first, 102);
+    await shown("100 1 100.0"); // and not 102: 101 is to come
+    assert.equal(reader.out.length, 1);
+    second.skipImage({ imageId: 101n, status: 0 });
+    write(second, 103);
+    await shown("103 1 103.0");
+    first.close();
+    second.close();
+    master.extend(parts);
+    write(files[2]!(), 104);
+    files[3]!();
+    await shown("104 1 104.0");
+    master.close({ attributes: { end_time: 1 } });
+    assert.ok((await reader.end()).success, reader.tail());
+    assert.deepEqual(reader.out, [
+      ...["100 1 100.0", "101 0 0.0", "102 1 102.0", "103 1 103.0", "104 1 104.0"],
+    ]);
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+});
