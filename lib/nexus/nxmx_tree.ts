@@ -370,12 +370,10 @@ function datasetAttributes(
   const isConverted = type === "jungfrau-converted";
   const counts = detectorFacts(type).counts === true ||
     (isConverted && converted !== "float32");
+  const units = isConverted && converted === "float32" ? "keV" : counts ? "counts" : "ADU";
   return {
-    data: {
-      units: isConverted && converted === "float32" ? "keV" : counts ? "counts" : "ADU",
-      long_name: "images",
-      interpretation: "image",
-    },
+    // A viewer that finds a long name shows it as it is, and no units beside it.
+    data: { units, long_name: `images (${units})`, interpretation: "image" },
     // A field of a record can have no attribute of its own.
     image_info: {
       ...{ first_packet_ns_units: "ns", complete_ns_units: "ns", published_ns_units: "ns" },

@@ -19,7 +19,9 @@ Deno.test("a NeXus file has one place for its images, and more names for it", ()
     for (const name of ["/entry/data/data", `${DETECTOR}/data`, "/entry/collection/GF/data"]) {
       assert.deepEqual([...file.numbers(name, [[2, 3], [0, 1], [0, 2]])], [3, 3], name);
     }
-    assert.equal(file.attributes("/entry/data/data")["units"], "ADU");
+    assert.deepEqual(file.attributes("/entry/data/data"), {
+      ...{ units: "ADU", long_name: "images (ADU)", interpretation: "image" },
+    });
     using reader = readImageFile(path);
     assert.deepEqual([...reader.imageIds()], [1n, 2n, 3n]);
     assert.equal(reader.attributes()["run_id"], 7n);
@@ -171,6 +173,7 @@ Deno.test("the wavelength of a config that counts photons is that of its photons
   assert.ok(wavelength !== undefined && "value" in wavelength);
   assert.ok(Math.abs(Number(wavelength.value) - 0.99987) < 1e-5);
   assert.equal(datasetAttributes.data?.["units"], "keV");
+  assert.equal(datasetAttributes.data?.["long_name"], "images (keV)");
   // Nobody said how long a frame takes: not before its start.
   const estimate = tree.groups?.["entry"]?.fields?.["end_time_estimated"];
   assert.deepEqual(estimate, { textBytes: 24, text: "1970-01-01T00:00:00.000Z" });
