@@ -7,7 +7,7 @@
 import type { Accounting } from "../lib/accounting/mod.ts";
 import { type File, unlink } from "../lib/os/mod.ts";
 import { encodeImageMetadata, type RecordImageAction } from "../lib/protocol/mod.ts";
-import { indexMemoryBytes, removeRings, RingWriter, SharedMemory } from "../lib/ring/mod.ts";
+import { indexMemoryBytes, RingWriter, SharedMemory } from "../lib/ring/mod.ts";
 import {
   type Compressors,
   DataRoots,
@@ -19,8 +19,9 @@ import {
 /** Pixels of a row, 16 bit each. */
 export const WIDTH = 1024;
 
-/** Images after which V8 has compiled all that is done for each. */
-const WARM_IMAGES = 30_000;
+/** Files, and images of each, after which V8 has compiled all that is done for an image. */
+const WARM_FILES = 10;
+const WARM_IMAGES = 5000;
 
 /** Makes a ring of images of so many rows; its slots are as they are found. */
 export function makeRing(name: string, height: number, slots: number): RingWriter {
@@ -123,23 +124,24 @@ export function check(answer: { code: string; reason: string } | undefined): voi
 }
 
 /**
- * Writes a file of many small images, so that what is measured is a writer that has run for a while: its
- * first hundred images cost 74 µs of JavaScript each, the first thousand 28, later ones less than 10.
+ * Writes many small images, so that what is measured is a writer that has run for a while: its first hundred
+ * images cost 74 µs of JavaScript each, the first thousand 28, later ones less than 10. To several files: the
+ * code that V8 has made for a first one takes for constant what is another value with the second, and is
+ * thrown away.
  *
  * @param name Of a ring to make and to remove.
  */
 export function warmUp(name: string, folder: string): void {
   const height = 1, slots = 64, path = `${folder}/${name}.h5`;
-  {
-    using ring = makeRing(name, height, slots);
-    const { slotBytes } = ring.spec;
+  using ring = makeRing(name, height, slots);
+  const { slotBytes } = ring.spec;
+  for (let file = 0; file < WARM_FILES; file++) {
     using images = new ImageLocator(ring.spec);
     using compressors = new InlineCompressors({ elementBytes: 2, imageBytes: slotBytes });
     using writer = makeWriter({ height, images, compressors, folder });
     createFile(writer, path, WARM_IMAGES, "none");
     for (let i = 0; i < WARM_IMAGES; i++) writeImage(writer, record(ring, publishNext(ring)));
     check(writer.handle({ action: "close_file" }));
+    unlink(path);
   }
-  unlink(path);
-  removeRings([name]);
 }

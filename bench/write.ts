@@ -16,8 +16,8 @@ import {
   hasNative,
   MEASURED_CPU,
   native,
+  type Program,
   readyLine,
-  run,
   type Running,
   script,
   scriptWith,
@@ -28,6 +28,8 @@ const MIB = 2 ** 20;
 const SHM = "/dev/shm";
 /** Bytes of a file: long enough for several publications, short enough to take many turns. */
 const FILE_BYTES = 256 * MIB;
+/** What is written in a turn, in shared memory: what the kernel takes for a page changes all the time. */
+const PART_BYTES = 32 * MIB;
 /** Longest file is 10 to the power of this. */
 const LONGEST = 6;
 /**
@@ -51,8 +53,9 @@ export async function write(rounds: number, quick: boolean): Promise<Figure[]> {
   const figures: Figure[] = [];
   const disk = await benchFolder();
   try {
-    for (const mib of [1, 8]) figures.push(...await plain(12 * rounds, SHM, mib));
-    for (const mib of [1, 8]) figures.push(...await plain(2 * rounds + 1, disk, mib));
+    const parts = FILE_BYTES / PART_BYTES;
+    for (const mib of [1, 8]) figures.push(...await plain(20 * rounds, SHM, mib, parts));
+    for (const mib of [1, 8]) figures.push(...await plain(2 * rounds + 1, disk, mib, 1));
     for (const mib of [1, 8]) figures.push(...await waysToDisk(rounds, disk, mib));
     const images = `${disk}/images`;
     writeImages(images, "uint16");
@@ -65,46 +68,70 @@ export async function write(rounds: number, quick: boolean): Promise<Figure[]> {
   return figures;
 }
 
-/** Images as they are, against pwrite and against the HDF5 library. */
-async function plain(rounds: number, folder: string, mib: number): Promise<Figure[]> {
+/** A program that writes images, and what to do with what it says at the end of a file. */
+interface Side {
+  running: Running;
+  keep(answer: Record<string, number>): void;
+}
+
+/**
+ * Images as they are, against pwrite and against the HDF5 library.
+ *
+ * @param parts The sides take turns, each writing so many parts of its file; 1: to its end.
+ */
+async function plain(
+  rounds: number,
+  folder: string,
+  mib: number,
+  parts: number,
+): Promise<Figure[]> {
   const name = benchName("write");
   const slots = 64 / mib, bytes = mib * MIB, images = FILE_BYTES / bytes;
   const onDisk = folder !== SHM;
   const sync = onDisk ? ["sync"] : [];
-  const output = `${folder}/${name}.bin`;
   const ours: number[] = [], create: number[] = [];
   const theirs = { write: [] as number[], h5write: [] as number[] };
   const yardsticks = (["write", "h5write"] as const).filter(hasNative);
+  const outputs = new Map(yardsticks.map((each) => [each, `${folder}/${name}-${each}`]));
   try {
     const rows = bytes / 2 / WIDTH;
     const program = script("write_ours.ts", name, rows, slots, images, folder, ...sync);
-    await using writer = start(program, { cpu: MEASURED_CPU });
-    await readyLine(writer);
-    const sides = [
-      async () => {
-        const { gb_per_s, create_ms } = await ask(writer, "go");
-        return () => (ours.push(gb_per_s!), create.push(create_ms!));
-      },
-      ...yardsticks.map((yardstick) => async () => {
-        const their = native(yardstick, dataPath(name), bytes, slots, images, output, ...sync);
-        const { gb_per_s } = await run(their, MEASURED_CPU);
-        return () => theirs[yardstick].push(gb_per_s!);
-      }),
-    ];
-    // Each comes after each of the others as often, and never after itself: what the one before left behind
-    // in the kernel tells. Two rounds more than counted: the first ones pay for what is cold.
-    const [first, ...others] = sides;
+    await using programs = new AsyncDisposableStack();
+    const begin = async (side: Program): Promise<Running> => {
+      const running = programs.use(start(side, { cpu: MEASURED_CPU }));
+      await readyLine(running);
+      return running;
+    };
+    const sides: Side[] = [{
+      running: await begin(program),
+      keep: ({ gb_per_s, create_ms }) => (ours.push(gb_per_s!), create.push(create_ms!)),
+    }];
+    for (const [yardstick, output] of outputs) {
+      const their = native(yardstick, dataPath(name), bytes, slots, output, ...sync);
+      const keep: Side["keep"] = ({ gb_per_s }) => theirs[yardstick].push(gb_per_s!);
+      sides.push({ running: await begin(their), keep });
+    }
+    // In any order: what the one before left behind in the kernel and in the caches tells. Two rounds more than
+    // counted: the first ones pay for what is cold.
     for (let i = -2; i < rounds; i++) {
-      for (const side of [first!, ...i % 2 === 0 ? others : others.toReversed()]) {
-        const keep = await side();
-        if (i >= 0) keep();
+      const end = async ({ running, keep }: Side): Promise<void> => {
+        const answer = await ask(running, "end");
+        if (i >= 0) keep(answer);
+      };
+      for (let part = 1; part <= parts; part++) {
+        for (const side of shuffled(sides)) {
+          await ask(side.running, `${images / parts}`);
+          if (parts === 1) await end(side);
+        }
       }
+      if (parts === 1) continue;
+      for (const side of shuffled(sides)) await end(side);
     }
-    await writer.end();
+    for (const { running } of sides) await running.end();
   } finally {
-    for (const path of [dataPath(name), indexPath(name), output, `${folder}/${name}.h5`]) {
-      unlink(path);
-    }
+    for (
+      const path of [dataPath(name), indexPath(name), ...outputs.values(), `${folder}/${name}.h5`]
+    ) unlink(path);
   }
   const where = onDisk ? "disk, fdatasync" : SHM;
   return yardsticks.map((yardstick) => ({
@@ -118,20 +145,26 @@ async function plain(rounds: number, folder: string, mib: number): Promise<Figur
   }));
 }
 
-/** Ways to write to a disk, of which decision 0028 has taken one: the yardstick with these flags. */
-const WAYS = {
+/** The same in another order, any of which is as likely. */
+function shuffled<T>(items: readonly T[]): T[] {
+  const left = [...items];
+  return items.map(() => left.splice(Math.floor(Math.random() * left.length), 1)[0]!);
+}
+
+/** Ways to write so many images to a disk, of which decision 0028 has taken one: flags of the yardstick. */
+const waysOf = (images: number): Record<string, (string | number)[]> => ({
   "pwrite": [],
-  "blocks reserved": ["reserve"],
+  "blocks reserved": ["reserve", images],
   "O_DIRECT": ["direct"],
-  "O_DIRECT, blocks reserved": ["direct", "reserve"],
-} as const;
+  "O_DIRECT, blocks reserved": ["direct", "reserve", images],
+});
 
 /** What reserving blocks and O_DIRECT are worth on this disk, without anything of ours. */
 async function waysToDisk(rounds: number, folder: string, mib: number): Promise<Figure[]> {
   const name = benchName("write");
   const slots = 64 / mib, bytes = mib * MIB, images = FILE_BYTES / bytes;
   const output = `${folder}/${name}.bin`;
-  const ways = Object.entries(WAYS);
+  const ways = Object.entries(waysOf(images));
   const speed = ways.map((): number[] => []), cpu = ways.map((): number[] => []);
   try {
     using ring = makeRing(name, bytes / 2 / WIDTH, slots);
@@ -139,8 +172,8 @@ async function waysToDisk(rounds: number, folder: string, mib: number): Promise<
     for (let i = 0; i < rounds; i++) {
       for (let turn = 0; turn < ways.length; turn++) {
         const way = (turn + i) % ways.length;
-        const args = [dataPath(name), bytes, slots, images, output, "sync", ...ways[way]![1]];
-        const { gb_per_s, cpu_s_per_gb } = await run(native("write", ...args), MEASURED_CPU);
+        const args = [dataPath(name), bytes, slots, output, "sync", ...ways[way]![1]];
+        const { gb_per_s, cpu_s_per_gb } = await writeFile(native("write", ...args), images);
         speed[way]!.push(gb_per_s!);
         cpu[way]!.push(cpu_s_per_gb!);
       }
@@ -185,8 +218,8 @@ async function compressed(rounds: number, imagesPath: string): Promise<Figure[]>
         await measure("through");
         // As many bytes as are in the file, in pieces of the same size.
         const chunk = Math.round(stored * IMAGE_BYTES);
-        const yardstick = native("write", dataPath(name), chunk, IMAGES, images, output);
-        const { gb_per_s } = await run(yardstick, MEASURED_CPU);
+        const yardstick = native("write", dataPath(name), chunk, IMAGES, output);
+        const { gb_per_s } = await writeFile(yardstick, images);
         if (i >= 0) pwrite.push(gb_per_s! / stored);
       }
     }
@@ -317,6 +350,16 @@ async function long(longest: number): Promise<Figure[]> {
       note: "after a collection of garbage, from a quarter of them on",
     },
   ];
+}
+
+/** Has a yardstick write one file. */
+async function writeFile(yardstick: Program, images: number): Promise<Record<string, number>> {
+  await using running = start(yardstick, { cpu: MEASURED_CPU });
+  await readyLine(running);
+  await ask(running, `${images}`);
+  const result = await ask(running, "end");
+  await running.end();
+  return result;
 }
 
 /** What a program answers to a line. */

@@ -3,8 +3,9 @@
  *
  *   write_ours.ts <ring name> <rows> <slots> <images> <output folder> [sync]
  *
- * Images of `rows` × 1024 pixels of 16 bit. Makes the ring, prints `ready`, waits for a line on stdin,
- * then writes a file and prints {"gb_per_s", "create_ms", "close_ms"}; again for every further line.
+ * Images of `rows` × 1024 pixels of 16 bit. Makes the ring, prints `ready`, and takes the lines that the
+ * yardsticks take (native/write.c): a number has so many more images written, to a new file of at most
+ * `images` when there is none, and `end` ends it and prints {"gb_per_s", "create_ms", "close_ms"}.
  *
  * @module
  */
@@ -49,15 +50,12 @@ function seconds(): number {
   return sync === undefined ? cpuTimeMicroseconds("thread") / 1e6 : Number(monotonicNs()) / 1e9;
 }
 
-/** Writes one file; returns how long its images took, and its creation and end. */
-function writeFile(): { seconds: number; createMs: number; closeMs: number } {
-  const path = `${folder}/${name}.h5`;
-  const begin = monotonicNs();
-  createFile(writer, path, images, "none");
-  const created = monotonicNs();
+const path = `${folder}/${name}.h5`;
+
+/** Has so many images written; the assembler's part is not timed, nor the orders' making. */
+function write(images: number): number {
   let took = 0;
   for (let left = images; left > 0; left -= slots) {
-    // The assembler's part is not timed, nor the orders' making.
     const orders = Array.from(
       { length: Math.min(left, slots) },
       () => record(ring, publishNext(ring)),
@@ -66,25 +64,47 @@ function writeFile(): { seconds: number; createMs: number; closeMs: number } {
     for (const order of orders) writeImage(writer, order);
     took += seconds() - start;
   }
+  return took;
+}
+
+/** Has what is left written, and on the disk. */
+function settle(): number {
   const start = seconds();
   writer.settle(true);
   if (sync !== undefined) output!.sync();
-  took += seconds() - start;
+  const took = seconds() - start;
   writer.takeAnswers().forEach(check);
-  const last = monotonicNs();
-  check(writer.handle({ action: "close_file" }));
-  const closeMs = Number(monotonicNs() - last) / 1e6;
-  unlink(path);
-  return { seconds: took, createMs: Number(created - begin) / 1e6, closeMs };
+  return took;
+}
+
+/** How long it takes, ms by the clock on the wall. */
+function milliseconds(work: () => void): number {
+  const begin = monotonicNs();
+  work();
+  return Number(monotonicNs() - begin) / 1e6;
 }
 
 warmUp(`${name}-warm`, folder);
 print("ready");
+let file: { images: number; seconds: number; createMs: number } | undefined;
 const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream())
   .pipeThrough(new TextLineStream());
-for await (const _ of lines) {
-  const { seconds, createMs, closeMs } = writeFile();
-  printJson({
-    ...{ gb_per_s: images * slotBytes / 1e9 / seconds, create_ms: createMs, close_ms: closeMs },
-  });
+for await (const line of lines) {
+  if (line !== "end") {
+    file ??= {
+      ...{ images: 0, seconds: 0 },
+      createMs: milliseconds(() => createFile(writer, path, images, "none")),
+    };
+    file.seconds += write(Number(line));
+    file.images += Number(line);
+    printJson({});
+    continue;
+  }
+  if (file === undefined) throw new Error("no file to end: say first how many images it has");
+  const { images: written, createMs, seconds } = file;
+  const took = seconds + settle();
+  const closeMs = milliseconds(() => check(writer.handle({ action: "close_file" })));
+  unlink(path);
+  file = undefined;
+  printJson({ gb_per_s: written * slotBytes / 1e9 / took, create_ms: createMs, close_ms: closeMs });
 }
