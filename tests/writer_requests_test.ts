@@ -152,10 +152,17 @@ Deno.test("file_validator and preview go on with a request's file, and Redis has
     ...{ missing: 0, gaps: [] },
   });
   await using store = await openStore(redis.url);
-  const [stored] = await store.reports(String(report.log_id));
-  ok(typeof stored?.value === "object" && stored.value !== null && "problems" in stored.value);
+  // The agent tells what the store has by now.
+  const { acquisition } = await pipeline.client.status();
+  strictEqual(acquisition.info.output_file, path);
+  const types = acquisition.reports.map((entry) => Object(entry).report_type);
+  deepStrictEqual(types.toSorted(), ["file_validator", "preview"]);
+  const { report: found } = Object(acquisition.reports[types.indexOf("file_validator")]);
+  const { readable, n_images, image_id_range, pixels } = found; // of the original, but for pixels
+  deepStrictEqual([readable, n_images, image_id_range], [true, 4, [ids[0], ids[3]]]);
+  deepStrictEqual([pixels.images_read, pixels.of_images], [4, 4]);
   // The config says nothing of the experiment, and NXmx wants to know.
-  match(JSON.stringify(stored.value.problems), /sensor_material is missing \(required\)/);
+  match(JSON.stringify(found.problems), /sensor_material is missing \(required\)/);
   const gif = await store.preview(String(report.log_id)) ?? new Uint8Array();
   strictEqual(new TextDecoder().decode(gif.subarray(0, 6)), "GIF89a");
   for (const service of [validator, preview]) strictEqual((await service.stop()).code, 0);

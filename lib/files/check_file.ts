@@ -55,8 +55,8 @@ export interface FileReport {
   image_ids: ImageIdReport;
   /** Rows by status. */
   statuses: { good: number; missing_packets: number; id_mismatch: number; no_image: number };
-  /** Of the pixels that were read. */
-  pixels: PixelStatistics;
+  /** Of the pixels that were read: those of `images_read` images, of `of_images` that have any. */
+  pixels: PixelStatistics & { of_images: number };
   /** What is wrong, and what is worth to be known. */
   problems: FileProblem[];
 }
@@ -125,7 +125,7 @@ export async function checkFile(
     master_file: textOr(attributes["master_file"]),
     image_ids: ids,
     statuses,
-    pixels: collector.statistics,
+    pixels: { ...collector.statistics, of_images: images },
     problems,
   };
 }
@@ -160,7 +160,7 @@ export function fileReportText(report: FileReport): string {
       pixels.images_read === 0
         ? "not read"
         : `${pixels.min} to ${pixels.max}, mean ${pixels.mean?.toPrecision(6)}, ` +
-          `${pixels.invalid} without a value (${pixels.images_read} images read)`,
+          `${pixels.invalid} without a value (read of ${pixels.images_read} of ${pixels.of_images} images)`,
     ],
     ["closed", closedText(report)],
   ];

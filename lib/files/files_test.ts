@@ -92,7 +92,7 @@ Deno.test("checkFile() finds a whole file good, and tells of its images", async 
     },
     statuses: { good: 4, missing_packets: 0, id_mismatch: 0, no_image: 0 },
     // Pixel i of image n is 31 n + 7 i + 1.
-    pixels: { images_read: 4, min: 1, max: 192, mean: 96.5, invalid: 0 },
+    pixels: { images_read: 4, of_images: 4, min: 1, max: 192, mean: 96.5, invalid: 0 },
     problems: [],
   });
   const text = fileReportText(report);
@@ -174,7 +174,8 @@ Deno.test("checkFile() finds a damaged chunk, and reads no more than a sample un
     images.close();
   }
   const sample = await checkFile(folder.file());
-  assert.equal(sample.pixels.images_read, 16);
+  assert.deepEqual([sample.pixels.images_read, sample.pixels.of_images], [16, 100]);
+  assert.match(fileReportText(sample), / without a value \(read of 16 of 100 images\)$/m);
   const report = await checkFile(folder.file(), { pixels: "all" });
   assert.equal(report.pixels.images_read, 99);
   assert.match(report.problems[0]!.message, /^Image 50 cannot be read: /);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+export * from "./acquisition_report.ts";
 export * from "./check_file.ts";
 export * from "./convert_file.ts";
 export * from "./finished_run.ts";

@@ -149,7 +149,9 @@ export const acquisitionStateSchema = z.enum([
  */
 export const acquisitionSchema = z.object({
   state: acquisitionStateSchema,
-  message: z.string().meta({ description: '"Completed.", "Interrupted." or "ERROR: …".' }),
+  message: z.string().meta({
+    description: 'Begins with "Completed.", "Interrupted." or "ERROR: " once it has ended.',
+  }),
   info: z.object({ n_images: count, output_file: z.string(), run_id: uint64 }),
   stats: z.object({
     n_write_requested: count.meta({ description: "Images handed to the file writer." }),
@@ -174,7 +176,10 @@ export const acquisitionSchema = z.object({
   image_ids: z.object({ lost: z.string(), missing: z.string(), failed: z.string() })
     .default({ lost: "", missing: "", failed: "" })
     .meta({ description: "Ours: ids of these images as far as known: 12, 15-17, 3 of 20-29." }),
-  reports: z.array(z.unknown()).default([]),
+  reports: z.array(z.unknown()).default([]).meta({
+    description: "What file_validator and preview have found since the run ended, the oldest " +
+      "first, {report_type, report}; in the answer of status, of an agent with a store.",
+  }),
 }).meta({ id: "Acquisition" });
 
 /**

@@ -9,8 +9,10 @@ export interface TestAgent extends AsyncDisposable {
 }
 
 /** A writer in a given state. */
-export function writer(more: { done?: number; state?: string; message?: string } = {}): Writer {
-  const { done = 3, state = "FINISHED", message = "Completed." } = more;
+export function writer(
+  more: { done?: number; state?: string; message?: string; reports?: unknown[] } = {},
+): Writer {
+  const { done = 3, state = "FINISHED", message = "Completed.", reports = [] } = more;
   return {
     state: state === "FINISHED" || state === "FAILED" ? "READY" : "WRITING",
     acquisition: {
@@ -28,7 +30,7 @@ export function writer(more: { done?: number; state?: string; message?: string }
         stop_time: 2,
       },
       image_ids: { lost: "", missing: "", failed: "" },
-      reports: [],
+      reports,
     },
   };
 }

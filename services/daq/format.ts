@@ -1,5 +1,6 @@
 import type { Accounting } from "../../lib/accounting/accounting.ts";
 import type { TRANSFORM_LOSSES } from "../../lib/transform/counters.ts";
+import { z } from "zod";
 import { type StatsAnswer, stringifyJson, type Writer } from "../../lib/http/mod.ts";
 
 const DECIMAL_UNITS = ["", "k", "M", "G", "T"];
@@ -78,6 +79,23 @@ export function absentText(
   return (n_lost > 0 ? `, ${n_lost} lost` : "") +
     (n_failed > 0 ? `, ${n_failed} not written` : "") +
     (n_missing > 0 ? `, ${n_missing} never came` : "");
+}
+
+const validatorReportSchema = z.object({
+  report_type: z.literal("file_validator"),
+  report: z.object({
+    valid: z.boolean(),
+    problems: z.array(z.object({ level: z.string(), message: z.string() })),
+  }),
+});
+
+/** `file_validator: not ok: 2 images of 3 that were asked for.`; what is no such report as it is. */
+export function reportText(report: unknown): string {
+  const { data } = validatorReportSchema.safeParse(report);
+  if (data === undefined) return oneLine(report);
+  const { report_type, report: { valid, problems } } = data;
+  const found = problems.map(({ message }) => ` ${message}`).join("");
+  return oneLine(`${report_type}: ${valid ? "ok" : "not ok"}${found === "" ? "" : `:${found}`}`);
 }
 
 /** One line about a running pipeline. */

@@ -4,12 +4,23 @@ import { STATS, testAgent, writer } from "./_test_agent.ts";
 import { testContext } from "./_test_context.ts";
 import { daqProgram, runDaq } from "./program.ts";
 
-Deno.test("daq status prints the writer, rates and account", async () => {
-  await using agent = testAgent(() => writer());
+Deno.test("daq status prints the writer, reports on the run, rates and account", async () => {
+  const problems = [{ level: "error", message: "2 images of 3 that were asked for." }];
+  const reports = [
+    { report_type: "file_validator", report: { valid: false, problems } },
+    { report_type: "file_validator", report: { valid: true, problems: [] } },
+    { report_type: "preview", report: { rows: [0] } },
+  ];
+  await using agent = testAgent(() => writer({ reports }));
   const context = testContext();
   assert.equal(await runDaq(["status", "--api", agent.url], context), 0);
   assert.match(context.stdout, /^writer +READY$/m);
   assert.match(context.stdout, /^acquisition +FINISHED 3\/3 images: Completed\.$/m);
+  assert.deepEqual(context.stdout.match(/(?<=^report +)\S.*/gm), [
+    "file_validator: not ok: 2 images of 3 that were asked for.",
+    "file_validator: ok",
+    '{"report_type":"preview","report":{"rows":[0]}}',
+  ]);
   assert.match(context.stdout, /^detector +1\.57 k images\/s, 1\.65 GB\/s$/m);
   assert.match(context.stdout, /^packets_lost +10$/m);
 });

@@ -11,6 +11,7 @@ import {
   type FileReport,
   findAcquisition,
   PIXEL_CHECKS,
+  validatorReport,
   writtenFileSchema,
 } from "../../lib/files/mod.ts";
 import {
@@ -57,7 +58,8 @@ if (options.followLog && store === undefined) {
 if (options.followLog && store !== undefined) {
   await serveEach(service, (signal) => store.watchLogs(signal), async ({ id, value }, signal) => {
     const outputFile = fileOfAcquisition(value);
-    if (outputFile !== undefined) await store.addReport(id, await check(outputFile, signal));
+    if (outputFile === undefined) return;
+    await store.addReport(id, validatorReport(await check(outputFile, signal)));
   });
 }
 
@@ -66,7 +68,9 @@ await servePostprocessing(service, {
   async onRequest(_, { output_file: outputFile }, { result, signal }): Promise<unknown> {
     const report = await check(outputFile, signal);
     const logId = store && await findAcquisition(store, { outputFile, result }, signal);
-    if (store !== undefined && logId !== undefined) await store.addReport(logId, report);
+    if (store !== undefined && logId !== undefined) {
+      await store.addReport(logId, validatorReport(report));
+    }
     return { ...report, log_id: logId ?? null };
   },
 });

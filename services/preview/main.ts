@@ -6,6 +6,7 @@
 import { Option } from "@commander-js/extra-typings";
 import { basename, dirname } from "node:path";
 import {
+  type AcquisitionReport,
   fileBelow,
   fileOfAcquisition,
   findAcquisition,
@@ -100,6 +101,10 @@ async function draw(
   // Last: what fails before can be asked for again, and no picture is in the way.
   const picture = options.beside ? await writeBeside(outputFile, beside.bytes) : null;
   const { rows, range, bytes: { byteLength: bytes } } = gif;
+  if (store !== undefined && logId !== undefined) {
+    const report = { rows, range, bytes, picture };
+    await store.addReport(logId, { report_type: "preview", report } satisfies AcquisitionReport);
+  }
   logger.info("drew {file}", { file: outputFile, rows: rows.join(" "), bytes });
   return { file: outputFile, rows, range, bytes, picture, log_id: logId ?? null };
 }

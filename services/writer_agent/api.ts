@@ -7,7 +7,12 @@ import { createRoute, OpenAPIHono, type RouteConfig } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { z } from "zod";
-import type { StartFailure, StartRequest, WriterStatus } from "../../lib/acquisition/mod.ts";
+import type {
+  AcquisitionStatus,
+  StartFailure,
+  StartRequest,
+  WriterStatus,
+} from "../../lib/acquisition/mod.ts";
 import {
   errorAnswerSchema,
   healthAnswerSchema,
@@ -39,6 +44,8 @@ export interface ApiOptions extends WriteRequestRules {
   /** Throughput of the detector and of the writer. */
   readonly readRates: () => { detector: Rate; writer: Rate };
   readonly readAccounting: () => Accounting;
+  /** What services have said of a run that has ended, the oldest first; default: nothing. */
+  readonly readReports?: (acquisition: AcquisitionStatus) => Promise<readonly unknown[]>;
   /** Answer errors with HTTP 200, as the original does. */
   readonly errorsAs200?: boolean;
   /** Host names to answer to besides those of this machine. */
@@ -114,7 +121,7 @@ export function createApi(options: ApiOptions): OpenAPIHono {
     return finished(ended);
   });
 
-  declare(app, ROUTES.status, (c) => {
+  declare(app, ROUTES.status, async (c) => {
     const asked = statusQuerySchema.safeParse(c.req.query());
     if (!asked.success) {
       const why = issuesText(asked.error.issues, c.req.query(), "the query");
@@ -123,7 +130,9 @@ export function createApi(options: ApiOptions): OpenAPIHono {
     const { run_id } = asked.data;
     const status = run_id === undefined ? controller.status : controller.statusOfRun(run_id);
     if (status === undefined) return failure(404, unknownRunMessage(run_id));
-    return success(status.acquisition.message, { writer: writerBody(status) });
+    // They come behind every other answer: who makes them waits for the run's end.
+    const reports = await options.readReports?.(status.acquisition);
+    return success(status.acquisition.message, { writer: writerBody(status, reports) });
   });
 
   declare(app, ROUTES.stop, async () => {
@@ -336,8 +345,11 @@ function writerGoneMessage(status: WriterStatus): string {
     .trimEnd();
 }
 
-/** The status as on the wire. */
-export function writerBody({ state, acquisition }: WriterStatus): Writer {
+/** The status as on the wire, with what services have said of the acquisition. */
+export function writerBody(
+  { state, acquisition }: WriterStatus,
+  reports: readonly unknown[] = [],
+): Writer {
   const { info, stats, ids } = acquisition;
   return {
     state,
@@ -351,7 +363,7 @@ export function writerBody({ state, acquisition }: WriterStatus): Writer {
         stop_time: stats.stopTime,
       },
       image_ids: ids,
-      reports: [],
+      reports: [...reports],
     },
   };
 }

@@ -255,6 +255,22 @@ Deno.test("the answers have the members of the reference's envelope", async () =
   });
 });
 
+Deno.test("status has the reports on the run that it is asked for", async () => {
+  await withApi(async ({ base, client, root, images }) => {
+    const run = await client.writeAsync({ n_images: 1, output_file: `${root}/a.h5`, run_id: 5 });
+    images.publish();
+    const ended = await client.waitForEnd(run, { intervalMs: 2 });
+    assert.deepEqual(ended.acquisition.reports, [{ report_type: "file_validator", of: 5 }]);
+    const next = await client.writeAsync({ n_images: 1, output_file: `${root}/b.h5`, run_id: 6 });
+    assert.deepEqual(next.acquisition.reports, [], "its own are not there yet");
+    const { writer } = await (await fetch(`${base}/writer/status?run_id=5`)).json();
+    assert.equal(writer.acquisition.reports[0].of, 5);
+  }, {
+    readReports: ({ info }) =>
+      Promise.resolve([{ report_type: "file_validator", of: Number(info.runId) }]),
+  });
+});
+
 Deno.test("a wrong request is answered with 400 and every wrong member", async () => {
   await withApi(async ({ base, root, writer }) => {
     const body = JSON.stringify({ n_images: -1, output_file: "x/../y.h5", run_id: -1 });

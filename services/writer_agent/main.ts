@@ -150,6 +150,7 @@ await runService({
       syncTimeoutMs: options.syncTimeout * 1000,
       readRates: () => statistics.rates(),
       readAccounting: () => statistics.accounting(),
+      readReports: async (acquisition) => await recorder?.reportsOn(acquisition) ?? [],
       errorsAs200: options.errorsAs200 ?? false,
       allowedHosts: options.allowHost ?? [],
       onError: (error) => logger.error("a request failed unexpectedly", { error }),

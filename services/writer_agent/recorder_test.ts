@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { INITIAL_STATE, statusOf, type WriterStatus } from "../../lib/acquisition/mod.ts";
 import { openStore } from "../../lib/store/mod.ts";
+import { until } from "./_fakes.ts";
 import { LONGEST_JSON, Recorder } from "./recorder.ts";
 
 const RATE = { images_per_second: 5, bytes_per_second: 40 };
@@ -34,6 +35,8 @@ Deno.test("Recorder logs each acquisition once, when it has ended", async () => 
       addLog: (acquisition) => track(store.addLog(acquisition)),
       addStatus: (value) => track(store.addStatus(value)),
       addStats: (stats) => track(store.addStats(stats)),
+      reports: (logId) => store.reports(logId),
+      problem: null,
     },
     status: () => status,
     rates: () => ({ detector: RATE, writer: RATE }),
@@ -67,6 +70,35 @@ Deno.test("Recorder logs each acquisition once, when it has ended", async () => 
   assert.deepEqual(errors, []);
 });
 
+Deno.test("Recorder.reportsOn() has what others said of that run, what was known when the store is gone", async () => {
+  const errors: unknown[] = [];
+  const ends: WriterStatus[] = [statusAt(2, "Completed."), statusAt(3, "Interrupted.")];
+  const store = await openStore("sqlite::memory:");
+  using recorder = new Recorder({
+    store,
+    status: () => statusOf(INITIAL_STATE),
+    rates: () => ({ detector: RATE, writer: RATE }),
+    onError: (error) => void errors.push(error),
+    onUnlogged: (error) => void errors.push(error),
+  });
+  const [first, second] = ends.map(({ acquisition }) => acquisition);
+  try {
+    assert.deepEqual(await recorder.reportsOn(first!), [], "it has not ended yet");
+    for (const status of ends) recorder.changed(status);
+    await until("both in the log", async () => (await store.logs(2)).length === 2);
+    const logId = (await store.logs(2))[1]!.id;
+    await store.addReport(logId, { report_type: "a" });
+    await store.addReport(logId, { report_type: "b" });
+    const both = [{ report_type: "a" }, { report_type: "b" }];
+    assert.deepEqual(await recorder.reportsOn(first!), both);
+    assert.deepEqual(await recorder.reportsOn(second!), []);
+  } finally {
+    await store[Symbol.asyncDispose]();
+  }
+  assert.deepEqual(errors, []);
+  assert.equal((await recorder.reportsOn(first!)).length, 2);
+});
+
 Deno.test("Recorder tells what the store refuses, of an acquisition all of it within reason", async () => {
   const refused = Promise.withResolvers<unknown>();
   const unlogged = Promise.withResolvers<[error: unknown, json: string]>();
@@ -74,7 +106,10 @@ Deno.test("Recorder tells what the store refuses, of an acquisition all of it wi
   const refuse = (): Promise<never> => Promise.reject(refusal);
   const status = statusAt(2, "Completed.");
   using recorder = new Recorder({
-    store: { addLog: refuse, addStats: () => Promise.resolve(true), addStatus: refuse },
+    store: {
+      ...{ addLog: refuse, addStats: () => Promise.resolve(true), addStatus: refuse },
+      ...{ reports: refuse, problem: null },
+    },
     status: () => statusOf(INITIAL_STATE),
     rates: () => ({ detector: RATE, writer: RATE }),
     onError: refused.resolve,

@@ -6,7 +6,7 @@ import { ExitCode } from "../../../lib/service/mod.ts";
 import type { Entry } from "../../../lib/store/mod.ts";
 import type { DaqContext } from "../context.ts";
 import { deploymentText, readDeployment, waitForDeployment } from "../deployment.ts";
-import { absentText, oneLine, rateText } from "../format.ts";
+import { absentText, oneLine, rateText, reportText } from "../format.ts";
 import {
   configEntry,
   countOption,
@@ -38,7 +38,7 @@ export function logsCommand(context: DaqContext): CommandUnknownOpts {
             ? `${
               stringifyJson({ log_id: id, time, acquisition, ...(withReports && { reports }) })
             }\n`
-            : logText(entry) + reports.map((report) => `  ${oneLine(report)}\n`).join(""),
+            : logText(entry) + reports.map((report) => `  ${reportText(report)}\n`).join(""),
         );
       }
     });
