@@ -47,6 +47,11 @@ export class FakeWriter implements WriterPort {
     this.#handlers?.onWorking(working);
   }
 
+  /** Loses what was sent to it. */
+  fail(reason: string): void {
+    this.#handlers?.onFailure(reason);
+  }
+
   dropUnsent(): void {}
 
   drained(): Promise<void> {

@@ -166,13 +166,104 @@ Deno.test("AcquisitionController.stop() ends whatever is under way, and the next
       assert.match(controller.status.acquisition.message, ends);
       assert.equal(controller.status.state, "READY");
       await controller.stop(); // when idle
-      const next = await controller.start(request(1));
-      assert.ok(next.ok);
-      images.publish();
-      assert.equal((await next.ended).acquisition.message, "Completed.");
+      await assertRuns(world);
     });
   }
 });
+
+Deno.test("AcquisitionController.stop() before the new files take the place of the old ones ends the run empty", async () => {
+  using world = setUp();
+  const { controller, writer, images } = world;
+  const owed = Promise.withResolvers<WriterCommand>();
+  writer.react = (command, n) => {
+    if (command.action !== "confirm_last_image") return WELL(command, n);
+    writer.react = WELL; // the next one is of the end
+    owed.resolve(command);
+    return undefined;
+  };
+  const starting = controller.start({ ...request(3), overwrite: true });
+  const confirm = await owed.promise;
+  const stopped = [controller.stop(), controller.stop()];
+  assert.equal(controller.status.acquisition.state, "WAITING_IMAGES");
+  images.publish(); // nobody takes it
+  writer.answer(WELL(confirm, 0)!);
+  await Promise.all(stopped);
+  const started = await starting;
+  assert.ok(started.ok);
+  assert.equal((await started.ended).acquisition.message, "Interrupted.");
+  assert.deepEqual(writer.commands.map(({ action }) => action), [
+    "create_file",
+    "confirm_last_image",
+    "confirm_last_image",
+    "close_file",
+  ]);
+  await assertRuns(world);
+});
+
+Deno.test("AcquisitionController.stop() asks a lost writer whether it is back, and waits for no other answer", async (t) => {
+  await t.step("it is", async () => {
+    using world = setUp();
+    await loseWriter(world);
+    await Promise.all([world.controller.stop(), world.controller.stop()]);
+    assert.equal(world.controller.status.state, "READY");
+    assert.match(world.controller.status.acquisition.message, /^ERROR: gone; .* not started/);
+    await assertRuns(world);
+  });
+  await t.step("it is not", async () => {
+    using world = setUp();
+    const { controller, writer } = world;
+    await loseWriter(world);
+    writer.react = () => undefined;
+    const stopped = controller.stop();
+    const again = controller.stop(); // recovering
+    writer.fail("still gone");
+    await Promise.all([stopped, again]);
+    assert.equal(controller.status.state, "UNKNOWN");
+    writer.react = WELL;
+    await controller.stop();
+    await assertRuns(world);
+  });
+  await t.step("a start waits for it", async () => {
+    using world = setUp();
+    const { controller, writer } = world;
+    await loseWriter(world);
+    writer.react = () => undefined;
+    const starting = controller.start(request(3));
+    const stopped = [controller.stop(), controller.stop()];
+    assert.equal(controller.status.acquisition.state, "WAITING_IMAGES");
+    writer.react = WELL;
+    writer.answer({ ok: true, reason: "", action: "close_file" });
+    await Promise.all(stopped);
+    const started = await starting;
+    assert.ok(!started.ok && started.why === "interrupted");
+    const { state, acquisition } = controller.status;
+    assert.deepEqual([state, acquisition.message], ["READY", "Interrupted."]);
+    assert.equal(
+      writer.commands.filter(({ action }) => action === "create_file").length,
+      1,
+      "of the run before",
+    );
+    await assertRuns(world);
+  });
+});
+
+/** Has the writer lost, by a start that cannot be delivered. */
+async function loseWriter({ controller, writer }: ReturnType<typeof setUp>): Promise<void> {
+  writer.react = () => undefined;
+  const starting = controller.start(request(1));
+  writer.fail("gone");
+  assert.ok(!(await starting).ok);
+  assert.equal(controller.status.state, "UNKNOWN");
+  writer.react = WELL;
+}
+
+/** The next run works. */
+async function assertRuns({ controller, images }: ReturnType<typeof setUp>): Promise<void> {
+  const next = await controller.start(request(1));
+  assert.ok(next.ok);
+  images.publish();
+  assert.equal((await next.ended).acquisition.message, "Completed.");
+}
 
 Deno.test("AcquisitionController holds images back while half a ring is outstanding", async () => {
   using world = setUp();
