@@ -195,7 +195,11 @@ function onImage(state: AcquisitionState, image: RingImage, now: Instant): Trans
   const { imageId } = image.metadata;
   if (imageId < startImageId) {
     // The detector is there, the run's images are still to come; unless it began to count anew.
-    return unchanged(run.requested === 0 ? { ...state, imagesSince: now.monotonicMs } : state);
+    return unchanged(
+      run.requested === 0
+        ? { ...state, imagesSince: now.monotonicMs }
+        : { ...state, run: { ...run, belowRange: run.belowRange + 1 } },
+    );
   }
   // Images that were overwritten before they could be asked for belong to the run all the same:
   // a detector that sends exactly n_images must not leave the run waiting for ever.
@@ -299,7 +303,8 @@ function onTick(state: AcquisitionState, now: Instant, limits: AcquisitionLimits
 function starve(state: AcquisitionState, now: Instant): Transition {
   const run = running(state);
   const seconds = (run.request.noImagesTimeoutMs ?? 0) / 1000;
-  return flush({ ...run, cutShort: `no image came for ${seconds} s` }, now);
+  const what = run.belowRange === 0 ? "no image" : "no image of the range";
+  return flush({ ...run, cutShort: `${what} came for ${seconds} s` }, now);
 }
 
 function onSourceFailed(state: AcquisitionState, now: Instant, reason: string): Transition {
@@ -621,6 +626,7 @@ function newRun(request: StartRequest, now: Instant): Run {
     recovered: false,
     seen: NOTHING_SEEN,
     rangeEnded: false,
+    belowRange: 0,
   };
 }
 

@@ -338,6 +338,54 @@ for (const [situation, path] of Object.entries(SITUATIONS)) {
   });
 }
 
+/** Transitions of a mermaid diagram, `A → B`: of the n-th one behind a heading. Those to itself are left out. */
+function drawn(page: string, heading: string, n = 0): string[] {
+  const url = new URL(`../../${page}`, import.meta.url);
+  const [, behind = ""] = Deno.readTextFileSync(url).split(`\n${heading}\n`);
+  const diagram = behind.split("```mermaid\n")[n + 1]?.split("```")[0] ?? "";
+  const transitions = [...diagram.matchAll(/^ *(\w+) --> (\w+): \S.*$/gm)]
+    .filter(([, from, to]) => from !== to)
+    .map(([, from, to]) => `${from} → ${to}`);
+  return [...new Set(transitions)];
+}
+
+/** What there is of a state, by the page and the diagram that it is in. */
+const DIAGRAMS: readonly [drawn: string[], nameOf: (state: AcquisitionState) => string][] = [
+  [drawn("lib/acquisition/README.md", "## States"), ({ phase }) => phase],
+  [drawn("docs/reference/rest.md", "## States"), (state) => statusOf(state).state],
+  [drawn("docs/reference/rest.md", "## States", 1), (state) => statusOf(state).acquisition.state],
+];
+
+/** An agent before this one has left a file open. */
+const ORPHAN: readonly AcquisitionEvent[] = [{ kind: "driver_started" }, {
+  kind: "answer",
+  answer: {
+    ...{ ok: true, reason: "", action: "close_file" },
+    closed: { path: "/data/old.h5", runId: 3n, nImages: 5, startTime: 900 },
+  },
+}];
+
+Deno.test("the diagrams of README.md and rest.md have all transitions that the machine makes, and no other", () => {
+  const steps: [before: AcquisitionState, after: AcquisitionState][] = [];
+  const follow = (events: readonly AcquisitionEvent[]): void => {
+    const driver = new Driver();
+    for (const event of events) {
+      const before = driver.state;
+      steps.push([before, driver.feed(event).state]);
+    }
+  };
+  for (const path of Object.values(SITUATIONS)) {
+    for (const event of Object.values(EVENTS)) follow([...path, event]);
+  }
+  follow(ORPHAN);
+  for (const [transitions, nameOf] of DIAGRAMS) {
+    const made = steps.map(([before, after]) => [nameOf(before), nameOf(after)])
+      .filter(([from, to]) => from !== to)
+      .map(([from, to]) => `${from} → ${to}`);
+    assert.deepEqual([...new Set(made)].sort(), transitions.sort());
+  }
+});
+
 const PHASES: readonly string[] = [
   "idle",
   "lost",
@@ -472,6 +520,30 @@ Deno.test("transition() fails a range that brings none, or fewer than asked for"
   assert.match(
     few.acquisition.message,
     /reached: 3 of 7 images.* 4 never came \(missing ids: 100-102, 105\)/,
+  );
+});
+
+Deno.test("transition() says how many images below its range came when the detector counts anew", () => {
+  const range = { startImageId: 100n, stopImageId: 103n };
+  const restarted = [...images(98, 99, 100, 101, 1, 2, 3)];
+  const driver = reach(start(0, range), yes("create_file"), ...restarted);
+  const below = "3 images with ids below 100 came behind others of the range, and were left " +
+    "alone: the detector began to count anew.";
+  assert.equal(driver.acquisition.message, below, "whoever waits for the run's end can see it");
+  const back = reach(start(0, range), yes("create_file"), ...restarted, ...images(102, 103));
+  back.feed(...ending(4));
+  assert.deepEqual(
+    [back.acquisition.state, back.acquisition.message],
+    ["FINISHED", `Completed. ${below}`],
+  );
+  driver.feed(stop, ...ending(2));
+  assert.equal(driver.acquisition.message, `Interrupted. ${below}`);
+  const timeout = { ...range, noImagesTimeoutMs: 3000 };
+  const starved = reach(start(0, timeout), yes("create_file"), ...restarted);
+  starved.feed(yes("record_image"), yes("record_image"), tick, ...ending(2).slice(2));
+  assert.match(
+    starved.acquisition.message,
+    /^ERROR: no image of the range came for 3 s: 2 images are in .*, 2 never came.* 3 images with /,
   );
 });
 
@@ -908,7 +980,12 @@ Deno.test("transition() stays consistent in any sequence of events", () => {
       const driver = new Driver();
       let running = false;
       for (const event of events) {
+        const before = DIAGRAMS.map(([, nameOf]) => nameOf(driver.state));
         driver.feed(event);
+        for (const [i, [transitions, nameOf]] of DIAGRAMS.entries()) {
+          const [from, to] = [before[i], nameOf(driver.state)];
+          assert.ok(from === to || transitions.includes(`${from} → ${to}`), `${from} → ${to}`);
+        }
         assert.ok(PHASES.includes(driver.state.phase));
         const { run } = driver.state;
         const started = event.kind === "start" && !driver.effects.includes("start_refused");

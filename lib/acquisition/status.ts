@@ -21,7 +21,7 @@ export type AcquisitionStateName =
 export interface AcquisitionStatus {
   /** Where it is. */
   readonly state: AcquisitionStateName;
-  /** "Completed.", "Interrupted." or "ERROR: …" once it ended. */
+  /** Once it ended, begins with "Completed.", "Interrupted." or "ERROR: ". */
   readonly message: string;
   /** What was asked for; nImages 0: until stopped. */
   readonly info: { readonly nImages: number; readonly outputFile: string; readonly runId: bigint };
@@ -104,7 +104,8 @@ function outcome(
   run: Run,
 ): Pick<AcquisitionStatus, "state" | "message"> {
   if (run.stopTime !== undefined) return outcomeOf(run);
-  const message = troubleOf(run);
+  const trouble = troubleOf(run);
+  const message = trouble === "" ? belowRange(run) : trouble;
   switch (state.phase) {
     case "flushing":
     case "closing":
@@ -124,7 +125,8 @@ export function outcomeOf(run: Run): { state: "FINISHED" | "FAILED"; message: st
   const { nImages, stopImageId } = run.request;
   // A stop is how a run without an end of its own ends.
   const cut = run.interrupted && (nImages > 0 || stopImageId !== undefined);
-  return { state: "FINISHED", message: cut ? "Interrupted." : "Completed." };
+  const words = cut ? "Interrupted." : "Completed.";
+  return { state: "FINISHED", message: `${words} ${belowRange(run)}`.trimEnd() };
 }
 
 /** What went wrong so far, empty when nothing did. A run that lost images is not a success. */
@@ -137,7 +139,9 @@ function troubleOf(run: Run): string {
     failedImages(run, account),
   ]
     .filter((part) => part !== "");
-  return parts.length === 0 ? "" : `ERROR: ${parts.map(beginning).join(" ")}`;
+  if (parts.length === 0) return "";
+  const all = [...parts, belowRange(run)].filter((part) => part !== "");
+  return `ERROR: ${all.map(beginning).join(" ")}`;
 }
 
 /** Later sentences begin as such; what follows `ERROR:` stays as it is. */
@@ -174,6 +178,14 @@ function absence(run: Run, { missing, missingIds }: RunAccount): string {
   const what = [there, never].filter((text) => text !== "").join(", ");
   return `${cutShort}${what === "" ? "" : `: ${what}`}. ` +
     "See with daq status whether packets arrive, and are lost; or ask for other images.";
+}
+
+/** What came and was not asked for, although the run's images had begun to come. */
+function belowRange({ belowRange: count, request: { startImageId } }: Run): string {
+  if (count === 0) return "";
+  const images = count === 1 ? "1 image" : `${count} images`;
+  return `${images} with ids below ${startImageId} came behind others of the range, and were left ` +
+    "alone: the detector began to count anew.";
 }
 
 /** What was lost here. */

@@ -222,6 +222,8 @@ export interface Run {
   readonly cutShort?: string;
   /** The last id of the range was reached, or passed. */
   readonly rangeEnded: boolean;
+  /** Images with ids below the range that came after one of it: the detector counts anew. */
+  readonly belowRange: number;
   /** First thing that went wrong. */
   readonly failure?: string;
   /** The file is not where it was asked for. */

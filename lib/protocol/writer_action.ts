@@ -98,7 +98,7 @@ export interface CloseFileAction {
 
 /** How a run ended, as its files tell it. */
 export interface RunEnd {
-  /** In words: "Completed.", "Interrupted.", "ERROR: …". */
+  /** In words; begins with "Completed.", "Interrupted." or "ERROR: ". */
   readonly outcome: string;
   /** What became of its images, in all its files; left out where nobody knows any more. */
   readonly account?: RunEndAccount;

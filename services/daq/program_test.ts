@@ -85,6 +85,14 @@ Deno.test("daq write --wait draws progress until the end", async () => {
   assert.equal(context.stdout, "/x.h5: FINISHED 3/3 images: Completed.\n");
 });
 
+Deno.test("daq write --wait has status 0 for a run that is complete, whatever is said behind it", async () => {
+  const message = "Completed. 3 images with ids below 100 came behind others of the range.";
+  await using agent = testAgent(() => writer({ message }));
+  const context = testContext();
+  const args = ["write", "/x.h5", "-n", "3", "--wait", "--api", agent.url];
+  assert.equal(await runDaq(args, context), 0);
+});
+
 for (
   const [state, message] of [["FAILED", "ERROR: disk full"], ["FINISHED", "Interrupted."]] as const
 ) {

@@ -100,7 +100,7 @@ async function write(
       accounting: difference(readAccounting(), before),
     };
     endReports();
-    if (ended.acquisition.message === "Completed.") return result;
+    if (ended.acquisition.message.startsWith("Completed.")) return result;
     progress(result); // a failure's own message is a text
     throw new Error(ended.acquisition.message);
   } finally {

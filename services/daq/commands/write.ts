@@ -95,7 +95,7 @@ export function writeCommand(context: DaqContext): CommandUnknownOpts {
           ? stringifyJson({ writer }) + "\n"
           : `${request.output_file}: ${acquisitionText(writer)}\n`,
       );
-      if (wait && writer.acquisition.message !== "Completed.") context.exitCode = 1;
+      if (wait && !writer.acquisition.message.startsWith("Completed.")) context.exitCode = 1;
     });
 }
 
