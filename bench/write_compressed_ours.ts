@@ -21,7 +21,6 @@ import { decodeImageMetadata } from "../lib/protocol/mod.ts";
 import { startDataWorker } from "../lib/service/mod.ts";
 import {
   ImageSource,
-  imageSourceBytes,
   ImageTransformer,
   makeTransformQueues,
   type TransformQueue,
@@ -150,7 +149,7 @@ function transform(threads: number): Result {
   const own = hands.get(threads)!;
   using source = new ImageSource({
     ...ring.spec,
-    memory: new SharedMemory(imageSourceBytes(SLOTS)),
+    memory: new SharedMemory(indexMemoryBytes(SLOTS)),
     onAttach: (from) => own.attach({ from, to: compressed.data.fd, slots: SLOTS }),
   });
   source.attach();

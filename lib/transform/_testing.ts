@@ -3,11 +3,9 @@
  *
  * @module
  */
-import { decodeImageMetadata, encodeImageMetadata, type ImageMetadata } from "../protocol/mod.ts";
+import { encodeImageMetadata, type ImageMetadata } from "../protocol/mod.ts";
 import {
-  dataPath,
   indexMemoryBytes,
-  indexPath,
   RingReader,
   RingRecord,
   type RingSpec,
@@ -17,7 +15,7 @@ import {
 import { ImageMetadataDtype } from "../../proto/gen/std_buffer/image_metadata_pb.ts";
 import { TestName } from "../ring/_test_ring.ts";
 import { TRANSFORM_COUNTERS, type TransformCounter, transformCounterIndex } from "./counters.ts";
-import { formerProcess, ImageSource, imageSourceBytes } from "./image_source.ts";
+import { ImageSource } from "./image_source.ts";
 import { ImageTransformer } from "./image_transformer.ts";
 import {
   type RingFiles,
@@ -66,19 +64,18 @@ export function metadataOf(imageId: number, more: Partial<ImageMetadata> = {}): 
   };
 }
 
-/** Publishes an image as an assembler does, whose first packet came at `firstNs`. */
+/** Publishes an image as an assembler does. */
 export function publish(
   ring: RingWriter,
   imageId: number,
   bytes: Uint8Array = pixelsOf(imageId),
   more: Partial<ImageMetadata> = {},
-  firstNs = 5n,
 ): void {
   const slot = imageId % SLOTS;
   ring.lockSlot(slot);
   ring.data.writeAt(bytes, slot * IMAGE_BYTES);
   ring.publish({
-    ...{ imageId: BigInt(imageId), slot, status: 1 + imageId % 2, firstNs, completeNs: 6n },
+    ...{ imageId: BigInt(imageId), slot, status: 1 + imageId % 2, firstNs: 5n, completeNs: 6n },
     ...{ frameIndex: 7n, payloadBytes: bytes.length, missingPackets: 3, damagedPackets: 1 },
     ...{ epoch: 2, maskLow: 9n, maskHigh: 8n, calibrationId: 4n },
     metadata: encodeImageMetadata(metadataOf(imageId, { size: bytes.length, ...more })),
@@ -137,13 +134,12 @@ export class TestTransform implements Disposable {
   readonly #source: ImageSource;
   #now = 0n;
 
-  constructor(operation: TransformOperation, from: string, to: string) {
+  constructor(operation: TransformOperation, from: string, to: string, resumeAfter?: bigint) {
     this.hands = new InlineHands(operation);
     this.ring = makeRing(to);
     this.#source = new ImageSource({
-      ...{ ...RING, name: from },
-      memory: new SharedMemory(imageSourceBytes(SLOTS)),
-      goesOnFor: formerProcess(this.ring),
+      ...{ ...RING, name: from, resumeAfter },
+      memory: new SharedMemory(indexMemoryBytes(SLOTS)),
       onAttach: (fd) => this.hands.attach({ from: fd, to: this.ring.data.fd, slots: SLOTS }),
     });
     this.transformer = new ImageTransformer({
@@ -176,31 +172,10 @@ export class TestTransform implements Disposable {
     return Number(this.ring.index.counter(transformCounterIndex(name)));
   }
 
-  /** Ids of the images that this process has published. */
-  get ids(): number[] {
-    return this.messages.map((message) => Number(decodeImageMetadata(message).imageId));
-  }
-
   /** All counters that are not 0. */
   get counts(): Record<string, number> {
     const all = TRANSFORM_COUNTERS.map((name) => [name, this.count(name)] as const);
     return Object.fromEntries(all.filter(([_, value]) => value !== 0));
-  }
-
-  /** Ends as by SIGKILL: what is under way is lost, and the ring stays. */
-  kill(): void {
-    this.#source[Symbol.dispose]();
-    const { name } = this.ring.spec;
-    const paths = [indexPath(name), dataPath(name)];
-    for (const path of paths) Deno.copyFileSync(path, `${path}.left`);
-    this.ring.close();
-    for (const path of paths) Deno.renameSync(`${path}.left`, path);
-  }
-
-  /** Ends as by SIGTERM. */
-  stop(): void {
-    this.transformer.flush();
-    this[Symbol.dispose]();
   }
 
   [Symbol.dispose](): void {

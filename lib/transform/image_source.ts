@@ -3,21 +3,17 @@
  *
  * @module
  */
-import { type File, PAGE_BYTES } from "../os/mod.ts";
+import type { File } from "../os/mod.ts";
 import { decodeImageMetadata, IMAGE_STATUS, type ImageMetadata } from "../protocol/mod.ts";
 import {
-  indexMemoryBytes,
   openForeignRing,
-  RING_MARK_MEMORY_BYTES,
   type RingExpectation,
   RingFollower,
-  RingMark,
   RingMismatchError,
   RingMissingError,
   RingReader,
   RingRecord,
-  type RingWriter,
-  SharedMemory,
+  type SharedMemory,
 } from "../ring/mod.ts";
 
 /** An image of the source. */
@@ -25,14 +21,11 @@ export interface SourceImage {
   readonly metadata: ImageMetadata;
   /** What the index says of it; made up from the message where there is none. */
   readonly record: SourceRecord;
-  /** Images before it that were overwritten before they could be looked at. */
-  readonly overruns: bigint;
 }
 
 /** What is passed on of a record. */
 export type SourceRecord = Pick<
   RingRecord,
-  | "entry"
   | "imageId"
   | "slot"
   | "slotLock"
@@ -49,41 +42,16 @@ export type SourceRecord = Pick<
   | "calibrationId"
 >;
 
-/** The process before us that followed the ring for the same purpose, and as what those after us find us. */
-export interface FormerProcess {
-  /** Name under which we say, in the header of the ring that is followed, how far we have got. */
-  name: string;
-  /** Whether it was killed, and left the ring that it made of the one that it followed. */
-  killed: boolean;
-  /** The image that it published last there. */
-  lastPublished: RingRecord | undefined;
-}
-
 /** The ring to follow. */
 export interface ImageSourceOptions extends Required<RingExpectation> {
   name: string;
   slots: number;
-  /** Memory for the index and a mark, see {@link imageSourceBytes}. */
+  /** Memory for the index. */
   memory: SharedMemory;
-  /** For whom we go on; left out: for nobody, and nobody for us. */
-  goesOnFor?: FormerProcess | undefined;
+  /** The image that a former process has dealt with last: what comes after it is wanted, too. */
+  resumeAfter?: bigint | undefined;
   /** Called when the ring's data file is there, or is another one than before. */
   onAttach(fd: number): void;
-}
-
-/** Room that an {@link ImageSource} takes in its memory, bytes. */
-export function imageSourceBytes(slots: number): number {
-  return indexMemoryBytes(slots) + RING_MARK_MEMORY_BYTES;
-}
-
-/** The process before us that wrote a ring. */
-export function formerProcess(ring: RingWriter): FormerProcess {
-  const { spec: { name, slots }, head, takenOver: killed } = ring;
-  if (head === 0n) return { name, killed, lastPublished: undefined };
-  using reader = RingReader.open(new SharedMemory(indexMemoryBytes(slots)), name);
-  const record = new RingRecord(false);
-  const found = reader.read(head - 1n, record) === "ok";
-  return { name, killed, lastPublished: found ? record : undefined };
 }
 
 /** Distance of attempts to attach, ns. */
@@ -98,8 +66,6 @@ export class ImageSource implements Disposable {
   #reader: RingReader | undefined;
   #follower: RingFollower | undefined;
   #indexAt: number | undefined;
-  #mark: RingMark | undefined;
-  readonly #markAt: number;
   #unindexed: File | undefined;
   #nextAttempt = 0n;
   #overruns = 0n;
@@ -108,7 +74,6 @@ export class ImageSource implements Disposable {
 
   constructor(options: ImageSourceOptions) {
     this.#options = options;
-    this.#markAt = options.memory.allocate(RING_MARK_MEMORY_BYTES, PAGE_BYTES);
   }
 
   /** Whether there is an index to follow: messages then only say when to look. */
@@ -116,10 +81,7 @@ export class ImageSource implements Disposable {
     return this.#reader !== undefined;
   }
 
-  /**
-   * Images that were overwritten before they could be looked at, since the last image or call; none comes
-   * after them yet.
-   */
+  /** Images that were overwritten before they could be looked at, since the last call. */
   takeOverruns(): bigint {
     const news = this.#overruns + (this.#follower?.takeOverruns() ?? 0n);
     this.#overruns = 0n;
@@ -145,13 +107,7 @@ export class ImageSource implements Disposable {
       if (ended && idle) this.#detach();
       return undefined;
     }
-    const overruns = this.takeOverruns();
-    return { metadata: decodeImageMetadata(record.metadata), record: { ...record }, overruns };
-  }
-
-  /** Notes that an image, and all before it, are done with: a process that comes after us goes on there. */
-  done({ record }: SourceImage): void {
-    if (this.#mark !== undefined) this.#mark.next = record.entry + 1n;
+    return { metadata: decodeImageMetadata(record.metadata), record: { ...record } };
   }
 
   /**
@@ -167,7 +123,6 @@ export class ImageSource implements Disposable {
     return {
       metadata,
       record: {
-        entry: 0n,
         imageId,
         slot: Number(imageId % BigInt(this.#options.slots)),
         slotLock: 0n,
@@ -177,7 +132,6 @@ export class ImageSource implements Disposable {
         ...{ missingPackets: 0, damagedPackets: 0, epoch: 0, maskLow: 0n, maskHigh: 0n },
         calibrationId,
       },
-      overruns: 0n,
     };
   }
 
@@ -194,7 +148,7 @@ export class ImageSource implements Disposable {
    */
   attach(): void {
     if (this.#reader !== undefined) return;
-    const { memory, name, slots, onAttach } = this.#options;
+    const { memory, name, slots, resumeAfter, onAttach } = this.#options;
     const { slotBytes, dtype, height, width } = this.#options;
     let reader: RingReader;
     try {
@@ -216,7 +170,7 @@ export class ImageSource implements Disposable {
     this.#reader = reader;
     this.#indexAt = reader.index.at;
     onAttach(reader.data.fd);
-    this.#follower = new RingFollower(reader, this.#firstEntry(reader));
+    this.#follower = new RingFollower(reader, this.#firstEntry(reader, resumeAfter));
     this.#known = true;
   }
 
@@ -228,27 +182,20 @@ export class ImageSource implements Disposable {
   }
 
   /**
-   * The entry to begin with: where the former process left off. A ring that has appeared since, or while we
-   * run, is new: none of its images is to be missed. Old images of any other are of no use.
+   * The entry to begin with. A ring that appears while we run is new: none of its images is to be
+   * missed. Of one that was there before us, old images are of use only to go on for a former process.
    */
-  #firstEntry(reader: RingReader): bigint {
-    const { memory, goesOnFor: former } = this.#options;
-    this.#mark = former && RingMark.claim(memory, this.#markAt, reader, former.name);
-    const next = this.#mark?.next;
-    if (next !== undefined) return this.#isPublished(reader, next) ? next + 1n : next;
-    const isNew = this.#known || former?.killed && this.#mark !== undefined;
-    const first = isNew ? 0n : reader.head;
-    if (this.#mark !== undefined) this.#mark.next = first;
-    return first;
-  }
-
-  /** Whether the former process was killed after it had published an entry, and before it moved its mark. */
-  #isPublished(reader: RingReader, entry: bigint): boolean {
-    const last = this.#options.goesOnFor?.lastPublished;
-    const record = new RingRecord(false);
-    if (last === undefined || reader.read(entry, record) !== "ok") return false;
-    return (["imageId", "frameIndex", "epoch", "firstNs", "completeNs"] as const)
-      .every((field) => record[field] === last[field]);
+  #firstEntry(reader: RingReader, resumeAfter: bigint | undefined): bigint {
+    const { head } = reader;
+    const oldest = head > BigInt(reader.slots) ? head - BigInt(reader.slots) : 0n;
+    if (this.#known) return oldest;
+    if (resumeAfter === undefined) return head;
+    const record = new RingRecord();
+    for (let entry = head - 1n; entry >= oldest; entry--) {
+      if (reader.read(entry, record) !== "ok") break;
+      if (record.imageId === resumeAfter) return entry + 1n;
+    }
+    return oldest;
   }
 
   #attachUnindexed(): boolean {
@@ -263,6 +210,5 @@ export class ImageSource implements Disposable {
     this.#reader?.close();
     this.#reader = undefined;
     this.#follower = undefined;
-    this.#mark = undefined;
   }
 }

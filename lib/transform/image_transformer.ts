@@ -56,12 +56,9 @@ export class ImageTransformer {
     const published = this.#publishDone();
     let taken = false;
     while (hands.free) {
-      const idle = this.#work.length === 0;
-      const image = this.#next ?? source.next(now, idle);
-      if (image === undefined) {
-        if (idle) this.#countOverruns(source.takeOverruns());
-        break;
-      }
+      const image = this.#next ?? source.next(now, this.#work.length === 0);
+      this.#countOverruns();
+      if (image === undefined) break;
       if (!this.#begin(image)) break;
       taken = true;
     }
@@ -116,10 +113,7 @@ export class ImageTransformer {
     ) {
       this.#work.shift();
       this.#slots.delete(work.image.record.slot);
-      // In the order of the ring, as the mark moves: what is counted is behind it.
-      this.#countOverruns(work.image.overruns);
       this.#finish(work.image, work.result);
-      this.#options.source.done(work.image);
       done = true;
     }
     return done;
@@ -153,8 +147,9 @@ export class ImageTransformer {
     publish(message);
   }
 
-  #countOverruns(overruns: bigint): void {
-    if (overruns > 0n) this.#lose("images_overwritten", Number(overruns));
+  #countOverruns(): void {
+    const overruns = Number(this.#options.source.takeOverruns());
+    if (overruns > 0) this.#lose("images_overwritten", overruns);
   }
 
   /** Counts images that are never published. */

@@ -1,16 +1,7 @@
 import assert from "node:assert/strict";
 import { File } from "../os/mod.ts";
 import { decodeImageMetadata, encodeImageMetadata } from "../protocol/mod.ts";
-import {
-  dataBytes,
-  dataPath,
-  indexMemoryBytes,
-  RING_MARK_MEMORY_BYTES,
-  RingMark,
-  RingMismatchError,
-  RingReader,
-  SharedMemory,
-} from "../ring/mod.ts";
+import { dataBytes, dataPath, RingMismatchError } from "../ring/mod.ts";
 import { afterTakeover, indexAtEveryStore } from "../ring/_test_ring.ts";
 import { TRANSFORM_COUNTERS, transformCounterIndex } from "./counters.ts";
 import {
@@ -136,151 +127,18 @@ Deno.test("chunks that are damaged are counted, with the reason, and harm nobody
   assert.match(decompress.hands.reasons.join("\n"), /it has 64 bytes, expected a chunk/);
 });
 
-Deno.test("what was published before anyone followed the ring is not compressed", () => {
+Deno.test("what was published before is not compressed, but by one who goes on for a former process", () => {
   using names = new TestNames();
   using ring = makeRing(names.image);
-  publish(ring, 1);
-  using compress = new TestTransform("compress", names.image, names.compressed);
-  compress.settle();
-  assert.deepEqual(compress.ids, []);
-});
-
-for (const end of ["stop", "kill"] as const) {
-  Deno.test(`after a ${end} every image comes, once, and what was overwritten meanwhile is counted`, () => {
-    using names = new TestNames();
-    using ring = makeRing(names.image);
-    let published = 0;
-    const publishNext = (images: number): void => {
-      for (const last = published + images; published < last;) publish(ring, ++published);
-    };
-    const ids: number[] = [];
-    const kinds = ["images_in", "images_out", "images_overwritten"] as const;
-    const counts = [0, 0, 0];
-    for (const meanwhile of [3, 0, SLOTS, 3 * SLOTS, 0]) {
-      using compress = new TestTransform("compress", names.image, names.compressed);
-      const before = kinds.map((kind) => compress.count(kind));
-      compress.settle();
-      publishNext(1);
-      compress.settle();
-      ids.push(...compress.ids);
-      kinds.forEach((kind, i) => counts[i]! += compress.count(kind) - before[i]!);
-      compress[end]();
-      publishNext(meanwhile);
-    }
-    const beforeTheLoss = 1 + 3 + 1 + 1 + SLOTS + 1;
-    assert.deepEqual(
-      ids.slice(0, beforeTheLoss),
-      Array.from({ length: beforeTheLoss }, (_, i) => i + 1),
-    );
-    assert.deepEqual(ids, [...new Set(ids)].toSorted((a, b) => a - b));
-    assert.equal(ids.at(-1), published);
-    assert.deepEqual(counts, [published, ids.length, published - ids.length]);
-  });
-
-  Deno.test(`a detector that counts anew while nobody compresses, after a ${end}, loses no image by that`, () => {
-    using names = new TestNames();
-    using ring = makeRing(names.image);
-    using former = new TestTransform("compress", names.image, names.compressed);
-    for (const id of [1, 2, 3]) publish(ring, id, pixelsOf(id), {}, 5n);
-    former.settle();
-    former[end]();
-    for (const id of [1, 2, 3]) publish(ring, id, pixelsOf(id), {}, 6n);
-    using compress = new TestTransform("compress", names.image, names.compressed);
-    compress.settle();
-    assert.deepEqual(compress.ids, [1, 2, 3]);
-  });
-
-  Deno.test(`an image ring that is made anew after a ${end} is another one: its places mean nothing`, () => {
-    using names = new TestNames();
-    const follow = (): TestTransform =>
-      new TestTransform("compress", names.image, names.compressed);
-    {
-      using ring = makeRing(names.image);
-      using compress = follow();
-      for (const id of [1, 2, 3]) publish(ring, id);
-      compress.settle();
-      compress[end]();
-    }
-    using ring = makeRing(names.image);
-    for (let id = 1; id <= 12; id++) publish(ring, id);
-    using compress = follow();
-    compress.settle();
-    publish(ring, 13);
-    compress.settle();
-    assert.equal(compress.ids.at(-1), 13);
-    // Who finds the ring of one that was killed knows that it goes on for it, whatever became of the source.
-    const dealtWith = end === "kill" ? 3 + 13 : 1;
-    assert.equal(compress.count("images_in"), dealtWith);
-    assert.deepEqual(compress.ids, [...new Set(compress.ids)]);
-  });
-}
-
-Deno.test("images that were under way at a kill are compressed by the next one", () => {
-  using names = new TestNames();
-  using ring = makeRing(names.image);
-  using killed = new TestTransform("compress", names.image, names.compressed);
   for (const id of [1, 2, 3]) publish(ring, id);
-  killed.pump();
-  assert.equal(killed.transformer.pending, 3);
-  killed.kill();
-  using compress = new TestTransform("compress", names.image, names.compressed);
-  compress.settle();
-  assert.deepEqual(compress.ids, [1, 2, 3]);
-});
-
-Deno.test("images that were overwritten are counted once, though the next image was under way at a kill", () => {
-  using names = new TestNames();
-  using ring = makeRing(names.image);
-  using killed = new TestTransform("compress", names.image, names.compressed);
-  for (let id = 1; id <= 20; id++) publish(ring, id);
-  killed.pump();
-  assert.ok(killed.transformer.pending > 0);
-  killed.kill();
-  using compress = new TestTransform("compress", names.image, names.compressed);
-  compress.settle();
-  const { images_in, images_out, images_overwritten } = compress.counts;
-  assert.equal(images_in, 20);
-  assert.equal(images_out! + images_overwritten!, 20);
-});
-
-Deno.test("an image that was published right before a kill, and not noted, is not compressed again", () => {
-  using names = new TestNames();
-  using ring = makeRing(names.image);
-  using killed = new TestTransform("compress", names.image, names.compressed);
-  for (const id of [1, 2]) publish(ring, id);
-  killed.settle();
-  killed.kill();
-  using reader = RingReader.open(new SharedMemory(indexMemoryBytes(SLOTS)), names.image);
-  const memory = new SharedMemory(RING_MARK_MEMORY_BYTES);
-  const at = memory.allocate(RING_MARK_MEMORY_BYTES, RING_MARK_MEMORY_BYTES);
-  RingMark.claim(memory, at, reader, names.compressed)!.next = 1n;
-  publish(ring, 3);
-  using compress = new TestTransform("compress", names.image, names.compressed);
-  compress.settle();
-  assert.deepEqual(compress.ids, [3]);
-});
-
-Deno.test("two that follow the same ring do not take each other's place", () => {
-  using names = new TestNames();
-  using ring = makeRing(names.image);
-  const [slow, fast] = [names.compressed, names.again];
-  {
-    using first = new TestTransform("compress", names.image, slow);
-    publish(ring, 1);
-    first.settle();
-  }
-  {
-    using second = new TestTransform("compress", names.image, fast);
-    publish(ring, 2);
-    second.settle();
-    assert.deepEqual(second.ids, [2]);
-  }
-  publish(ring, 3);
-  for (const [name, ids] of [[slow, [2, 3]], [fast, [3]]] as const) {
-    using next = new TestTransform("compress", names.image, name);
-    next.settle();
-    assert.deepEqual(next.ids, ids);
-  }
+  const ids = (resumeAfter?: bigint): bigint[] => {
+    using compress = new TestTransform("compress", names.image, names.compressed, resumeAfter);
+    compress.settle();
+    return entriesOf(names.compressed).map(({ record }) => record.imageId);
+  };
+  assert.deepEqual(ids(), []);
+  assert.deepEqual(ids(1n), [2n, 3n]);
+  assert.deepEqual(ids(77n), [1n, 2n, 3n]);
 });
 
 Deno.test("a ring that appears later, or takes another one's place, is followed from its first image", () => {

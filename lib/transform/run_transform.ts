@@ -11,10 +11,10 @@ import {
   imageStreamAddress,
   ProtocolError,
 } from "../protocol/mod.ts";
-import { indexMemoryBytes, RingWriter, SharedMemory } from "../ring/mod.ts";
+import { indexMemoryBytes, RingReader, RingRecord, RingWriter, SharedMemory } from "../ring/mod.ts";
 import { Socket, waitForAny } from "../zmq/mod.ts";
 import { ImageMetadataDtype } from "../../proto/gen/std_buffer/image_metadata_pb.ts";
-import { formerProcess, ImageSource, imageSourceBytes } from "./image_source.ts";
+import { ImageSource } from "./image_source.ts";
 import { ImageTransformer } from "./image_transformer.ts";
 import {
   SlotTransformer,
@@ -98,8 +98,8 @@ export function runTransform(init: TransformInit, control: TransformControl): vo
       name: imageRingName(detector, init.from),
       ...images,
       slots,
-      memory: new SharedMemory(imageSourceBytes(slots)),
-      goesOnFor: formerProcess(ring),
+      memory: new SharedMemory(indexMemoryBytes(slots)),
+      resumeAfter: ring.takenOver ? lastImageId(ring) : undefined,
       onAttach: (from) => hands.attach({ from, to: ring.data.fd, slots }),
     }),
   );
@@ -132,6 +132,15 @@ export function runTransform(init: TransformInit, control: TransformControl): vo
     }
   }
   transformer.flush();
+}
+
+/** The image that a former process published last. */
+function lastImageId(ring: RingWriter): bigint | undefined {
+  if (ring.head === 0n) return undefined;
+  const memory = new SharedMemory(indexMemoryBytes(ring.spec.slots));
+  using reader = RingReader.open(memory, ring.spec.name);
+  const record = new RingRecord();
+  return reader.read(ring.head - 1n, record) === "ok" ? record.imageId : undefined;
 }
 
 /** A Worker's work: the images of its queue, slot to slot, until it is told to stop. */
