@@ -192,17 +192,8 @@ export const RING_HEADER_LEFT_FRAME: usize = 776;
 export const RING_HEADER_COUNTED_ENTRY: usize = 784;
 /** 512 bytes, by writer: the counters before that entry was counted */
 export const RING_HEADER_COUNTERS_BEFORE: usize = 792;
-/** 256 bytes, by readers: 16 × RING_MARK: how far readers that keep a mark have got */
-export const RING_HEADER_MARKS: usize = 1304;
 /** Size of the structure, bytes. */
 export const RING_HEADER_BYTES: usize = 4096;
-
-/** u64, by reader: hash of the reader's name; 0: nobody's */
-export const RING_MARK_READER: usize = 0;
-/** u64, by reader: 1 + the first entry that it is not done with; 0: not known yet */
-export const RING_MARK_NEXT: usize = 8;
-/** Size of the structure, bytes. */
-export const RING_MARK_BYTES: usize = 16;
 
 /** u64, by writer: 2 × (entry + 1) when stable, odd while being written */
 export const RING_RECORD_SEQUENCE: usize = 0;

@@ -215,14 +215,7 @@ export const RING_HEADER = defineLayout("RING_HEADER", {
     "1 + the entry counted last with its publication; it is not published yet where this is head + 1",
   ],
   counters_before: [{ bytes: 512 }, "writer", "the counters before that entry was counted"],
-  marks: [{ bytes: 256 }, "readers", "16 × RING_MARK: how far readers that keep a mark have got"],
 }, 4096);
-
-/** How far one reader of a ring has got, in the ring's header. */
-export const RING_MARK = defineLayout("RING_MARK", {
-  reader: ["u64", "reader", "hash of the reader's name; 0: nobody's"],
-  next: ["u64", "reader", "1 + the first entry that it is not done with; 0: not known yet"],
-});
 
 /** One published entry in a ring's index. */
 export const RING_RECORD = defineLayout("RING_RECORD", {

@@ -13,7 +13,7 @@ import { type FieldRow, TABLES } from "../kernels/mod.ts";
 export const README = new URL("./README.md", import.meta.url);
 
 /** Tables of the page, in its order. */
-export const TABLE_NAMES = ["RING_HEADER", "RING_MARK", "RING_RECORD"] as const;
+export const TABLE_NAMES = ["RING_HEADER", "RING_RECORD"] as const;
 
 /**
  * The rows of one table, cells apart: offset, type, field, meaning and unit.

@@ -65,7 +65,6 @@ export * from "./foreign_ring.ts";
 export * from "./remove_rings.ts";
 export * from "./ring_follower.ts";
 export * from "./ring_index.ts";
-export * from "./ring_mark.ts";
 export * from "./ring_reader.ts";
 export * from "./ring_writer.ts";
 export * from "./shared_memory.ts";

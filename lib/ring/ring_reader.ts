@@ -185,29 +185,16 @@ export class RingReader implements Disposable {
 
   /** The index is mapped read-only, so it is written by way of its file; false when it cannot be. */
   #writeMark(entry: bigint, frame: bigint): boolean {
-    using file = this.openWritable();
-    file?.writeAt(new Uint8Array(BigUint64Array.of(entry, frame).buffer), RING_HEADER.left_entry);
-    return file !== undefined;
-  }
-
-  /**
-   * The index file, opened for writing too; undefined when the ring has ended, or this process may only read
-   * it.
-   *
-   * @internal
-   */
-  openWritable(): File | undefined {
-    let file: File;
     try {
-      file = File.open(this.#indexFile.path, { write: true });
+      using file = File.open(this.#indexFile.path, { write: true });
+      if (this.ended) return false; // the path may name another ring
+      file.writeAt(new Uint8Array(BigUint64Array.of(entry, frame).buffer), RING_HEADER.left_entry);
+      return true;
     } catch (error) {
       const { errno } = error instanceof OsError ? error : {};
-      if (errno === Errno.ENOENT || errno === Errno.EACCES) return undefined;
+      if (errno === Errno.ENOENT || errno === Errno.EACCES) return false;
       throw error;
     }
-    if (!this.ended) return file;
-    file.close(); // the path may name another ring
-    return undefined;
   }
 
   /**
