@@ -79,14 +79,24 @@ export class RingCounters implements Disposable {
 
   #readHeader(): boolean {
     this.#file ??= openIndex(this.#name);
-    if (this.#file === undefined) return false;
-    const bytes = new Uint8Array(this.#header.buffer);
-    if (this.#file.readAt(bytes, 0) < bytes.length) return false;
+    if (this.#file === undefined || !this.#copyHeader(this.#file)) return false;
     const state = this.#header.getUint32(RING_HEADER.state, true);
     // The last values of a ring that has just ended count, too.
     if (state === RingState.CLOSED || state === RingState.REPLACED) this.#take();
     return state === RingState.IN_USE &&
       this.#header.getBigUint64(RING_HEADER.magic, true) === RING_MAGIC;
+  }
+
+  /** Copies the header; false where there is none. The counters are those of its head, and no later ones. */
+  #copyHeader(file: File): boolean {
+    const bytes = new Uint8Array(this.#header.buffer), head = new BigUint64Array(1);
+    const place = RING_HEADER.head;
+    for (;;) {
+      if (file.readAt(bytes, 0) < bytes.length) return false;
+      file.readAt(new Uint8Array(head.buffer), place);
+      // Of the entry that was published meanwhile, the header has the counters before it; not of two.
+      if (head[0]! - this.#header.getBigUint64(place, true) <= 1n) return true;
+    }
   }
 }
 

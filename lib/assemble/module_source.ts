@@ -9,7 +9,6 @@ import {
   dataPath,
   indexPath,
   RingFollower,
-  RingMismatchError,
   RingMissingError,
   RingReader,
   type SharedMemory,
@@ -195,21 +194,14 @@ export class ModuleSource implements Disposable {
    */
   attach(): void {
     if (this.#reader !== undefined) return;
-    const { memory, name, slotBytes, resumeAfter, onAttach } = this.#options;
+    const { memory, name, slots, slotBytes, resumeAfter, onAttach } = this.#options;
     let reader: RingReader;
     try {
-      reader = RingReader.open(memory, name, { slotBytes }, this.#indexAt);
+      reader = RingReader.open(memory, name, { slots, slotBytes }, this.#indexAt);
     } catch (error) {
       if (!(error instanceof RingMissingError)) throw error;
       this.#known = true;
       return;
-    }
-    if (reader.slots !== this.#options.slots) {
-      reader.close();
-      throw new RingMismatchError(
-        `Ring ${name} has ${reader.slots} slots, this service was told ${this.#options.slots}. ` +
-          "Start receiver and assembler with the same config and --frame-slots.",
-      );
     }
     this.#reader = reader;
     this.#reattached = this.#indexAt !== undefined;

@@ -252,6 +252,11 @@ export class File implements Disposable {
     return this.#statx(STATX_NLINK).getUint32(16, true);
   }
 
+  /** Number of the file in its file system: no other one has it as long as this one is open. */
+  inode(): bigint {
+    return this.#statx(STATX_INO).getBigUint64(32, true);
+  }
+
   /**
    * Whether a path below `root`, as {@link File.openBeneath} finds it, is this very file. Where that may not be
    * looked at, it is taken to be.

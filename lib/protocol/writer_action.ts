@@ -31,6 +31,9 @@ export type WriterFileFormat = "std-daq" | "nexus" | "both";
 /** When a file is forced to the disk: not at all, when it is closed, and also every second. */
 export type FsyncPolicy = "none" | "at_end" | "every_second";
 
+/** The last second that a JavaScript Date can be, since 1970. */
+const LATEST = 8.64e12;
+
 /** Open a file and get ready to record. */
 export interface CreateFileAction {
   /** Which action this is. */
@@ -252,7 +255,9 @@ function fromMessage(message: ActionMessage): WriterAction {
         ...(overwrite && { overwrite }),
         ...(createFolders !== undefined && { createFolders }),
         ...(userId !== undefined && { userId }),
-        ...(startTime !== undefined && { startTime }),
+        ...(startTime !== undefined && {
+          startTime: timeOf("CreateFileCommand.start_time", startTime),
+        }),
         ...(outputFile !== "" && {
           split: {
             outputFile,
@@ -273,7 +278,10 @@ function fromMessage(message: ActionMessage): WriterAction {
     case "closeFile": {
       const { discardEmpty, outcome, endTime } = message.value;
       const account = accountFromMessage(message.value);
-      const told = { ...(account && { account }), ...(endTime !== undefined && { endTime }) };
+      const told = {
+        ...(account && { account }),
+        ...(endTime !== undefined && { endTime: timeOf("CloseFileCommand.end_time", endTime) }),
+      };
       return {
         action: "close_file",
         ...(discardEmpty && { discardEmpty }),
@@ -312,6 +320,12 @@ function accountToMessage(account: RunEndAccount): MessageInitShape<typeof Close
     ...(firstPacketNs !== undefined && { firstPacketNs: field("first_packet_ns", firstPacketNs) }),
     ...(lastPacketNs !== undefined && { lastPacketNs: field("last_packet_ns", lastPacketNs) }),
   };
+}
+
+/** A time, s since 1970, that is one for calendars, too. */
+function timeOf(field: string, seconds: number): number {
+  if (seconds >= 0 && seconds <= LATEST) return seconds;
+  throw new ProtocolError(`${field} is ${seconds}, expected seconds since 1970, at most ${LATEST}`);
 }
 
 /** It is there if the images on file are told. */

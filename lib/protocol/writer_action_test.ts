@@ -62,7 +62,7 @@ const action: fc.Arbitrary<WriterAction> = fc.oneof(
     overwrite: fc.constant(true),
     createFolders: fc.boolean(),
     userId: fc.integer({ min: 1, max: 2 ** 32 - 2 }),
-    startTime: fc.double({ noNaN: true }),
+    startTime: fc.double({ min: 0, max: 8.64e12, noNaN: true }),
     fsync: fc.constantFrom("none" as const, "at_end" as const, "every_second" as const),
   }, PLAIN).map((how): CreateFileAction => ({ ...CREATE, ...how })),
   fc.record({ action: fc.constant("record_image" as const), metadata }, PLAIN),
@@ -83,7 +83,7 @@ const action: fc.Arbitrary<WriterAction> = fc.oneof(
       ],
       noNullPrototype: true,
     }),
-    endTime: fc.double({ noNaN: true }),
+    endTime: fc.double({ min: 0, max: 8.64e12, noNaN: true }),
   }, { requiredKeys: ["outcome"], noNullPrototype: true }).map((end) => ({
     action: "close_file" as const,
     end,

@@ -256,7 +256,7 @@ function spillBytes(format: PacketFormat): number {
 function forgetLostFrames({ index, head }: RingWriter, packetsPerFrame: number): void {
   const count = (name: FrameRingCounter): bigint => index.counter(counterIndex(name));
   const set = (name: FrameRingCounter, n: bigint): void => index.setCounter(counterIndex(name), n);
-  // Which of them lacked packets is not known any more: nearly all frames are good.
+  // Which of them lacked packets is not known any more. Frames are rarely closed so, and most of them whole.
   for (const kind of ["frames_good", "frames_incomplete"] as const) {
     const unpublished = count("frames_good") + count("frames_incomplete") - head;
     if (unpublished <= 0n) break;
@@ -264,7 +264,7 @@ function forgetLostFrames({ index, head }: RingWriter, packetsPerFrame: number):
   }
   const frames = count("frames_good") + count("frames_incomplete");
   const published = frames * BigInt(packetsPerFrame) - count("missing_packets");
-  if (published < count("accepted")) set("accepted", published);
+  if (published < count("accepted")) set("accepted", published > 0n ? published : 0n);
 }
 
 /**

@@ -61,6 +61,8 @@ export class RingRecord {
 
 /** What a ring must be for a reader to attach; fields left out are not checked. */
 export interface RingExpectation {
+  /** Number of slots. */
+  slots?: number;
   /** Size of a slot, bytes. */
   slotBytes?: number;
   /** Number of the pixel type on the wire. */
@@ -160,6 +162,11 @@ export class RingReader implements Disposable {
   /** Writers the ring has had; changes when another process took it over. */
   get session(): bigint {
     return this.index.header64(RING_HEADER.session);
+  }
+
+  /** Tells the ring from those that had its name before it, and will have it after it. */
+  get id(): bigint {
+    return this.#indexFile.inode();
   }
 
   /** Whether the ring's writer has ended it, or another ring took its name: attach anew. */
@@ -301,17 +308,21 @@ function checkHeader(file: File, name: string, expected: RingExpectation): numbe
     );
   }
   const slotBytes = Number(header.getBigUint64(H.slot_bytes, true));
-  const found = { slotBytes, dtype: u32(H.dtype), height: u32(H.height), width: u32(H.width) };
+  const slots = u32(H.slots);
+  const found = {
+    ...{ slots, slotBytes },
+    ...{ dtype: u32(H.dtype), height: u32(H.height), width: u32(H.width) },
+  };
   for (const [field, value] of Object.entries(expected)) {
     const is = found[field as keyof typeof found];
     if (is !== value) {
       throw new RingMismatchError(
-        `Ring ${name}: ${field} is ${is}, this config says ${value}. ` +
-          "Restart the service that writes it with the same config.",
+        `Ring ${name}: ${field} is ${is}, this service was told ${value}. ` +
+          "Start the service that writes it with the same config" +
+          (field === "slots" ? " and --frame-slots or --image-slots." : "."),
       );
     }
   }
-  const slots = u32(H.slots);
   if (file.size() < planIndex(slots).bytes) {
     throw new RingMissingError(`Ring ${name} is being made: its index has not its full size yet`);
   }

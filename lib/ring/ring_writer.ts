@@ -194,7 +194,7 @@ export class RingWriter implements Disposable {
     const before = index.at + RING_HEADER.counters_before;
     index.memory.u8.copyWithin(before, from, from + COUNTERS_BYTES);
     index.setHeader64(RING_HEADER.counted_entry, entry + 1n);
-    for (const [counter, n] of counts) index.addCounter(counter, n);
+    for (const [counter, n] of counts) if (n !== 0n) index.addCounter(counter, n);
   }
 
   /** Ends the ring: readers are told, its files removed. */

@@ -3,9 +3,11 @@
  *
  * @module
  */
-import { encodeImageMetadata, type ImageMetadata } from "../protocol/mod.ts";
+import { decodeImageMetadata, encodeImageMetadata, type ImageMetadata } from "../protocol/mod.ts";
 import {
+  dataPath,
   indexMemoryBytes,
+  indexPath,
   RingReader,
   RingRecord,
   type RingSpec,
@@ -17,6 +19,7 @@ import { TestName } from "../ring/_test_ring.ts";
 import { TRANSFORM_COUNTERS, type TransformCounter, transformCounterIndex } from "./counters.ts";
 import { ImageSource } from "./image_source.ts";
 import { ImageTransformer } from "./image_transformer.ts";
+import { formerPlace, notePlace } from "./source_place.ts";
 import {
   type RingFiles,
   SlotTransformer,
@@ -134,13 +137,16 @@ export class TestTransform implements Disposable {
   readonly #source: ImageSource;
   #now = 0n;
 
-  constructor(operation: TransformOperation, from: string, to: string, resumeAfter?: bigint) {
+  constructor(operation: TransformOperation, from: string, to: string) {
     this.hands = new InlineHands(operation);
     this.ring = makeRing(to);
     this.#source = new ImageSource({
-      ...{ ...RING, name: from, resumeAfter },
+      ...{ ...RING, name: from, goesOnAt: formerPlace(this.ring) },
       memory: new SharedMemory(indexMemoryBytes(SLOTS)),
-      onAttach: (fd) => this.hands.attach({ from: fd, to: this.ring.data.fd, slots: SLOTS }),
+      onAttach: (fd, place) => {
+        if (place !== undefined) notePlace(this.ring, place);
+        this.hands.attach({ from: fd, to: this.ring.data.fd, slots: SLOTS });
+      },
     });
     this.transformer = new ImageTransformer({
       ...{ source: this.#source, ring: this.ring, hands: this.hands },
@@ -176,6 +182,21 @@ export class TestTransform implements Disposable {
   get counts(): Record<string, number> {
     const all = TRANSFORM_COUNTERS.map((name) => [name, this.count(name)] as const);
     return Object.fromEntries(all.filter(([_, value]) => value !== 0));
+  }
+
+  /** Ids of the images that this process has published. */
+  get ids(): number[] {
+    return this.messages.map((message) => Number(decodeImageMetadata(message).imageId));
+  }
+
+  /** Ends as by SIGKILL: what is under way is lost, and the ring stays. */
+  kill(): void {
+    this.#source[Symbol.dispose]();
+    const { name } = this.ring.spec;
+    const paths = [indexPath(name), dataPath(name)];
+    for (const path of paths) Deno.copyFileSync(path, `${path}.left`);
+    this.ring.close();
+    for (const path of paths) Deno.renameSync(`${path}.left`, path);
   }
 
   [Symbol.dispose](): void {

@@ -9,12 +9,12 @@ import {
   openForeignRing,
   type RingExpectation,
   RingFollower,
-  RingMismatchError,
   RingMissingError,
   RingReader,
-  RingRecord,
+  type RingRecord,
   type SharedMemory,
 } from "../ring/mod.ts";
+import type { SourcePlace } from "./source_place.ts";
 
 /** An image of the source. */
 export interface SourceImage {
@@ -24,7 +24,12 @@ export interface SourceImage {
 }
 
 /** What is passed on of a record. */
-export type SourceRecord = Pick<
+export interface SourceRecord extends RecordFacts {
+  /** Its number in the ring; undefined where there is no index. */
+  readonly entry?: bigint;
+}
+
+type RecordFacts = Pick<
   RingRecord,
   | "imageId"
   | "slot"
@@ -48,10 +53,13 @@ export interface ImageSourceOptions extends Required<RingExpectation> {
   slots: number;
   /** Memory for the index. */
   memory: SharedMemory;
-  /** The image that a former process has dealt with last: what comes after it is wanted, too. */
-  resumeAfter?: bigint | undefined;
-  /** Called when the ring's data file is there, or is another one than before. */
-  onAttach(fd: number): void;
+  /** Where a former process was: what comes after it is wanted, too. */
+  goesOnAt?: SourcePlace | undefined;
+  /**
+   * Called when the ring's data file is there, or is another one than before; with where it is followed from,
+   * if it has an index.
+   */
+  onAttach(fd: number, from?: SourcePlace): void;
 }
 
 /** Distance of attempts to attach, ns. */
@@ -148,30 +156,29 @@ export class ImageSource implements Disposable {
    */
   attach(): void {
     if (this.#reader !== undefined) return;
-    const { memory, name, slots, resumeAfter, onAttach } = this.#options;
+    const { memory, name, slots, onAttach } = this.#options;
     const { slotBytes, dtype, height, width } = this.#options;
     let reader: RingReader;
     try {
-      reader = RingReader.open(memory, name, { slotBytes, dtype, height, width }, this.#indexAt);
+      reader = RingReader.open(
+        memory,
+        name,
+        { slots, slotBytes, dtype, height, width },
+        this.#indexAt,
+      );
     } catch (error) {
       if (!(error instanceof RingMissingError)) throw error;
       this.#known = true;
       return;
     }
-    if (reader.slots !== slots) {
-      reader.close();
-      throw new RingMismatchError(
-        `Ring ${name} has ${reader.slots} slots, this service was told ${slots}. ` +
-          "Start both services with the same config and --image-slots.",
-      );
-    }
     this.#unindexed?.close();
     this.#unindexed = undefined;
     this.#reader = reader;
     this.#indexAt = reader.index.at;
-    onAttach(reader.data.fd);
-    this.#follower = new RingFollower(reader, this.#firstEntry(reader, resumeAfter));
+    const from = { ring: reader.id, next: this.#firstEntry(reader) };
+    this.#follower = new RingFollower(reader, from.next);
     this.#known = true;
+    onAttach(reader.data.fd, from);
   }
 
   /** Detaches. */
@@ -182,20 +189,14 @@ export class ImageSource implements Disposable {
   }
 
   /**
-   * The entry to begin with. A ring that appears while we run is new: none of its images is to be
-   * missed. Of one that was there before us, old images are of use only to go on for a former process.
+   * The entry to begin with. A ring that appears while we run, or has since a former process was killed, is new:
+   * none of its images is to be missed. Old images of another one are of no use.
    */
-  #firstEntry(reader: RingReader, resumeAfter: bigint | undefined): bigint {
-    const { head } = reader;
-    const oldest = head > BigInt(reader.slots) ? head - BigInt(reader.slots) : 0n;
-    if (this.#known) return oldest;
-    if (resumeAfter === undefined) return head;
-    const record = new RingRecord();
-    for (let entry = head - 1n; entry >= oldest; entry--) {
-      if (reader.read(entry, record) !== "ok") break;
-      if (record.imageId === resumeAfter) return entry + 1n;
-    }
-    return oldest;
+  #firstEntry(reader: RingReader): bigint {
+    const { goesOnAt: former } = this.#options;
+    if (this.#known) return 0n;
+    if (former === undefined) return reader.head;
+    return former.ring === reader.id ? former.next : 0n;
   }
 
   #attachUnindexed(): boolean {

@@ -7,6 +7,7 @@ import { encodeImageMetadata } from "../protocol/mod.ts";
 import type { EntryCount, RingWriter } from "../ring/mod.ts";
 import { type TRANSFORM_LOSSES, type TransformCounter, transformCounterIndex } from "./counters.ts";
 import type { ImageSource, SourceImage } from "./image_source.ts";
+import { placeCount } from "./source_place.ts";
 import type { TransformResult } from "./slot_transformer.ts";
 import type { Hands } from "./transform_queue.ts";
 
@@ -143,6 +144,7 @@ export class ImageTransformer {
       count("images_incompressible", !compressed && metadata.compression === "none" ? 1 : 0),
       count("bytes_in", record.payloadBytes),
       count("bytes_out", bytes),
+      ...(record.entry === undefined ? [] : [placeCount(ring, record.entry + 1n)]),
     ]);
     publish(message);
   }

@@ -4,6 +4,7 @@ import { decodeImageMetadata, encodeImageMetadata } from "../protocol/mod.ts";
 import { dataBytes, dataPath, RingMismatchError } from "../ring/mod.ts";
 import { afterTakeover, indexAtEveryStore } from "../ring/_test_ring.ts";
 import { TRANSFORM_COUNTERS, transformCounterIndex } from "./counters.ts";
+import { formerPlace } from "./source_place.ts";
 import {
   entriesOf,
   IMAGE_BYTES,
@@ -87,17 +88,20 @@ Deno.test("an image is counted with its publication, whenever the service is kil
     afterTakeover(
       compress.ring.spec,
       index,
-      ({ head, index }) => [
-        Number(head),
-        ...TRANSFORM_COUNTERS.map((name) => Number(index.counter(transformCounterIndex(name)))),
+      (writer) => [
+        Number(writer.head),
+        ...TRANSFORM_COUNTERS.map((name) =>
+          Number(writer.index.counter(transformCounterIndex(name)))
+        ),
+        Number(formerPlace(writer)!.next),
       ],
     )
   );
   const first = entriesOf(names.compressed)[0]!.bytes.length;
   assert.deepEqual([...new Set(counted.map(String))], [
-    String([0, 0, 0, 0, 0, 0, 0, 0]),
-    String([1, 1, 1, 0, 0, 0, IMAGE_BYTES, first]),
-    String([2, 2, 2, 0, 0, 1, 2 * IMAGE_BYTES, first + IMAGE_BYTES]),
+    String([0, 0, 0, 0, 0, 0, 0, 0, 0]),
+    String([1, 1, 1, 0, 0, 0, IMAGE_BYTES, first, 1]),
+    String([2, 2, 2, 0, 0, 1, 2 * IMAGE_BYTES, first + IMAGE_BYTES, 2]),
   ]);
 });
 
@@ -127,18 +131,69 @@ Deno.test("chunks that are damaged are counted, with the reason, and harm nobody
   assert.match(decompress.hands.reasons.join("\n"), /it has 64 bytes, expected a chunk/);
 });
 
-Deno.test("what was published before is not compressed, but by one who goes on for a former process", () => {
+Deno.test("what was published before anyone followed the ring is not compressed", () => {
   using names = new TestNames();
   using ring = makeRing(names.image);
-  for (const id of [1, 2, 3]) publish(ring, id);
-  const ids = (resumeAfter?: bigint): bigint[] => {
-    using compress = new TestTransform("compress", names.image, names.compressed, resumeAfter);
-    compress.settle();
-    return entriesOf(names.compressed).map(({ record }) => record.imageId);
+  publish(ring, 1);
+  using compress = new TestTransform("compress", names.image, names.compressed);
+  compress.settle();
+  assert.deepEqual(compress.ids, []);
+});
+
+Deno.test("after a kill every image comes, once, and what was overwritten meanwhile is counted", () => {
+  using names = new TestNames();
+  using ring = makeRing(names.image);
+  let published = 0;
+  // The detector counts anew now and then.
+  const publishNext = (images: number): void => {
+    for (const last = published + images; published < last; published++) {
+      publish(ring, 1 + published % (2 * SLOTS), pixelsOf(published));
+    }
   };
-  assert.deepEqual(ids(), []);
-  assert.deepEqual(ids(1n), [2n, 3n]);
-  assert.deepEqual(ids(77n), [1n, 2n, 3n]);
+  let taken = 0;
+  for (const meanwhile of [3, 0, SLOTS - 1, 3 * SLOTS, 0]) {
+    using compress = new TestTransform("compress", names.image, names.compressed);
+    compress.settle();
+    publishNext(1);
+    compress.settle();
+    taken += compress.ids.length;
+    const counts = [published, taken, published - taken];
+    const { images_in = 0, images_out = 0, images_overwritten = 0 } = compress.counts;
+    assert.deepEqual([images_in, images_out, images_overwritten], counts);
+    compress.kill();
+    publishNext(meanwhile);
+  }
+  // Of the lapped ring, the writer of which is left some room.
+  assert.equal(published - taken, 3 * SLOTS - (SLOTS - 1));
+});
+
+Deno.test("images that were under way at a kill are compressed by the next one", () => {
+  using names = new TestNames();
+  using ring = makeRing(names.image);
+  using killed = new TestTransform("compress", names.image, names.compressed);
+  for (const id of [1, 2, 3]) publish(ring, id);
+  killed.pump();
+  assert.equal(killed.transformer.pending, 3);
+  killed.kill();
+  using compress = new TestTransform("compress", names.image, names.compressed);
+  compress.settle();
+  assert.deepEqual(compress.ids, [1, 2, 3]);
+});
+
+Deno.test("of an image ring that was made anew after a kill, no image is missed", () => {
+  using names = new TestNames();
+  {
+    using ring = makeRing(names.image);
+    using killed = new TestTransform("compress", names.image, names.compressed);
+    for (const id of [1, 2, 3]) publish(ring, id);
+    killed.settle();
+    killed.kill();
+  }
+  using ring = makeRing(names.image);
+  for (let id = 1; id <= 5; id++) publish(ring, id);
+  using compress = new TestTransform("compress", names.image, names.compressed);
+  compress.settle();
+  assert.deepEqual(compress.ids, [1, 2, 3, 4, 5]);
 });
 
 Deno.test("a ring that appears later, or takes another one's place, is followed from its first image", () => {
@@ -179,9 +234,9 @@ Deno.test("a ring without an index is read as the messages say", () => {
 Deno.test("a ring of another number of slots, or of other images, is refused, and images too large for two in a memory", () => {
   for (
     const [changes, message] of [
-      [{ slots: 2 * SLOTS }, /has 16 slots, this service was told 8/],
-      [{ height: 64, width: 32 }, /height is 64, this config says 32/],
-      [{ dtype: ImageMetadataDtype.int16 }, /dtype is \d+, this config says 2/],
+      [{ slots: 2 * SLOTS }, /slots is 16, this service was told 8/],
+      [{ height: 64, width: 32 }, /height is 64, this service was told 32/],
+      [{ dtype: ImageMetadataDtype.int16 }, /dtype is \d+, this service was told 2/],
     ] as const
   ) {
     using names = new TestNames();

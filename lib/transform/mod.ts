@@ -9,4 +9,5 @@ export * from "./image_transformer.ts";
 export * from "./run_transform.ts";
 export * from "./serve_transform.ts";
 export * from "./slot_transformer.ts";
+export * from "./source_place.ts";
 export * from "./transform_queue.ts";

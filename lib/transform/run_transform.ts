@@ -11,7 +11,7 @@ import {
   imageStreamAddress,
   ProtocolError,
 } from "../protocol/mod.ts";
-import { indexMemoryBytes, RingReader, RingRecord, RingWriter, SharedMemory } from "../ring/mod.ts";
+import { indexMemoryBytes, RingWriter, SharedMemory } from "../ring/mod.ts";
 import { Socket, waitForAny } from "../zmq/mod.ts";
 import { ImageMetadataDtype } from "../../proto/gen/std_buffer/image_metadata_pb.ts";
 import { ImageSource } from "./image_source.ts";
@@ -21,6 +21,7 @@ import {
   type TransformOperation,
   type TransformSetup,
 } from "./slot_transformer.ts";
+import { formerPlace, notePlace } from "./source_place.ts";
 import { runTransformer, type TransformQueue, WorkerHands } from "./transform_queue.ts";
 
 /** What the service tells its thread; cloneable. */
@@ -99,8 +100,11 @@ export function runTransform(init: TransformInit, control: TransformControl): vo
       ...images,
       slots,
       memory: new SharedMemory(indexMemoryBytes(slots)),
-      resumeAfter: ring.takenOver ? lastImageId(ring) : undefined,
-      onAttach: (from) => hands.attach({ from, to: ring.data.fd, slots }),
+      goesOnAt: formerPlace(ring),
+      onAttach: (fd, place) => {
+        if (place !== undefined) notePlace(ring, place);
+        hands.attach({ from: fd, to: ring.data.fd, slots });
+      },
     }),
   );
   const transformer = new ImageTransformer({
@@ -132,15 +136,6 @@ export function runTransform(init: TransformInit, control: TransformControl): vo
     }
   }
   transformer.flush();
-}
-
-/** The image that a former process published last. */
-function lastImageId(ring: RingWriter): bigint | undefined {
-  if (ring.head === 0n) return undefined;
-  const memory = new SharedMemory(indexMemoryBytes(ring.spec.slots));
-  using reader = RingReader.open(memory, ring.spec.name);
-  const record = new RingRecord();
-  return reader.read(ring.head - 1n, record) === "ok" ? record.imageId : undefined;
 }
 
 /** A Worker's work: the images of its queue, slot to slot, until it is told to stop. */

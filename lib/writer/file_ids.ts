@@ -17,7 +17,7 @@ import {
 import type { AttributeValue } from "../hdf5/mod.ts";
 import { shortened } from "./shortened.ts";
 
-/** Longest text of ids, characters: see `LAST_ATTRIBUTES_BYTES`. */
+/** Longest text of ids, bytes: see `LAST_ATTRIBUTES_BYTES`. */
 const MOST_IDS = 300;
 
 /** Ids of the images of one file, in their order. */
@@ -44,7 +44,9 @@ export class FileIds {
       this.#last = imageId;
     } else {
       const range = { from: imageId, to: imageId, count: 1n };
-      this.#overwritten = addRange(this.#overwritten, range, idStep(this.#seen));
+      // The ids between two of this writer's neighbours are the other writers'.
+      const step = idStep(this.#seen) * (this.#seen.writers ?? 1n);
+      this.#overwritten = addRange(this.#overwritten, range, step);
     }
   }
 

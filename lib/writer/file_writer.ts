@@ -53,7 +53,7 @@ const FILE_COUNTERS = [
   "images_overwritten",
 ] as const;
 
-/** Longest texts among a file's last attributes, characters. */
+/** Longest texts among a file's last attributes, bytes. */
 const MOST_OUTCOME = 1020;
 const MOST_IDS = 500;
 
@@ -652,7 +652,11 @@ function countsOf({ earlier, incomplete, missing, overwritten }: Run): ImageCoun
 }
 
 /** The same, for the driver, and when these images came. */
-function toldCounts(run: Run): Partial<WriterResponse> {
+function toldCounts(
+  run: Run,
+):
+  & Required<Pick<WriterResponse, "nIncomplete" | "packetsMissing" | "nOverwritten">>
+  & Pick<WriterResponse, "firstPacketNs" | "lastPacketNs"> {
   const { incomplete, missing, overwritten } = countsOf(run);
   const { firstNs, lastNs } = timesOf(run.firstOfRun, run.last);
   return {
