@@ -31,6 +31,7 @@ const LIBRARIES: Partial<Record<NativeProgram, readonly string[]>> = {
     "-I/usr/include/hdf5/serial",
     ...["x86_64", "aarch64"].map((machine) => `-L/usr/lib/${machine}-linux-gnu/hdf5/serial`),
     "-lhdf5",
+    "-ldl",
   ],
 };
 

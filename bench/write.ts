@@ -53,9 +53,10 @@ export async function write(rounds: number, quick: boolean): Promise<Figure[]> {
   const figures: Figure[] = [];
   const disk = await benchFolder();
   try {
-    const parts = FILE_BYTES / PART_BYTES;
-    for (const mib of [1, 8]) figures.push(...await plain(20 * rounds, SHM, mib, parts));
-    for (const mib of [1, 8]) figures.push(...await plain(2 * rounds + 1, disk, mib, 1));
+    for (const mib of [1, 8]) {
+      figures.push(...await plain(20 * rounds, SHM, mib), ...await beside(3 * rounds, mib));
+    }
+    for (const mib of [1, 8]) figures.push(...await plain(4 * rounds, disk, mib));
     for (const mib of [1, 8]) figures.push(...await waysToDisk(rounds, disk, mib));
     const images = `${disk}/images`;
     writeImages(images, "uint16");
@@ -68,81 +69,114 @@ export async function write(rounds: number, quick: boolean): Promise<Figure[]> {
   return figures;
 }
 
-/** A program that writes images, and what to do with what it says at the end of a file. */
+/** A program that writes images, and what it said at the end of each file. */
 interface Side {
   running: Running;
-  keep(answer: Record<string, number>): void;
+  said: Answer[];
 }
 
-/**
- * Images as they are, against pwrite and against the HDF5 library.
- *
- * @param parts The sides take turns, each writing so many parts of its file; 1: to its end.
- */
-async function plain(
-  rounds: number,
-  folder: string,
-  mib: number,
-  parts: number,
-): Promise<Figure[]> {
-  const name = benchName("write");
-  const slots = 64 / mib, bytes = mib * MIB, images = FILE_BYTES / bytes;
+type Answer = Record<string, number>;
+type Yardstick = "write" | "h5write";
+
+/** Which files are written, and how. */
+interface PlainFiles {
+  /** Files of each side. */
+  rounds: number;
+  folder: string;
+  /** Size of an image, MiB. */
+  mib: number;
+  /** The sides take turns, each writing so many parts of its file; 1: to its end. */
+  parts: number;
+  /** Further arguments of all sides. */
+  how: readonly ("sync" | "beside")[];
+}
+
+/** Images as they are, against pwrite and against the HDF5 library. */
+async function plain(rounds: number, folder: string, mib: number): Promise<Figure[]> {
   const onDisk = folder !== SHM;
-  const sync = onDisk ? ["sync"] : [];
-  const ours: number[] = [], create: number[] = [];
-  const theirs = { write: [] as number[], h5write: [] as number[] };
   const yardsticks = (["write", "h5write"] as const).filter(hasNative);
-  const outputs = new Map(yardsticks.map((each) => [each, `${folder}/${name}-${each}`]));
-  try {
-    const rows = bytes / 2 / WIDTH;
-    const program = script("write_ours.ts", name, rows, slots, images, folder, ...sync);
-    await using programs = new AsyncDisposableStack();
-    const begin = async (side: Program): Promise<Running> => {
-      const running = programs.use(start(side, { cpu: MEASURED_CPU }));
-      await readyLine(running);
-      return running;
-    };
-    const sides: Side[] = [{
-      running: await begin(program),
-      keep: ({ gb_per_s, create_ms }) => (ours.push(gb_per_s!), create.push(create_ms!)),
-    }];
-    for (const [yardstick, output] of outputs) {
-      const their = native(yardstick, dataPath(name), bytes, slots, output, ...sync);
-      const keep: Side["keep"] = ({ gb_per_s }) => theirs[yardstick].push(gb_per_s!);
-      sides.push({ running: await begin(their), keep });
-    }
-    // In any order: what the one before left behind in the kernel and in the caches tells. Two rounds more than
-    // counted: the first ones pay for what is cold.
-    for (let i = -2; i < rounds; i++) {
-      const end = async ({ running, keep }: Side): Promise<void> => {
-        const answer = await ask(running, "end");
-        if (i >= 0) keep(answer);
-      };
-      for (let part = 1; part <= parts; part++) {
-        for (const side of shuffled(sides)) {
-          await ask(side.running, `${images / parts}`);
-          if (parts === 1) await end(side);
-        }
-      }
-      if (parts === 1) continue;
-      for (const side of shuffled(sides)) await end(side);
-    }
-    for (const { running } of sides) await running.end();
-  } finally {
-    for (
-      const path of [dataPath(name), indexPath(name), ...outputs.values(), `${folder}/${name}.h5`]
-    ) unlink(path);
-  }
+  const said = await writeInTurns(yardsticks, {
+    ...{ rounds, folder, mib },
+    parts: onDisk ? 1 : FILE_BYTES / PART_BYTES,
+    how: onDisk ? ["sync"] : [],
+  });
+  const of = (side: Yardstick | "ours", what: string): number[] =>
+    said.get(side)!.map((answer) => answer[what]!);
   const where = onDisk ? "disk, fdatasync" : SHM;
   return yardsticks.map((yardstick) => ({
     row: "write",
     name: `write ${mib} MiB images to ${where}` +
       (yardstick === "write" ? "" : ", against the HDF5 library"),
     unit: "GB/s",
-    ...compare(ours, theirs[yardstick]),
+    ...compare(of("ours", "gb_per_s"), of(yardstick, "gb_per_s")),
     floor: atLeast(yardstick === "write" ? 0.95 : 1),
-    ...(yardstick === "write" && { note: `creating the file ${median(create).toFixed(1)} ms` }),
+    ...(yardstick === "write" && {
+      note: `creating the file ${median(of("ours", "create_ms")).toFixed(1)} ms`,
+    }),
   }));
+}
+
+/** What writing costs besides the kernel's work, which is the same for all and swings by a tenth. */
+async function beside(rounds: number, mib: number): Promise<Figure[]> {
+  if (!hasNative("h5write")) return [];
+  const parts = FILE_BYTES / PART_BYTES;
+  const how = ["beside"] as const;
+  const said = await writeInTurns(["h5write"], { rounds, folder: SHM, mib, parts, how });
+  const of = (side: Yardstick | "ours"): number[] =>
+    said.get(side)!.map(({ beside_ms }) => beside_ms! * 1e3 * mib * MIB / FILE_BYTES);
+  return [{
+    row: "write",
+    name: `… of ${mib} MiB, CPU per image beside the kernel's writing, against the library`,
+    unit: "µs",
+    ...compare(of("ours"), of("h5write")),
+    floor: { of: "ratio", sense: "at most", limit: 1 },
+  }];
+}
+
+/** Has all sides write files; what they said of each of them. */
+async function writeInTurns(
+  yardsticks: readonly Yardstick[],
+  { rounds, folder, mib, parts, how }: PlainFiles,
+): Promise<ReadonlyMap<Yardstick | "ours", Answer[]>> {
+  const name = benchName("write");
+  const slots = 64 / mib, bytes = mib * MIB, images = FILE_BYTES / bytes;
+  const outputs = new Map(yardsticks.map((each) => [each, `${folder}/${name}-${each}`]));
+  try {
+    const rows = bytes / 2 / WIDTH;
+    await using programs = new AsyncDisposableStack();
+    const sides = new Map<Yardstick | "ours", Side>();
+    const begin = async (side: Yardstick | "ours", program: Program): Promise<void> => {
+      const running = programs.use(start(program, { cpu: MEASURED_CPU }));
+      await readyLine(running);
+      sides.set(side, { running, said: [] });
+    };
+    await begin("ours", script("write_ours.ts", name, rows, slots, images, folder, ...how));
+    for (const [yardstick, output] of outputs) {
+      await begin(yardstick, native(yardstick, dataPath(name), bytes, slots, output, ...how));
+    }
+    // In any order: what the one before left behind in the kernel and in the caches tells. Two rounds more than
+    // counted: the first ones pay for what is cold.
+    for (let i = -2; i < rounds; i++) {
+      const end = async ({ running, said }: Side): Promise<void> => {
+        const answer = await ask(running, "end");
+        if (i >= 0) said.push(answer);
+      };
+      for (let part = 1; part <= parts; part++) {
+        for (const side of shuffled([...sides.values()])) {
+          await ask(side.running, `${images / parts}`);
+          if (parts === 1) await end(side);
+        }
+      }
+      if (parts === 1) continue;
+      for (const side of shuffled([...sides.values()])) await end(side);
+    }
+    for (const { running } of sides.values()) await running.end();
+    return new Map([...sides].map(([side, { said }]) => [side, said]));
+  } finally {
+    for (
+      const path of [dataPath(name), indexPath(name), ...outputs.values(), `${folder}/${name}.h5`]
+    ) unlink(path);
+  }
 }
 
 /** The same in another order, any of which is as likely. */

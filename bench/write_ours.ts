@@ -1,11 +1,12 @@
 /**
  * Our side of the write row: the file writer as the writer service uses it, from an image ring.
  *
- *   write_ours.ts <ring name> <rows> <slots> <images> <output folder> [sync]
+ *   write_ours.ts <ring name> <rows> <slots> <images> <output folder> [sync | beside]
  *
  * Images of `rows` × 1024 pixels of 16 bit. Makes the ring, prints `ready`, and takes the lines that the
  * yardsticks take (native/write.c): a number has so many more images written, to a new file of at most
- * `images` when there is none, and `end` ends it and prints {"gb_per_s", "create_ms", "close_ms"}.
+ * `images` when there is none, and `end` ends it and prints {"gb_per_s", "create_ms", "close_ms",
+ * "beside_ms"}. That is what is left of the time, with `beside`, without the kernel's writing of pixels.
  *
  * @module
  */
@@ -25,13 +26,13 @@ import {
   writeImage,
 } from "./_write_ring.ts";
 
-const [name, rows, slotCount, imageCount, folder, sync] = Deno.args as [
+const [name, rows, slotCount, imageCount, folder, how] = Deno.args as [
   string,
   string,
   string,
   string,
   string,
-  string | undefined,
+  "sync" | "beside" | undefined,
 ];
 const height = Number(rows), slots = Number(slotCount), images = Number(imageCount);
 using ring = makeRing(name, height, slots);
@@ -39,15 +40,34 @@ const { slotBytes } = ring.spec;
 fillRing(ring);
 using locator = new ImageLocator(ring.spec);
 let output: File | undefined;
+/** Time in writes of pixels, s. */
+let inWrite = 0;
 using writer = makeWriter({
   ...{ height, images: locator, folder },
   compressors: new InlineCompressors({ elementBytes: 2, imageBytes: slotBytes }),
-  onFile: (file) => output = file,
+  onFile: (file) => {
+    output = file;
+    if (how === "beside") timeWrites(file);
+  },
 });
+
+/** Has the time in writes of pixels added up. */
+function timeWrites(file: File): void {
+  const timed = <Arguments extends unknown[]>(
+    write: (...args: Arguments) => void,
+  ): (...args: Arguments) => void =>
+  (...args) => {
+    const start = seconds();
+    write.apply(file, args);
+    inWrite += seconds() - start;
+  };
+  file.writeFrom = timed(file.writeFrom);
+  file.writeAllFrom = timed(file.writeAllFrom);
+}
 
 /** Time that counts: the thread's own, or that of the clock on the wall where a disk is waited for; s. */
 function seconds(): number {
-  return sync === undefined ? cpuTimeMicroseconds("thread") / 1e6 : Number(monotonicNs()) / 1e9;
+  return how === "sync" ? Number(monotonicNs()) / 1e9 : cpuTimeMicroseconds("thread") / 1e6;
 }
 
 const path = `${folder}/${name}.h5`;
@@ -71,7 +91,7 @@ function write(images: number): number {
 function settle(): number {
   const start = seconds();
   writer.settle(true);
-  if (sync !== undefined) output!.sync();
+  if (how === "sync") output!.sync();
   const took = seconds() - start;
   writer.takeAnswers().forEach(check);
   return took;
@@ -91,6 +111,7 @@ const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream())
   .pipeThrough(new TextLineStream());
 for await (const line of lines) {
   if (line !== "end") {
+    if (file === undefined) inWrite = 0;
     file ??= {
       ...{ images: 0, seconds: 0 },
       createMs: milliseconds(() => createFile(writer, path, images, "none")),
@@ -106,5 +127,8 @@ for await (const line of lines) {
   const closeMs = milliseconds(() => check(writer.handle({ action: "close_file" })));
   unlink(path);
   file = undefined;
-  printJson({ gb_per_s: written * slotBytes / 1e9 / took, create_ms: createMs, close_ms: closeMs });
+  printJson({
+    ...{ gb_per_s: written * slotBytes / 1e9 / took, create_ms: createMs, close_ms: closeMs },
+    beside_ms: (took - inWrite) * 1e3,
+  });
 }
