@@ -37,6 +37,12 @@ const CLASSES = [
   Float64Array,
 ];
 
+/** What the values of a dataset are. */
+export type ValueKind = "integer" | "float" | "text" | "boolean" | "other";
+
+/** The same, by the class of their type: H5T_INTEGER, H5T_FLOAT, H5T_STRING. */
+const KINDS: Readonly<Record<number, ValueKind>> = { 0: "integer", 1: "float", 3: "text" };
+
 /** Filters that the library has, by their numbers: deflate, shuffle, Fletcher32, n-bit, scale-offset. */
 const FILTERS: readonly number[] = [1, 2, 3, 5, 6];
 
@@ -117,6 +123,28 @@ export class ArrayFile implements Disposable {
       ? found.value
       : undefined;
     return typeof value === "string" ? value : undefined;
+  }
+
+  /** What the values of a dataset are; undefined if there is none of this name. */
+  kind(dataset: string): ValueKind | undefined {
+    const found = this.#get(dataset);
+    if (!(found instanceof h5wasm.Dataset)) return undefined;
+    const { type, enum_type: names } = found.metadata;
+    // What h5py makes of numpy's bool.
+    if (Object.keys(names?.members ?? {}).sort().join() === "FALSE,TRUE") return "boolean";
+    return KINDS[type] ?? "other";
+  }
+
+  /** The numbers of an attribute of a group or dataset; undefined if it is not there or has others. */
+  attributeNumbers(path: string, name: string): readonly number[] | undefined {
+    const owner = this.#get(path);
+    const has = owner instanceof h5wasm.Group || owner instanceof h5wasm.Dataset;
+    const value: unknown = has ? owner.attrs[name]?.value : undefined;
+    if (typeof value === "number" || typeof value === "bigint") return [Number(value)];
+    if (value instanceof BigInt64Array || value instanceof BigUint64Array) {
+      return Array.from(value, Number);
+    }
+    return isNumbers(value) ? Array.from(value) : undefined;
   }
 
   /** Names of all attributes of a group or dataset; none if it is not there. */

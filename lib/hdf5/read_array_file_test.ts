@@ -27,6 +27,25 @@ Deno.test("ArrayFile says of a path that is no dataset what it is instead", () =
   });
 });
 
+Deno.test("ArrayFile tells what values are, and the numbers of attributes", () => {
+  const shape = [1], attributes = { units: "m", factor: 2.5, id: 7n };
+  const bytes = encodeArrayFile({
+    datasets: {
+      "/floats": { data: Float32Array.of(1), shape, attributes },
+      "/integers": { data: BigUint64Array.of(1n), shape },
+    },
+  });
+  withFile(bytes, (file) => {
+    assert.deepEqual(["/floats", "/integers", "/none"].map((path) => file.kind(path)), [
+      ...["float", "integer", undefined],
+    ]);
+    const numbers = ["factor", "id", "units", "none"]
+      .map((name) => file.attributeNumbers("/floats", name));
+    assert.deepEqual(numbers, [[2.5], [7], undefined, undefined]);
+    assert.equal(file.attributeNumbers("/none", "factor"), undefined);
+  });
+});
+
 Deno.test("ArrayFile says of a cut file, in one line, that it is cut", () => {
   const open = (): void => withFile(CONTENT.subarray(0, -200), () => {});
   assert.throws(open, (error) => {

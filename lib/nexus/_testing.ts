@@ -15,14 +15,15 @@ import { addressOf } from "../os/mod.ts";
 import { NexusLayouts } from "./nexus_layouts.ts";
 import { END_TIME, END_TIME_ESTIMATED } from "./nxmx_tree.ts";
 
-/** All that NXmx requires and recommends, as far as a config can say it. */
+/** All that a config can say of an experiment, but for the directions of its axes. */
 export const COMPLETE = {
   title: "A test",
   instrument: { name: "SLS BEAMLINE X06SA", short_name: "PXI", time_zone: "+01:00" },
   source: { name: "Swiss Light Source", short_name: "SLS", type: "Synchrotron X-ray Source" },
-  sample: { name: "lysozyme" },
+  sample: { name: "lysozyme", temperature: 293 },
   beam: {
     incident_wavelength: 1.25,
+    incident_wavelength_spread: 1e-4,
     total_flux: 1e12,
     incident_beam_size: [1e-5, 2e-5],
     profile: "Gaussian",
@@ -36,7 +37,11 @@ export const COMPLETE = {
     count_time: 0.0099,
     frame_time: 0.01,
     detector_readout_time: 1e-4,
+    dead_time: 1e-7,
+    threshold_energy: 6200,
     saturation_value: 65_535,
+    underload_value: 0,
+    gain_setting: "auto",
   },
 } as const;
 

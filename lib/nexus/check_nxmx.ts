@@ -3,14 +3,21 @@
  *
  * @module
  */
-import type { ArrayFile } from "../hdf5/mod.ts";
-import { type FieldRule, type GroupRule, NXMX, UNITS } from "./nxmx_rules.ts";
+import type { ArrayFile, ValueKind } from "../hdf5/mod.ts";
+import {
+  type FieldRule,
+  type GroupRule,
+  type Level,
+  NXMX,
+  type Quantity,
+  UNITS,
+} from "./nxmx_rules.ts";
 
 /** One thing that is missing in a file, or wrong. */
 export interface NxmxFinding {
   /** `required`: the file is not valid; `recommended`: tools may miss it. */
   readonly level: "required" | "recommended";
-  /** Where it is, or should be. */
+  /** Where it is, or should be; an attribute is behind an `@`. */
   readonly path: string;
   /** What is wrong, as a sentence without the path. */
   readonly problem: string;
@@ -44,13 +51,14 @@ export function saysNxmx(file: ArrayFile): boolean {
 
 function checkGroup(file: ArrayFile, path: string, rule: GroupRule): NxmxFinding[] {
   const fields = rule.fields.flatMap((field) => checkField(file, path, field));
+  const axes = rule.ofAxes === true ? axesIn(file, path) : [];
   const groups = (rule.groups ?? []).flatMap((below) => {
     const found = childrenOf(file, path, below.nxClass);
     if (found.length > 0) return found.flatMap((child) => checkGroup(file, child, below));
     if (below.level === "optional") return [];
     return [{ level: below.level, path, problem: `has no group of class ${below.nxClass}` }];
   });
-  return [...fields, ...groups];
+  return [...fields, ...axes.flatMap((axis) => checkTransformation(file, axis)), ...groups];
 }
 
 function checkField(file: ArrayFile, group: string, rule: FieldRule): NxmxFinding[] {
@@ -59,53 +67,155 @@ function checkField(file: ArrayFile, group: string, rule: FieldRule): NxmxFindin
   if (file.shape(path) === undefined) {
     return rule.level === "optional" ? [] : [{ level, path, problem: "is missing" }];
   }
-  const problems = [...checkValue(file, path, rule), ...checkUnits(file, path, rule)];
+  const problems = [
+    ...checkValue(file, path, rule),
+    ...checkShape(file, path, rule),
+    ...checkUnits(file, path, rule.quantity),
+  ];
   // What is there has to be right, however much it is wanted.
+  return [...wrong(path, problems), ...checkAttributes(file, path, rule.attributes)];
+}
+
+function wrong(path: string, problems: readonly string[]): NxmxFinding[] {
   return problems.map((problem) => ({ level: "required", path, problem }));
 }
 
-const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
+/** Attributes that are wanted and not there. */
+function checkAttributes(
+  file: ArrayFile,
+  path: string,
+  wanted: Readonly<Record<string, Level>> = {},
+): NxmxFinding[] {
+  const there = file.attributeNames(path);
+  return Object.entries(wanted).flatMap(([name, level]): NxmxFinding[] =>
+    level === "optional" || there.includes(name)
+      ? []
+      : [{ level, path: `${path}@${name}`, problem: "is missing" }]
+  );
+}
 
-function checkValue(file: ArrayFile, path: string, { is, oneOf, level }: FieldRule): string[] {
-  switch (is) {
+const UTC_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/;
+const TIME_ZONE = /^(Z|[+-]\d\d(:?\d\d)?)$/;
+
+function checkValue(file: ArrayFile, path: string, rule: FieldRule): string[] {
+  const kind = file.kind(path);
+  switch (rule.is) {
     case "text":
     case "time":
-    case "depends_on": {
-      const text = file.text(path)?.trim();
-      if (text === undefined) return ["is not a text"];
-      // Not known yet, as the time of the end while images are being written.
-      if (text === "") return level === "optional" ? [] : ["is empty"];
-      if (oneOf !== undefined && !oneOf.includes(text)) {
-        return [`is ${JSON.stringify(text)}, not ${oneOf.join(" or ")}`];
-      }
-      if (is === "time" && !ISO_TIME.test(text)) {
-        return [`is ${JSON.stringify(text)}, not a time such as 2026-01-02T03:04:05.678Z`];
-      }
-      return is === "depends_on" ? checkChain(file, path, text) : [];
+    case "time zone":
+    case "depends_on":
+      return kind === "text" ? checkText(file, path, rule) : ["is not a text"];
+    case "axis": {
+      const own = [...checkNumbers(kind), ...checkAxis(file, path, ["translation"])];
+      return [...own, ...checkChain(file, path, dependsOnOf(file, path))];
     }
-    case "axis":
-      return [...checkAxis(file, path), ...checkChain(file, path, dependsOnOf(file, path))];
     case "numbers":
-      return file.text(path) === undefined ? [] : ["is a text, not a number"];
-    default:
-      return [];
+      return checkNumbers(kind);
+    case "integers":
+      return kind === "float" ? ["is of floating point, not an integer"] : checkNumbers(kind);
+    case "floats":
+      return kind === "integer" ? ["is an integer, not of floating point"] : checkNumbers(kind);
+    case "boolean": {
+      if (kind === "boolean") return [];
+      const truth = kind === "integer" && file.numbers(path).every((n) => n === 0 || n === 1);
+      return truth ? [] : ["is neither true nor false, nor 1 or 0"];
+    }
   }
 }
 
-function checkUnits(file: ArrayFile, path: string, { quantity }: FieldRule): string[] {
+function checkNumbers(kind: ValueKind | undefined): string[] {
+  if (kind === "integer" || kind === "float") return [];
+  return [kind === "text" ? "is a text, not a number" : "is not a number"];
+}
+
+function checkText(file: ArrayFile, path: string, { is, oneOf, level }: FieldRule): string[] {
+  const text = file.text(path)?.trim();
+  if (text === undefined) return is === "text" && oneOf === undefined ? [] : ["is not one text"];
+  // Not known yet, as the time of the end while images are being written.
+  if (text === "") return level === "optional" ? [] : ["is empty"];
+  const told = `is ${JSON.stringify(text)}`;
+  if (oneOf !== undefined && !oneOf.includes(text)) return [`${told}, not ${oneOf.join(" or ")}`];
+  if (is === "time" && !UTC_TIME.test(text)) {
+    return [`${told}, not a time in UTC such as 2026-01-02T03:04:05.678Z`];
+  }
+  if (is === "time zone" && !TIME_ZONE.test(text)) {
+    return [`${told}, not an offset from UTC such as +01:00`];
+  }
+  return is === "depends_on" ? checkChain(file, path, text) : [];
+}
+
+function checkShape(file: ArrayFile, path: string, { rank, last }: FieldRule): string[] {
+  const shape = file.shape(path) ?? [];
+  const isRank = rank === undefined || shape.length === rank;
+  const isLast = last === undefined || last.includes(shape.at(-1) ?? 1);
+  if (isRank && isLast) return [];
+  const wanted = [
+    ...(rank === undefined ? [] : [`${rank} dimension${rank === 1 ? "" : "s"}`]),
+    ...(last === undefined ? [] : [`${last.join(" or ")} numbers in the last one`]),
+  ];
+  return [`has the shape (${shape.join(", ")}), not ${wanted.join(" and ")}`];
+}
+
+function checkUnits(file: ArrayFile, path: string, quantity: Quantity | undefined): string[] {
   if (quantity === undefined) return [];
   const { units } = file.attributes(path);
   const taken = UNITS[quantity];
   if (units === undefined) return [`has no attribute units, such as ${taken[0]}`];
-  return taken.includes(String(units)) ? [] : [`has units ${units}, not of ${quantity}`];
+  if (taken.includes(String(units)) || taken.at(-1) === "…") return [];
+  return [`has units ${units}, not of ${quantity}`];
 }
 
-/** What a transformation has to say of itself. */
-function checkAxis(file: ArrayFile, path: string): string[] {
+/** Attributes without which an axis has no direction, or no place. */
+const AXIS_ATTRIBUTES: Readonly<Record<string, Level>> = {
+  transformation_type: "required",
+  vector: "required",
+  depends_on: "required",
+};
+
+/** Units of an axis, by its `transformation_type`. */
+const AXIS_QUANTITY: Readonly<Record<string, Quantity>> = {
+  translation: "length",
+  rotation: "angle",
+};
+
+/** Paths of the axes in a group of class NXtransformations. */
+function axesIn(file: ArrayFile, group: string): string[] {
+  return file.names(group)
+    // Further values of the axis whose name is before it.
+    .filter((name) => !/_(end|increment_set)$/.test(name))
+    .map((name) => `${group}/${name}`)
+    .filter((path) => file.shape(path) !== undefined);
+}
+
+/** An axis in a group of class NXtransformations. */
+function checkTransformation(file: ArrayFile, path: string): NxmxFinding[] {
+  const quantity = AXIS_QUANTITY[String(file.attributes(path)["transformation_type"])];
+  const problems = [
+    ...checkNumbers(file.kind(path)),
+    ...checkAxis(file, path),
+    ...checkChain(file, path, dependsOnOf(file, path)),
+    ...checkUnits(file, path, quantity),
+  ];
+  return [...wrong(path, problems), ...checkAttributes(file, path, AXIS_ATTRIBUTES)];
+}
+
+/** What a transformation says wrongly of itself. */
+function checkAxis(
+  file: ArrayFile,
+  path: string,
+  types: readonly string[] = Object.keys(AXIS_QUANTITY),
+): string[] {
   const names = file.attributeNames(path);
-  return ["transformation_type", "vector", "depends_on"]
-    .filter((name) => !names.includes(name))
-    .map((name) => `has no attribute ${name}`);
+  const { transformation_type: type } = file.attributes(path);
+  const vectors = ["vector", "offset"].filter((name) => names.includes(name)).flatMap((name) => {
+    const numbers = file.attributeNumbers(path, name);
+    if (numbers === undefined) return [`has the ${name} of something else than numbers`];
+    if (numbers.length !== 3) return [`has the ${name} (${numbers.join(", ")}), not x, y and z`];
+    const isNone = name === "vector" && numbers.every((n) => n === 0);
+    return isNone ? ["has the vector (0, 0, 0), which is no direction"] : [];
+  });
+  if (type === undefined || types.includes(String(type))) return vectors;
+  return [`has the transformation_type ${type}, not ${types.join(" or ")}`, ...vectors];
 }
 
 function dependsOnOf(file: ArrayFile, path: string): string {
@@ -120,6 +230,9 @@ function checkChain(file: ArrayFile, from: string, first: string): string[] {
     const path = resolveAxis(seen.at(-1)!, text);
     if (file.shape(path) === undefined) return [`depends on ${path}, which is not there`];
     if (seen.includes(path)) return [`depends on itself, through ${path}`];
+    const lacks = Object.keys(AXIS_ATTRIBUTES)
+      .find((name) => !file.attributeNames(path).includes(name));
+    if (lacks !== undefined) return [`depends on ${path}, which has no attribute ${lacks}`];
     const [problem] = checkAxis(file, path);
     if (problem !== undefined) return [`depends on ${path}, which ${problem}`];
     seen.push(path);
@@ -188,13 +301,10 @@ function checkModules(file: ArrayFile, entry: string): NxmxFinding[] {
         const spans = spansOf(file, path);
         return spans === undefined ? [] : [{ path, spans }];
       });
-      const wrong = (path: string, problem: string): NxmxFinding => ({
-        ...{ level: "required", path, problem },
-      });
       const outside = modules.filter(({ spans }) =>
         image !== undefined &&
         !spans.every(([first, count], i) => first >= 0 && count > 0 && first + count <= image[i]!)
-      ).map(({ path }) => wrong(path, `is not within the image (${image?.join(", ")})`));
+      ).flatMap(({ path }) => wrong(path, [`is not within the image (${image?.join(", ")})`]));
       const twice = modules.flatMap(({ path, spans }, i) => {
         const other = modules.slice(0, i).find((each) =>
           each.spans.every(([first, count], k) => {
@@ -202,7 +312,7 @@ function checkModules(file: ArrayFile, entry: string): NxmxFinding[] {
             return first < start + length && start < first + count;
           })
         );
-        return other === undefined ? [] : [wrong(path, `has pixels of ${other.path}`)];
+        return other === undefined ? [] : wrong(path, [`has pixels of ${other.path}`]);
       });
       return [...outside, ...twice];
     });

@@ -4,6 +4,7 @@
  * @module
  */
 export * from "./check_nxmx.ts";
+export * from "./image_units.ts";
 export * from "./missing_fields.ts";
 export * from "./nexus_layouts.ts";
 export * from "./nxmx_tree.ts";

@@ -14,13 +14,15 @@ import {
   moduleRectangles,
   type NexusConfig,
   type NexusRequest,
+  pixelType,
 } from "../config/mod.ts";
 import type { DatasetAttributes, FileTree, TreeField } from "../hdf5/mod.ts";
+import { imageUnits, pixelUnits } from "./image_units.ts";
 import type { DeflatedMask } from "./pixel_mask.ts";
 
 /** What a run adds to the config. */
 export interface NexusRun {
-  /** Format of its files; std-daq's alone has no tree. */
+  /** Format of its files; std-daq's alone has no tree, and {@link imageUnits} only. */
   readonly format: Exclude<FileFormat, "std-daq">;
   /** `nexus` of the request: in place of the config's, member by member. */
   readonly request?: NexusRequest | undefined;
@@ -208,6 +210,7 @@ function detectorGroup(
 ): FileTree {
   const { detector } = nexus;
   const { pixelPitch: pitch, nexusType } = detectorFacts(config.detector_type);
+  const pixels = pixelUnits(config.detector_type, pixelType(config));
   return {
     attributes: { NX_class: "NXdetector" },
     fields: {
@@ -230,10 +233,14 @@ function detectorGroup(
         dead_time: [detector?.dead_time, "s"],
         threshold_energy: [detector?.threshold_energy, "eV"],
       }),
+      // The axes are made of what was told, not the other way round.
+      ...(detector?.distance !== undefined && { distance_derived: { value: false } }),
+      ...(detector?.beam_center_x !== undefined && detector.beam_center_y !== undefined &&
+        { beam_center_derived: { value: false } }),
+      bit_depth_readout: { value: BigInt(config.bit_depth) },
       ...wholes({
-        bit_depth_readout: config.bit_depth,
-        saturation_value: detector?.saturation_value,
-        underload_value: detector?.underload_value,
+        saturation_value: [detector?.saturation_value, pixels],
+        underload_value: [detector?.underload_value, pixels],
       }),
       ...(mask !== undefined && { pixel_mask: mask }),
       depends_on: { value: detector?.distance === undefined ? "." : DISTANCE_AXIS },
@@ -355,29 +362,26 @@ function numbers(
   );
 }
 
-/** The fields of those whole numbers that are known. */
-function wholes(values: Record<string, number | undefined>): Record<string, TreeField> {
+/** The fields of those whole numbers that are known, with their units. */
+function wholes(
+  values: Record<string, [value: number | undefined, units: string]>,
+): Record<string, TreeField> {
   return Object.fromEntries(
-    Object.entries(values).flatMap(([name, value]) =>
-      value === undefined ? [] : [[name, { value: BigInt(value) }]]
+    Object.entries(values).flatMap(([name, [value, units]]) =>
+      value === undefined ? [] : [[name, { value: BigInt(value), attributes: { units } }]]
     ),
   );
 }
 
-function datasetAttributes(
-  { detector_type: type, converted_pixel_type: converted }: DetectorConfig,
-): DatasetAttributes {
-  const isConverted = type === "jungfrau-converted";
-  const counts = detectorFacts(type).counts === true ||
-    (isConverted && converted !== "float32");
-  const units = isConverted && converted === "float32" ? "keV" : counts ? "counts" : "ADU";
+function datasetAttributes(config: DetectorConfig): DatasetAttributes {
+  const units = imageUnits(config.detector_type, pixelType(config));
   return {
+    ...units,
     // A viewer that finds a long name shows it as it is, and no units beside it.
-    data: { units, long_name: `images (${units})`, interpretation: "image" },
-    // A field of a record can have no attribute of its own.
-    image_info: {
-      ...{ first_packet_ns_units: "ns", complete_ns_units: "ns", published_ns_units: "ns" },
-      ...(type === "eiger" && { exptime_units: "100 ns" }),
+    data: {
+      ...units.data,
+      long_name: `images (${units.data?.["units"]})`,
+      interpretation: "image",
     },
   };
 }

@@ -18,7 +18,7 @@ import { detectorFor, type ModuleLayout } from "../detector/mod.ts";
 import { ArrayFile, ArrayFileError, PIXEL_BYTES, type TreeAttributes } from "../hdf5/mod.ts";
 import { formatCalibrationId } from "../protocol/mod.ts";
 
-/** Bits of a pixel's mask, by NXmx. */
+/** Bits of a pixel's mask, by NXmx. Its bits 9 and 10, of a calibration, are ours: NXmx leaves them open. */
 export const PIXEL_MASK_BITS = {
   /** There is no sensor. */
   gap: 2 ** 0,
