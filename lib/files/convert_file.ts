@@ -22,7 +22,13 @@ import {
   readImageFile,
 } from "../hdf5/mod.ts";
 import { issuesText } from "../validation/mod.ts";
-import { closingTexts, type ImageTimes, mergeNexus, NexusLayouts } from "../nexus/mod.ts";
+import {
+  closingTexts,
+  type ImageTimes,
+  imageUnits,
+  mergeNexus,
+  NexusLayouts,
+} from "../nexus/mod.ts";
 import { addressOf } from "../os/mod.ts";
 import { imageInfoFields } from "../writer/mod.ts";
 
@@ -92,7 +98,7 @@ export function convertFile(conversion: FileConversion): void {
     ...{ detector: reader.detector, height, width, pixelType: reader.pixelType },
     ...("image_info" in reader.recordCounts() && { info: imageInfoFields(config.detector_type) }),
     attributes: converted(attributes, layout !== undefined),
-    ...layout,
+    ...(layout ?? { datasetAttributes: imageUnits(config.detector_type, reader.pixelType) }),
   };
   const made = copy ? copyImages(reader, file, content) : MasterFile.create(file, {
     ...content,
@@ -188,12 +194,17 @@ function ownNexus(reader: ImageFileReader): NexusRequest | undefined {
 
 const requestSchema = z.object({ nexus: nexusRequestSchema.optional() });
 
-/** The attributes, with or without the class of NeXus. */
+/** The attributes, with the units of times, with or without the class of NeXus. */
 function converted(
   { NX_class: _, ...attributes }: Record<string, AttributeValue>,
   isNexus: boolean,
 ): Record<string, AttributeValue> {
-  return isNexus ? { ...attributes, NX_class: "NXcollection" } : attributes;
+  return {
+    ...attributes,
+    // Files of earlier versions do not have them, nor an original's the times.
+    ...("start_time" in attributes && { start_time_units: "s", end_time_units: "s" }),
+    ...(isNexus && { NX_class: "NXcollection" }),
+  };
 }
 
 function numberOf(value: AttributeValue | undefined): number {

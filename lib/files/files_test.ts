@@ -264,6 +264,10 @@ Deno.test("convertFile() shows a file's images in another format, there and back
     assert.equal(reader.attributes()["run_id"], 7n);
     assert.equal(reader.attributes()["NX_class"], name === "c.h5" ? undefined : "NXcollection");
     assert.ok(Deno.statSync(folder.file(name)).size < 250_000);
+    assert.equal(reader.attributes()["start_time_units"], "s");
+    using file = new ArrayFile(folder.file(name));
+    assert.equal(file.attributes(`${reader.group}/data`)["units"], "ADU");
+    assert.equal(file.attributes(`${reader.group}/image_info`)["scan_time_units"], "ticks");
   }
   assert.throws(() => convert("a.h5", "b.h5", "both"), { code: "EEXIST" });
   assert.throws(() => convert("a.h5", "../elsewhere.h5", "both"), ConversionError);

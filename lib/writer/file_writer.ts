@@ -19,7 +19,13 @@ import type {
 } from "../hdf5/mod.ts";
 import { isInMemory } from "../hdf5/image_file.ts";
 import { PIXEL_BYTES } from "../hdf5/pixel_type.ts";
-import { closingTexts, type FileEnd, type ImageTimes, type NexusLayouts } from "../nexus/mod.ts";
+import {
+  closingTexts,
+  type FileEnd,
+  type ImageTimes,
+  imageUnits,
+  type NexusLayouts,
+} from "../nexus/mod.ts";
 import {
   type ClosedRun,
   type CreateFileAction,
@@ -334,6 +340,7 @@ export class FileWriter implements Disposable {
           request: action.request,
           images_requested: BigInt(action.nImages),
           start_time: startTime,
+          ...{ start_time_units: "s", end_time_units: "s" },
           ...(format !== "std-daq" && { NX_class: "NXcollection" }),
         },
       },
@@ -566,9 +573,12 @@ export class FileWriter implements Disposable {
     { runId, nImages, nexus }: CreateFileAction,
     format: FileFormat,
     startTime: number,
-  ): ((fileName: string) => FileLayout) | undefined {
-    if (format === "std-daq") return undefined;
-    const { nexus: layouts } = this.#options;
+  ): (fileName: string) => FileLayout {
+    const { nexus: layouts, detectorType, pixelType } = this.#options;
+    if (format === "std-daq") {
+      const layout = { datasetAttributes: imageUnits(detectorType, pixelType) };
+      return () => layout;
+    }
     if (layouts === undefined) throw new Error(`This writer makes no files of format ${format}.`);
     const run = { format, runId, startTime, images: nImages };
     return layouts.of({ ...run, ...(nexus !== undefined && { request: nexus }) });
