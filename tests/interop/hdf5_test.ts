@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { addressOf, File } from "../../lib/os/mod.ts";
 import { ImageFile, type ImageFileOptions, MasterFile, readImageFile } from "../../lib/hdf5/mod.ts";
 import { compressed } from "../../lib/hdf5/_testing.ts";
+import { imageUnits } from "../../lib/nexus/mod.ts";
 import { appendPatternImage } from "./h5_images.ts";
 
 const PYTHON = "/usr/bin/python3";
@@ -23,6 +24,12 @@ function works(command: string, ...args: string[]): boolean {
 
 const hasH5py = works(PYTHON, "-c", "import h5py");
 const hasH5dump = works("h5dump", "--version");
+/** Folder of the plugin that reads filter 32008, where a program of the system finds it; undefined: none. */
+const PLUGINS = [
+  ...(Deno.env.get("HDF5_PLUGIN_PATH")?.split(":") ?? []),
+  `/usr/lib/${Deno.build.arch}-linux-gnu/hdf5/serial/plugins`,
+  "/usr/local/hdf5/lib/plugin",
+].find((folder) => works("sh", "-c", 'ls "$0"/*bshuf*', folder));
 const canMount = works("unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt");
 
 function run(command: string, ...args: string[]): string {
@@ -88,7 +95,10 @@ Deno.test({
       const pixels = new Uint16Array(514 * 1030).map((_, i) => i * 3);
       {
         using file = File.open(path, { write: true, create: "exclusive" });
-        const options = { ...OPTIONS, height: 514, width: 1030, expectedImages: 3 };
+        const datasetAttributes = imageUnits("jungfrau-raw", "uint16"); // ours, and in nobody's way
+        const options = {
+          ...{ ...OPTIONS, height: 514, width: 1030, expectedImages: 3, datasetAttributes },
+        };
         const images = ImageFile.create(file, options);
         for (const id of [200n, 201n, 202n]) {
           images.appendImage({
@@ -221,6 +231,52 @@ Deno.test({
       assert.deepEqual(sources[5], ["run5.h5", "/DET/data", 13, 2]);
       const dumped = run("h5dump", "-d", "/DET/metadata", master);
       assert.equal(dumped.match(/\{\s+\d+,/g)?.length, 14, dumped);
+    }),
+});
+
+/** The pixels of a dataset as h5dump prints them. */
+function dumpedPixels(path: string): number[] {
+  const dumped = run("env", `HDF5_PLUGIN_PATH=${PLUGINS ?? ""}`, "h5dump", "-d", "/DET/data", path);
+  const { pixels } = /DATA \{(?<pixels>[^}]*)\}/.exec(dumped)?.groups ?? {};
+  assert.ok(pixels !== undefined);
+  return pixels.replaceAll(/\(\d+,\d+,\d+\):/g, "").split(",").map(Number);
+}
+
+/** All pixels of so many images of the tests' pattern. */
+function patternPixels(images: number): number[] {
+  const size = OPTIONS.height * OPTIONS.width;
+  return Array.from(
+    { length: images * size },
+    (_, i) => (Math.floor(i / size) * 31 + i % size * 7 + 1) % 65_536,
+  );
+}
+
+Deno.test({
+  name: "h5dump prints the pixels of a master file, in the run's order",
+  ignore: !hasH5dump,
+  fn: () =>
+    withFolder((folder) => {
+      const master = `${folder}/run.h5`;
+      {
+        using file = File.open(master, { write: true, create: "exclusive" });
+        const { detector, height, width, pixelType } = OPTIONS;
+        const parts = [0, 1].map((i) => ({ file: `run${i}.h5`, firstImage: i, step: 2 }));
+        const shape = { detector, height, width, pixelType };
+        MasterFile.create(file, { ...shape, parts, attributes: {} }).close();
+      }
+      for (const i of [0, 1]) write(`${folder}/run${i}.h5`, OPTIONS, 3, i, 2);
+      assert.deepEqual(dumpedPixels(master), patternPixels(6));
+    }),
+});
+
+Deno.test({
+  name: "h5dump prints the pixels of compressed images, through the filter plugin",
+  ignore: !hasH5dump || PLUGINS === undefined,
+  fn: () =>
+    withFolder((folder) => {
+      const path = `${folder}/images.h5`;
+      write(path, { ...OPTIONS, compression: "bitshuffle-lz4" }, 3);
+      assert.deepEqual(dumpedPixels(path), patternPixels(3));
     }),
 });
 
