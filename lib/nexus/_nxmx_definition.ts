@@ -1,10 +1,10 @@
 /**
  * NXmx's list of fields, for the test of our rules.
  *
- * Source: https://github.com/nexusformat/definitions, applications/NXmx.nxdl.xml, of two commits: 001e7722,
- * the edition of 2020, which goes with the gold standard (Bernstein et al., IUCrJ 7, 2020), and 365d4d8f, of
- * 2024 or later. Read by hand: what has `minOccurs="0"` or `optional` is optional, what has `recommended` is
- * recommended, all else is required, in its group.
+ * Source: https://github.com/nexusformat/definitions, applications/NXmx.nxdl.xml, of two commits: 001e7722
+ * (copyright 2013-2020), the edition of the time of the gold standard (Bernstein et al., IUCrJ 7, 2020), and
+ * 365d4d8f (copyright 2013-2024), today's. Read by hand: what has `minOccurs="0"` or `optional` is optional,
+ * what has `recommended` is recommended, all else is required, in its group.
  *
  * @module
  */
