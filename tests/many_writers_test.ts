@@ -2,11 +2,22 @@
 import assert from "node:assert/strict";
 import { simulateImage } from "../lib/simulate/mod.ts";
 import { parseConfig } from "../lib/config/mod.ts";
-import { DaqRun, imageIds, jungfrauConfig, readWithH5py, sha256, until } from "./harness/mod.ts";
+import {
+  DaqRun,
+  imageIds,
+  jungfrauConfig,
+  readWithH5py,
+  sha256,
+  TestDetector,
+  until,
+} from "./harness/mod.ts";
+
+/** Images that are sent at once. */
+const TOGETHER = 6;
 
 Deno.test("three writers share a run, in files of four images, and one master file shows it in order", async (t) => {
   const json = jungfrauConfig(1, { number_of_writers: 3 });
-  const { daq } = await DaqRun.start(json);
+  const { daq, ready } = await DaqRun.start(json);
   await using _running = daq;
   const { config } = parseConfig(json);
 
@@ -98,6 +109,40 @@ Deno.test("three writers share a run, in files of four images, and one master fi
     assert.equal(master.attributes["outcome"], "Completed.");
   });
 
+  await t.step("a writer that stalls holds up its own images only", async () => {
+    using detector = new TestDetector(config);
+    const stalled = writerPid(daq, 1);
+    const hashes = [0, 1, 2, 3].map((id) => detector.sha256(id)); // sent in turn
+    const completed = async (): Promise<number> =>
+      (await daq.client.status()).acquisition.stats.n_write_completed;
+    // First as many as the ring holds, then so many that those of writer 1 alone are more than half a ring.
+    const third = Math.floor(ready.image_slots / 4);
+    let first = 1000;
+    for (const [images, isLost] of [[3 * third, false], [9 * third, true]] as const) {
+      const path = daq.path(`stalled${isLost}.h5`);
+      assert.equal((await daq.command("write", path, "-n", String(images))).code, 0);
+      Deno.kill(stalled, "SIGSTOP");
+      try {
+        await send(daq, detector, first, images);
+        await until("the others' images", async () => await completed() === images / 3 * 2);
+      } finally {
+        Deno.kill(stalled, "SIGCONT");
+      }
+      const { acquisition: { stats } } = await daq.client.waitForEnd(await daq.client.status());
+      assert.equal(stats.n_write_completed + stats.n_lost, images);
+      assert.equal(stats.n_lost > 0, isLost);
+      const { metadata, data } = await readWithH5py(path);
+      assert.equal(metadata.records.length, images);
+      metadata.records.forEach(([id, status], place) => {
+        assert.equal(id, first + place);
+        if (status === 1) assert.equal(data.sha256[place], hashes[id % 4], `image ${id}`);
+      });
+      const written = metadata.records.filter(([, status]) => status === 1);
+      assert.equal(written.length, stats.n_write_completed);
+      first += images;
+    }
+  });
+
   await t.step("a run whose images stay away fails, and says so in each file", async () => {
     const path = daq.path("none.h5");
     const { code, out } = await daq.command("write", path, "-n", "5", "--wait", "--timeout", "1");
@@ -110,6 +155,32 @@ Deno.test("three writers share a run, in files of four images, and one master fi
     }
   });
 });
+
+/** Sends images, and returns when they are all in the ring. */
+async function send(
+  daq: DaqRun,
+  detector: TestDetector,
+  first: number,
+  count: number,
+): Promise<void> {
+  const good = async (): Promise<bigint> => (await daq.client.stats()).accounting["images_good"]!;
+  const before = await good();
+  for (let sent = 0; sent < count;) {
+    const next = Math.min(count, sent + TOGETHER);
+    detector.send(first + sent, first + next - 1);
+    sent = next;
+    await until("images", async () => await good() === before + BigInt(sent));
+  }
+}
+
+/** Process id of one of the file writers. */
+function writerPid(daq: DaqRun, writer: number): number {
+  const { stdout } = new Deno.Command("ps", {
+    args: ["--ppid", String(daq.process.pid), "-o", "pid=,args="],
+  }).outputSync();
+  const line = new RegExp(`^ *(\\d+) .*std_h5_writer/main\\.ts \\S+ ${writer} `, "m");
+  return Number(line.exec(new TextDecoder().decode(stdout))?.[1] ?? assert.fail("no such writer"));
+}
 
 async function simulate(daq: DaqRun, ...args: string[]): Promise<void> {
   const { code, err } = await daq.command("simulate", daq.configPath, "--json", ...args);

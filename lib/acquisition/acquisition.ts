@@ -94,7 +94,7 @@ function step(
   }
 }
 
-/** Images handed to the writer and not answered for; 0 for writers that do not answer them. */
+/** Images taken and not answered for; 0 for writers that do not answer them. */
 export function outstanding(state: AcquisitionState): number {
   const { run } = state;
   return run === undefined || !run.acknowledges ? 0 : run.requested - run.answered;

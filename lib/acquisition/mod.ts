@@ -5,6 +5,7 @@
  * @module
  */
 export * from "./acquisition.ts";
+export * from "./credit.ts";
 export * from "./file_split.ts";
 export * from "./id_ranges.ts";
 export * from "./missing_images.ts";

@@ -112,6 +112,8 @@ export interface WriterAnswer {
   readonly lastPacketNs?: bigint;
   /** To close_file: whose file was closed. */
   readonly closed?: ClosedRun;
+  /** Images that may be at this writer unanswered from now on; left out: as before. */
+  readonly credit?: number;
 }
 
 /** What can happen to an acquisition. */
@@ -258,6 +260,9 @@ export interface AcquisitionLimits {
   readonly workTimeoutMs: number;
   /** A lost writer is asked again after so long, ms. */
   readonly retryMs: number;
-  /** Images handed to the writer and not answered for yet; beyond it images wait in the ring. */
+  /**
+   * Images taken and not answered for yet, at the writers or waiting for their credit; beyond it images wait in
+   * the ring.
+   */
   readonly maxOutstanding: number;
 }

@@ -38,6 +38,11 @@ export interface WriterResponse {
   readonly lastPacketNs?: bigint;
   /** Ours, to close_file: the run whose file was closed. */
   readonly closed?: ClosedRun;
+  /**
+   * Ours: so many record_image orders may be at the writer unanswered from now on; left out: as before. 0 counts
+   * as 1: only an answer could tell of more.
+   */
+  readonly credit?: number;
   /** Ours: the action that is answered; left out by an original. */
   readonly action?: WriterActionName;
   /**
@@ -66,6 +71,7 @@ const COUNTS = [
   ["nOverwritten", "n_overwritten"],
   ["nIncomplete", "n_incomplete"],
   ["packetsMissing", "packets_missing"],
+  ["credit", "credit"],
 ] as const;
 
 /** Times that may be told, and their fields. */

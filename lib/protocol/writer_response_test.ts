@@ -14,6 +14,7 @@ const response = fc.record({
   nOverwritten: fc.maxSafeNat(),
   nIncomplete: fc.maxSafeNat(),
   packetsMissing: fc.maxSafeNat(),
+  credit: fc.maxSafeNat(),
   firstPacketNs: fc.bigInt(0n, 0xffff_ffff_ffff_ffffn),
   lastPacketNs: fc.bigInt(0n, 0xffff_ffff_ffff_ffffn),
   closed: fc.record({
@@ -40,6 +41,12 @@ Deno.test("decodeWriterResponse() undoes encodeWriterResponse()", () => {
   fc.assert(fc.property(response, (value) => {
     assert.deepEqual(decodeWriterResponse(encodeWriterResponse(value)), value);
   }));
+});
+
+Deno.test("encodeWriterResponse() tells a credit in field 111, which an original skips", () => {
+  const told = { code: "success", reason: "" } as const;
+  const bytes = toHex(encodeWriterResponse({ ...told, credit: 64 }));
+  assert.equal(bytes, `${toHex(encodeWriterResponse(told))}f80640`);
 });
 
 Deno.test("decodeWriterResponse() throws nothing but ProtocolError on any bytes", () => {

@@ -4,6 +4,7 @@
  * @module
  */
 import { type Accounting, accountingDifference } from "../accounting/mod.ts";
+import { creditOf } from "../acquisition/credit.ts";
 import {
   REASON_FILE_OPEN,
   REASON_NO_FILE,
@@ -128,6 +129,8 @@ interface Run extends ImageCounts {
   compresses: boolean;
   /** Most images written together. */
   together: number;
+  /** Images that its driver may have ordered without an answer; undefined: it does not ask for answers. */
+  credit: number | undefined;
   acknowledge: boolean;
   fsync: FsyncPolicy;
   atStart: Accounting;
@@ -349,14 +352,28 @@ export class FileWriter implements Disposable {
       runCounters: Object.keys(atStart),
     });
     const { acknowledgeImages: acknowledge, split, path, runId, nImages } = action;
+    const { writers = 1 } = split ?? {};
+    const atOnce = compresses ? this.#options.compressors.capacity : together;
+    const credit = acknowledge ? creditOf({ slots: ring.slots, writers, atOnce }) : undefined;
     const closed = { path: split?.outputFile ?? path, runId, nImages, startTime };
     const isSplit = split !== undefined;
     this.#run = {
-      ...{ files, format, compresses, together, acknowledge, fsync, atStart, closed, isSplit },
+      ...{
+        files,
+        format,
+        compresses,
+        together,
+        credit,
+        acknowledge,
+        fsync,
+        atStart,
+        closed,
+        isSplit,
+      },
       ...NOTHING,
       earlier: NOTHING,
       ...{ firstOfRun: undefined, firstOfFile: undefined, last: undefined },
-      ids: new FileIds(split?.writers ?? 1),
+      ids: new FileIds(writers),
     };
   }
 
@@ -611,6 +628,7 @@ export class FileWriter implements Disposable {
       nWritten: run?.files.keptImages ?? 0,
       nVisible: run?.files.visibleImages ?? 0,
       action: action.action,
+      ...(this.#run?.credit !== undefined && { credit: this.#run.credit }),
       ...(action.action === "confirm_last_image" && run && toldCounts(run)),
       ...(action.action === "close_file" && run && { ...toldCounts(run), closed: run.closed }),
     };
@@ -626,6 +644,7 @@ function imageAnswer(run: Run | undefined, { metadata, reason }: PendingImage): 
     nWritten: run?.files.appendedImages ?? 0,
     nVisible: run?.files.visibleImages ?? 0,
     action: "record_image",
+    ...(run?.credit !== undefined && { credit: run.credit }),
   };
 }
 

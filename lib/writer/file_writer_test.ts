@@ -330,6 +330,25 @@ Deno.test("answers say how many images readers of the file see", () => {
   assert.equal(bench.writer.handle({ action: "confirm_last_image" })?.nVisible, 3);
 });
 
+Deno.test("answers tell a credit: a share of the ring, at least twice what is worked on at once", () => {
+  const credits = (writers: number, dir?: string, acknowledgeImages = true): unknown[] => {
+    using bench = new Bench(false, dir);
+    const path = bench.folder.file("run0.h5"), outputFile = bench.folder.file("run.h5");
+    const created = bench.create({
+      ...{ path, acknowledgeImages },
+      ...(writers > 1 && { split: { outputFile, writers, imagesPerFile: 0 } }),
+    });
+    const recorded = bench.record(1, bench.publish(1));
+    const confirmed = bench.writer.handle({ action: "confirm_last_image" });
+    return [created, recorded, confirmed, bench.close()].map((answer) => answer?.credit);
+  };
+  const [none, share, busy, together] = [undefined, 8, 2, 8]; // of 16 slots
+  assert.deepEqual(credits(1), [share, share, share, none]);
+  assert.deepEqual(credits(1, undefined, false), [none, none, none, none]);
+  assert.deepEqual(credits(5), [busy, busy, busy, none]);
+  assert.deepEqual(credits(5, "/dev/shm"), [together, together, together, none]);
+});
+
 Deno.test("image_info has what ring and detector tell of each image, and zeros for those left out", () => {
   using bench = new Bench();
   const split = { outputFile: bench.folder.file("run.h5"), writers: 2, imagesPerFile: 0 };

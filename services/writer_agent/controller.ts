@@ -24,12 +24,12 @@ import type { Clock, ImageSource, WriterPort } from "./ports.ts";
 import { SYSTEM_CLOCK } from "./ports.ts";
 
 /** Slots assumed as long as there is no image ring to ask: the reference's count. */
-const REFERENCE_SLOTS = 1000;
+export const REFERENCE_SLOTS = 1000;
 /**
  * Longest time that a writer may be at making, closing or syncing files, ms: what a page cache holds is on a
  * slow disk by then. Whether its process is still there is looked at meanwhile.
  */
-const WORK_TIMEOUT_MS = 600_000;
+export const WORK_TIMEOUT_MS = 600_000;
 /** After so many images without waiting, other work gets its turn. */
 const IMAGES_PER_TURN = 256;
 /** So many runs are remembered after their end, for who waits for one of them. */
@@ -249,13 +249,12 @@ export class AcquisitionController {
   }
 
   #limits(): AcquisitionLimits {
-    const slots = this.#options.images.slots ?? REFERENCE_SLOTS;
     return {
       writerTimeoutMs: this.#options.writerTimeoutMs ?? 5000,
       workTimeoutMs: WORK_TIMEOUT_MS,
       retryMs: this.#options.retryMs ?? 1000,
-      // The other half of the ring is for what arrives while these are written.
-      maxOutstanding: Math.max(1, Math.floor(slots / 2)),
+      // What has waited for its writer for longer has been overwritten.
+      maxOutstanding: this.#options.images.slots ?? REFERENCE_SLOTS,
     };
   }
 

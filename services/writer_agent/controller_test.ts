@@ -265,18 +265,18 @@ async function assertRuns({ controller, images }: ReturnType<typeof setUp>): Pro
   assert.equal((await next.ended).acquisition.message, "Completed.");
 }
 
-Deno.test("AcquisitionController holds images back while half a ring is outstanding", async () => {
+Deno.test("AcquisitionController takes no more images than the ring holds without an answer", async () => {
   using world = setUp();
   const { controller, writer, images } = world;
   writer.react = (command, n) => command.action === "record_image" ? undefined : WELL(command, n);
-  const outcome = await controller.start(request(6));
+  const outcome = await controller.start(request(10));
   assert.ok(outcome.ok);
-  for (let i = 0; i < 6; i++) images.publish();
+  for (let i = 0; i < 10; i++) images.publish();
   const recorded = (): number =>
     writer.commands.filter(({ action }) => action === "record_image").length;
-  await until("half of 8 slots", () => recorded() === 4 && images.taken === 5);
+  await until("8 slots", () => recorded() === 8 && images.taken === 9);
   writer.react = WELL;
-  for (let i = 0; i < 4; i++) {
+  for (let i = 0; i < 8; i++) {
     writer.answer({ ok: true, reason: "", action: "record_image", nWritten: i + 1 });
   }
   assert.equal((await outcome.ended).acquisition.message, "Completed.");

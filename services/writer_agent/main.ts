@@ -4,6 +4,7 @@
  * @module
  */
 import { statSync } from "node:fs";
+import { ringShare } from "../../lib/acquisition/mod.ts";
 import { runGate } from "../../lib/acquisition/run_locks.ts";
 import { COMPRESSED_SUFFIX, writtenSuffix } from "../../lib/protocol/mod.ts";
 import {
@@ -22,7 +23,8 @@ import { atMost } from "../../lib/os/at_most.ts";
 import { openStore, resolveStore } from "../../lib/store/mod.ts";
 import { type Accounting, createApi } from "./api.ts";
 import { brokerRequests } from "./broker_requests.ts";
-import { AcquisitionController } from "./controller.ts";
+import { AcquisitionController, REFERENCE_SLOTS, WORK_TIMEOUT_MS } from "./controller.ts";
+import { CreditWindow } from "./credit_window.ts";
 import { Recorder } from "./recorder.ts";
 import { RingImageSource } from "./ring_image_source.ts";
 import { Statistics } from "./statistics.ts";
@@ -71,6 +73,9 @@ await runService({
     // First: RabbitMQ is told of the end when the run is closed and the store has it.
     const requests = service.broker.isNamed ? new RequestTaker(service) : undefined;
     const gid = await resolveGroup(config.shm_group);
+    const suffix = options.suffix ?? writtenSuffix(config);
+    const images = new RingImageSource({ detector, ipcFolder: ipcFolder(), suffix });
+    onStop(() => images.close(), "images");
     const writers = Array.from({ length: config.number_of_writers }, (_, writerId) => {
       const writer = new ZmqWriterPort({
         ...{ detector, writerId, gid },
@@ -80,13 +85,16 @@ await runService({
         onMalformed: (error) => notes.log("warning", "malformed answer of the writer", { error }),
       });
       onStop(() => writer.close(), `file writer ${writerId}`);
-      return writer;
+      const window = new CreditWindow(writer, {
+        defaultCredit: () => ringShare(images.slots ?? REFERENCE_SLOTS, config.number_of_writers),
+        writerTimeoutMs,
+        workTimeoutMs: WORK_TIMEOUT_MS,
+      });
+      onStop(() => window[Symbol.dispose](), `window of file writer ${writerId}`);
+      return window;
     });
     const [first, ...more] = writers;
     const writer = first !== undefined && more.length === 0 ? first : new WriterFleet(writers);
-    const suffix = options.suffix ?? writtenSuffix(config);
-    const images = new RingImageSource({ detector, ipcFolder: ipcFolder(), suffix });
-    onStop(() => images.close(), "images");
     let recorder: Recorder | undefined;
     const controller = new AcquisitionController({
       writer,

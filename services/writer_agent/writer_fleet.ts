@@ -29,6 +29,9 @@ interface Round {
  * Image i of a run goes to writer i mod N. Creating, confirming and closing goes to all and is answered
  * when all have answered; it fails when one of them fails. Files that some writers created in vain,
  * because another one could not, are removed.
+ *
+ * An image that its writer has no credit for waits in that writer's `CreditWindow`, and only images of the
+ * same writer wait behind it.
  */
 export class WriterFleet implements WriterPort {
   readonly #writers: readonly WriterPort[];

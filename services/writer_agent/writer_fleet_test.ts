@@ -7,6 +7,7 @@ import {
 } from "../../lib/acquisition/mod.ts";
 import { FakeImages, FakeWriter, type Reaction, until, WELL } from "./_fakes.ts";
 import { AcquisitionController } from "./controller.ts";
+import { CreditWindow } from "./credit_window.ts";
 import { WriterFleet } from "./writer_fleet.ts";
 
 const WRITERS = 3;
@@ -253,4 +254,106 @@ Deno.test("a silent writer loses the fleet; it is asked until all answer, then a
   await until("all well", () => controller.status.state === "READY");
   const next = await controller.start(request(1));
   assert.ok(next.ok);
+});
+
+const CREDIT = 2;
+
+/** Three writers that tell a credit of two images, and a ring of 30 slots; writer 1 answers no image. */
+function setUpStalled(writerTimeoutMs = 5000): ReturnType<typeof setUp> & { resume(): void } {
+  const writers = Array.from({ length: WRITERS }, () => new FakeWriter());
+  const images = new FakeImages();
+  images.slots = 30;
+  const windows = writers.map((writer) =>
+    new CreditWindow(writer, { defaultCredit: () => 15, writerTimeoutMs, workTimeoutMs: 60_000 })
+  );
+  const writer = new WriterFleet(windows);
+  const controller = new AcquisitionController({ writer, images, writerTimeoutMs, retryMs: 5 });
+  const well: Reaction = (command, n) => ({ ...WELL(command, n)!, credit: CREDIT });
+  for (const each of writers) each.react = well;
+  const stalled = writers[1]!;
+  stalled.react = (command, n) => command.action === "record_image" ? undefined : well(command, n);
+  return {
+    ...{ controller, writers, images },
+    /** Writer 1 answers the images that it has, and the others at once from now on. */
+    resume: (): void => {
+      const owed = stalled.commands.filter(({ action }) => action === "record_image");
+      stalled.react = well;
+      owed.forEach((command, i) => stalled.answer(well(command, i + 1)!));
+    },
+    [Symbol.dispose]: (): void => {
+      for (const window of windows) window[Symbol.dispose]();
+      controller.close();
+    },
+  };
+}
+
+/** Ids of the images of a writer, of so many. */
+const ownIds = (writer: number, images: number): string[] =>
+  Array.from({ length: images }, (_, id) => id).filter((id) => id % WRITERS === writer).map(String);
+
+Deno.test("a writer that stalls holds up its own images, beyond its credit, and no others", async () => {
+  using world = setUpStalled();
+  const { controller, writers, images } = world;
+  const outcome = await controller.start(request(60));
+  assert.ok(outcome.ok);
+  for (let i = 0; i < 60; i++) images.publish();
+  const others = [writers[0]!, writers[2]!];
+  await until("all images of the others", () => others.every((writer) => told(writer).length > 20));
+  others.forEach((writer, i) => {
+    assert.deepEqual(told(writer).slice(1, 21), ownIds(2 * i, 60));
+  });
+  assert.deepEqual(told(writers[1]!), ["create_file", "1", "4"], "no more than its credit");
+  world.resume();
+  const { acquisition } = await outcome.ended;
+  assert.equal(acquisition.message, "Completed.");
+  assert.deepEqual(told(writers[1]!), [
+    ...["create_file", ...ownIds(1, 60), "confirm_last_image", "close_file"],
+  ]);
+});
+
+Deno.test("a stop while images wait for their writer has them written before the file is confirmed", async () => {
+  using world = setUpStalled();
+  const { controller, writers, images } = world;
+  const outcome = await controller.start(request(0));
+  assert.ok(outcome.ok);
+  for (let i = 0; i < 12; i++) images.publish();
+  await until(
+    "all images are taken",
+    () => controller.status.acquisition.stats.nWriteRequested === 12,
+  );
+  const stopped = controller.stop();
+  assert.deepEqual(told(writers[1]!), ["create_file", "1", "4"]);
+  world.resume();
+  await stopped;
+  const { acquisition } = await outcome.ended;
+  assert.equal(acquisition.state, "FINISHED");
+  assert.equal(acquisition.stats.nWriteCompleted, 12);
+  assert.deepEqual(told(writers[1]!).slice(1), [
+    ...[...ownIds(1, 12), "confirm_last_image", "close_file"],
+  ]);
+});
+
+Deno.test("a writer that is silent while images wait for it is lost, whatever the others answer", async () => {
+  using world = setUpStalled(50);
+  const { controller, writers, images } = world;
+  images.slots = 100_000;
+  const outcome = await controller.start(request(0));
+  assert.ok(outcome.ok);
+  for (let i = 0; i < 30; i++) images.publish();
+  await until("the end", () => {
+    images.publish();
+    return controller.status.acquisition.state === "FAILED";
+  });
+  const { acquisition } = await outcome.ended;
+  assert.match(acquisition.message, /^ERROR: writer 1: no answer from the file writer for 0\.05 s/);
+  const { nWriteRequested, nWriteCompleted, nLost, nFailed } = acquisition.stats;
+  assert.equal(nWriteCompleted + nLost + nFailed, nWriteRequested);
+  assert.ok(nFailed > CREDIT, "those that waited are failed, too");
+  assert.equal(told(writers[1]!).filter((what) => /\d/.test(what)).length, CREDIT);
+  await until("all well", () => controller.status.state === "READY");
+  world.resume();
+  const next = await controller.start(request(6));
+  assert.ok(next.ok);
+  for (let i = 0; i < 6; i++) images.publish();
+  assert.equal((await next.ended).acquisition.message, "Completed.");
 });
