@@ -152,7 +152,7 @@ interface Field {
   number: number;
   /** Of a varint. */
   value?: number;
-  /** Of a text or message; else none. */
+  /** Of a text, message or double; else none. */
   bytes: Uint8Array<ArrayBuffer>;
 }
 
@@ -174,8 +174,9 @@ function fields(bytes: Uint8Array<ArrayBuffer>): Field[] {
     if (tag % 8 === 0) {
       found.push({ number, value: varint(), bytes: new Uint8Array() });
     } else {
-      assert.equal(tag % 8, 2, "only varints and bytes are in these messages");
-      const length = varint();
+      const isDouble = tag % 8 === 1;
+      assert.ok(isDouble || tag % 8 === 2, "only varints, doubles and bytes are in these messages");
+      const length = isDouble ? 8 : varint();
       found.push({ number, bytes: bytes.subarray(at, at += length) });
     }
   }
