@@ -120,7 +120,7 @@ Deno.test("three writers share a run, in files of four images, and one master fi
     let first = 1000;
     for (const [images, isLost] of [[3 * third, false], [9 * third, true]] as const) {
       const path = daq.path(`stalled${isLost}.h5`);
-      assert.equal((await daq.command("write", path, "-n", String(images))).code, 0);
+      const run = await daq.client.writeAsync({ output_file: path, n_images: images });
       Deno.kill(stalled, "SIGSTOP");
       try {
         await send(daq, detector, first, images);
@@ -128,7 +128,7 @@ Deno.test("three writers share a run, in files of four images, and one master fi
       } finally {
         Deno.kill(stalled, "SIGCONT");
       }
-      const { acquisition: { stats } } = await daq.client.waitForEnd(await daq.client.status());
+      const { acquisition: { stats } } = await daq.client.waitForEnd(run);
       assert.equal(stats.n_write_completed + stats.n_lost, images);
       assert.equal(stats.n_lost > 0, isLost);
       const { metadata, data } = await readWithH5py(path);
