@@ -3,6 +3,7 @@
  * next run works.
  */
 import assert from "node:assert/strict";
+import type { FsyncPolicy } from "../lib/protocol/mod.ts";
 import {
   FaultyDisk,
   imageIds,
@@ -16,6 +17,12 @@ import {
 
 /** Images that are in a file, and visible, before something fails. */
 const BEFORE = 5;
+
+/**
+ * Images are to be visible a second after they were written; what a loaded machine takes besides, and h5py to
+ * look: ms.
+ */
+const VISIBLE_LIMIT_MS = 5_000;
 
 Deno.test("a disk that fails ends the run with the reason; what was visible stays, the next run works", async (t) => {
   using disk = new FaultyDisk();
@@ -38,6 +45,41 @@ Deno.test("a disk that fails ends the run with the reason; what was visible stay
     });
     return { path, first };
   };
+  /** Sends an image, fewer than make a block visible by their number, and waits until readers see it. */
+  const sendUntilVisible = async (path: string, first: number): Promise<void> => {
+    const images = send(1) - first;
+    const see = async (): Promise<boolean> => imageIds(await readWithH5py(path)).length === images;
+    await until(`image ${images} of ${path}`, see, { limitMs: VISIBLE_LIMIT_MS });
+  };
+  /** What is forced to the disk: while the run goes on, at least or exactly; and when it is closed, besides. */
+  const policies: [policy: FsyncPolicy, inRun: number, atEnd: number][] = [
+    ["none", 0, 0],
+    ["at_end", 0, 1],
+    ["every_second", 2, 1],
+  ];
+  for (const [fsync, inRun, atEnd] of policies) {
+    await t.step(
+      `fsync ${fsync}: images are visible after a second, on disk as asked for`,
+      async () => {
+        const [first, before] = [next, disk.syncs];
+        const { path } = await pipeline.write(`fsync_${fsync}.h5`, 0, { fsync });
+        await sendUntilVisible(path, first);
+        // Right after a publication: another image waits for the next, a whole period later.
+        for (let i = 1; i < inRun; i++) await sendUntilVisible(path, first);
+        // Readers see images right before they are forced to the disk.
+        await until("the disk", () => disk.syncs - before >= inRun, { limitMs: VISIBLE_LIMIT_MS });
+        const running = disk.syncs - before;
+        if (inRun === 0) assert.equal(running, 0);
+        await pipeline.client.stop();
+        const closing = disk.syncs - before - running;
+        assert.ok(
+          inRun === 0 ? closing === atEnd : closing >= atEnd,
+          `${closing} syncs at the end`,
+        );
+      },
+    );
+  }
+
   const faults: [what: string, fail: () => void, says: RegExp][] = [
     ["EIO", () => disk.fail("EIO", "pwrite"), /pwrite .*: EIO/],
     ["EDQUOT", () => disk.fail("EDQUOT", "pwrite", "fallocate"), /EDQUOT \(the quota is used up/],

@@ -31,6 +31,7 @@ import {
 import { Socket } from "../../lib/zmq/mod.ts";
 import { ImageMetadataDtype } from "../../proto/gen/std_buffer/image_metadata_pb.ts";
 import { Answers } from "./answers.ts";
+import { Publications, PUBLISH_EVERY_NS } from "./publications.ts";
 
 /** What the service tells the writer's thread. */
 export interface WriterWorkerInit {
@@ -53,9 +54,6 @@ export interface WriterWorkerInit {
   attributes: Record<string, string>;
 }
 
-/** Longest wait for an action, so that a stop and publications are on time: ms. */
-const LONGEST_WAIT_MS = 50;
-
 /** An agent that has just started needs a moment to connect to us: ms. */
 const ANSWER_LIMIT_MS = 1_000;
 
@@ -64,9 +62,6 @@ const ANSWER_LIMIT_MS = 1_000;
  * and knows how the run ended.
  */
 const LAST_CLOSE_NS = 2_000_000_000n;
-
-/** Images become visible in the file, and are forced to the disk if that is asked for, so often: ns. */
-const PUBLISH_EVERY_NS = 1_000_000_000n;
 
 runDataWorker<WriterWorkerInit>((init, control) => {
   const { config, writerId, gid, ipcFolder } = init;
@@ -147,10 +142,11 @@ runDataWorker<WriterWorkerInit>((init, control) => {
     stoppedAt ??= monotonicNs();
     return !writer.hasRun || monotonicNs() - stoppedAt >= LAST_CLOSE_NS;
   };
-  let published = monotonicNs();
+  // Images become visible in the file, and are forced to the disk if that is asked for.
+  const publications = new Publications(PUBLISH_EVERY_NS, monotonicNs);
   while (!isOver()) {
     // As long as there are orders, images wait for each other; those being compressed are not waited for.
-    let parts = writer.isBusy ? actions.tryReceive() : actions.receiveBlocking(LONGEST_WAIT_MS);
+    let parts = writer.isBusy ? actions.tryReceive() : actions.receiveBlocking(publications.waitMs);
     if (parts === undefined && writer.isBusy) {
       writer.settle(true);
       parts = actions.tryReceive();
@@ -158,16 +154,13 @@ runDataWorker<WriterWorkerInit>((init, control) => {
     const action = parts === undefined ? undefined : decode(parts[0]!, control.log);
     const answer = action === undefined ? undefined : writer.handle(action);
     writer.settle();
-    const isDue = monotonicNs() - published >= PUBLISH_EVERY_NS;
-    if (isDue) writer.publish();
+    const published = publications.runIfDue(() => writer.publish());
     for (const each of writer.takeAnswers()) answers.send(each);
     if (answer !== undefined) answers.send(answer);
     control.counters[0] = writer.imagesWritten;
     control.counters[1] = writer.bytesWritten;
-    if (!isDue) continue;
     // Mapping a large ring takes its time: done before the first file asks for it.
-    if (!writer.hasRun) attachIfThere(images);
-    published = monotonicNs();
+    if (published && !writer.hasRun) attachIfThere(images);
   }
 });
 

@@ -2,8 +2,9 @@
  * A disk that fails on demand, for one process: preloaded, it takes the place of libc for whoever opens
  * libc by dlopen, as Deno's FFI does, and fails calls on HDF5 files as a test tells it to.
  *
- * FAULTY_DISK names a file of two i32, shared with the test: an errno (0: none; -1: pwrite does only half
- * of what it is asked for, pwritev a part of it; -2: fdatasync takes two seconds), and the calls that fail: 1 both of them, 2 fallocate, 4 fdatasync, 8 ftruncate.
+ * FAULTY_DISK names a file of three i32, shared with the test: an errno (0: none; -1: pwrite does only half
+ * of what it is asked for, pwritev a part of it; -2: fdatasync takes two seconds), the calls that fail: 1 both of
+ * them, 2 fallocate, 4 fdatasync, 8 ftruncate; and how many fdatasync of HDF5 files have ended well so far.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -24,21 +25,24 @@ __attribute__((constructor)) static void start(void) {
   const char *path = getenv("FAULTY_DISK");
   int fd = path ? open(path, O_RDWR) : -1;
   if (fd < 0) return;
-  void *at = mmap(NULL, 8, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  void *at = mmap(NULL, 12, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (at != MAP_FAILED) control = at;
   close(fd);
+}
+
+/* Whether it is an HDF5 file, in its place or not yet. */
+static int ours(int fd) {
+  char link[64], path[4096];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  ssize_t length = readlink(link, path, sizeof path);
+  if (length < 5) return 0;
+  return memcmp(path + length - 3, ".h5", 3) == 0 || memcmp(path + length - 5, ".part", 5) == 0;
 }
 
 /* The errno that a call on a file is to fail with, 0 for none. */
 static int fault(int fd, int call) {
   if (!control || !control[0] || !(control[1] & call)) return 0;
-  char link[64], path[4096];
-  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-  ssize_t length = readlink(link, path, sizeof path);
-  if (length < 5) return 0;
-  /* In its place, or not yet. */
-  int ours = memcmp(path + length - 3, ".h5", 3) == 0 || memcmp(path + length - 5, ".part", 5) == 0;
-  return ours ? control[0] : 0;
+  return ours(fd) ? control[0] : 0;
 }
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
@@ -77,7 +81,9 @@ int fallocate(int fd, int mode, off_t at, off_t n) {
 int fdatasync(int fd) {
   FAIL_IF_TOLD(fd, FDATASYNC);
   if (fault(fd, FDATASYNC) < 0) sleep(2);
-  return REAL(fdatasync)(fd);
+  int result = REAL(fdatasync)(fd);
+  if (result == 0 && control && ours(fd)) __atomic_fetch_add(&control[2], 1, __ATOMIC_SEQ_CST);
+  return result;
 }
 
 int ftruncate(int fd, off_t size) {

@@ -23,8 +23,14 @@ export class FaultyDisk implements Disposable {
     const args = ["-O2", "-Wall", "-Werror", "-shared", "-fPIC", "-o", library, SOURCE, "-ldl"];
     const { success, stderr } = new Deno.Command("gcc", { args }).outputSync();
     assert.ok(success, new TextDecoder().decode(stderr));
-    Deno.writeFileSync(this.#control, new Uint8Array(8));
+    Deno.writeFileSync(this.#control, new Uint8Array(12));
     this.wrap = ["env", `LD_PRELOAD=${library}`, `FAULTY_DISK=${this.#control}`];
+  }
+
+  /** How often HDF5 files were forced to the disk so far, by `fdatasync`. */
+  get syncs(): number {
+    const { buffer } = Deno.readFileSync(this.#control);
+    return new Int32Array(buffer)[2]!;
   }
 
   /** From now on, these calls fail with this error. */
