@@ -20,6 +20,12 @@ const SYMBOLS = {
     parameters: ["i64", "i64", "buffer", "buffer", "i64"],
     result: "i64",
   },
+  /** In libc since glibc 2.30: by its number. */
+  getdents64: {
+    name: "syscall",
+    parameters: ["i64", "i64", "buffer", "i64"],
+    result: "i64",
+  },
   memfd_create: { parameters: ["buffer", "u32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
   unlink: { parameters: ["buffer"], result: "i32" },

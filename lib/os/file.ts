@@ -18,15 +18,23 @@ const O_PATH = 0o10000000;
 const O_NONBLOCK = 0o4000;
 const AT_EMPTY_PATH = 0x1000;
 const STATX_TYPE = 1;
+const STATX_MODE = 2;
 const STATX_NLINK = 4;
+const STATX_UID = 8;
+const STATX_GID = 0x10;
+const STATX_MTIME = 0x40;
 const STATX_INO = 0x100;
 const S_IFMT = 0o170000;
+const S_IFREG = 0o100000;
 const S_IFDIR = 0o040000;
 const SYS_OPENAT2 = 437n; // the same number on both architectures
 const RESOLVE_NO_MAGICLINKS = 0x02n;
 const RESOLVE_NO_SYMLINKS = 0x04n;
 const RESOLVE_BENEATH = 0x08n;
+const SYS_GETDENTS64 = Deno.build.arch === "aarch64" ? 61n : 217n;
+const DIRECTORY_BYTES = 32_768;
 const MFD_CLOEXEC = 1;
+const LOCK_SH = 1;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 const LOCK_UN = 8;
@@ -42,6 +50,16 @@ export interface OpenOptions {
   create?: boolean | "exclusive";
   /** Permission bits of a created file, exact (the umask is not applied); default 0o600. */
   mode?: number;
+}
+
+/** Whose a file is, and who may use it. */
+export interface FileOwner {
+  /** User id. */
+  readonly uid: number;
+  /** Group id. */
+  readonly gid: number;
+  /** Permission bits. */
+  readonly mode: number;
 }
 
 /** A file descriptor with an owner: closed by `using` or `close()`, once. */
@@ -126,6 +144,41 @@ export class File implements Disposable {
     const file = new File(openAt(folder.fd, name, O_RDWR | O_CREAT | O_EXCL, mode, path), path);
     file.chmod(mode);
     return file;
+  }
+
+  /**
+   * Opens what is there in a folder that is held, for reading and writing; nothing is waited for.
+   *
+   * @param path What {@link File.path} is to be.
+   * @throws {OsError} ENOENT, EACCES, ELOOP (a symbolic link), EISDIR, …
+   */
+  static openIn(folder: File, name: string, path: string): File {
+    return new File(openAt(folder.fd, name, O_RDWR | O_NONBLOCK, 0, path), path);
+  }
+
+  /**
+   * Names in a folder that is held, `.` and `..` among them, in the file system's order.
+   *
+   * @param most So many, or a few more, at most.
+   * @throws {OsError} EACCES where that may not be listed, EIO, …
+   */
+  static namesIn(folder: File, most: number): string[] {
+    using list = new File(openAt(folder.fd, ".", O_DIRECTORY, 0, folder.path), folder.path);
+    const names: string[] = [];
+    const bytes = new Uint8Array(DIRECTORY_BYTES);
+    const view = new DataView(bytes.buffer);
+    while (names.length < most) {
+      const read = Number(
+        libc.getdents64(SYS_GETDENTS64, BigInt(list.fd), bytes, BigInt(bytes.byteLength)),
+      );
+      if (read < 0) throw lastError("getdents64", folder.path);
+      if (read === 0) break;
+      // struct linux_dirent64 {u64 ino, s64 offset, u16 length, u8 type, char name[]}
+      for (let at = 0; at < read; at += view.getUint16(at + 16, true)) {
+        names.push(new TextDecoder().decode(bytes.subarray(at + 19, bytes.indexOf(0, at + 19))));
+      }
+    }
+    return names;
   }
 
   /**
@@ -231,6 +284,11 @@ export class File implements Disposable {
     }
   }
 
+  /** Whether it was closed here. */
+  get isClosed(): boolean {
+    return this.#fd < 0;
+  }
+
   /** The open descriptor.
    *
    * @throws {OsError} EBADF once closed.
@@ -276,6 +334,23 @@ export class File implements Disposable {
   /** Whether it is a folder. */
   isFolder(): boolean {
     return (this.#statx(STATX_TYPE).getUint16(28, true) & S_IFMT) === S_IFDIR;
+  }
+
+  /** Whether it is a regular file: no folder, pipe, device, …. */
+  isRegular(): boolean {
+    return (this.#statx(STATX_TYPE).getUint16(28, true) & S_IFMT) === S_IFREG;
+  }
+
+  /** Whose it is, and who may use it. */
+  owner(): FileOwner {
+    const info = this.#statx(STATX_UID | STATX_GID | STATX_MODE);
+    const uid = info.getUint32(20, true), gid = info.getUint32(24, true);
+    return { uid, gid, mode: info.getUint16(28, true) & 0o7777 };
+  }
+
+  /** When its content was changed last, seconds since 1970 by the clock of its file system. */
+  modifiedS(): number {
+    return Number(this.#statx(STATX_MTIME).getBigInt64(112, true));
   }
 
   /** Sets the size in bytes; new bytes read as zero and take no space until written. */
@@ -417,10 +492,17 @@ export class File implements Disposable {
    * @returns Whether the lock was taken.
    */
   tryLock(): boolean {
-    if (libc.flock(this.fd, LOCK_EX | LOCK_NB) === 0) return true;
-    const errno = lastErrno();
-    if (errno === Errno.EAGAIN) return false;
-    throw new OsError("flock", errno, this.path);
+    return this.#tryLock(LOCK_EX);
+  }
+
+  /**
+   * Tries to become one of the file's lock holders, which may be several and keep {@link File.tryLock} out.
+   *
+   * @returns Whether the lock was taken.
+   * @throws {OsError} ENOSYS, EOPNOTSUPP, ENOLCK, … where the file system knows no locks.
+   */
+  tryLockShared(): boolean {
+    return this.#tryLock(LOCK_SH);
   }
 
   /** Gives the lock back. */
@@ -440,13 +522,20 @@ export class File implements Disposable {
     this.close();
   }
 
+  #tryLock(kind: number): boolean {
+    if (libc.flock(this.fd, kind | LOCK_NB) === 0) return true;
+    const errno = lastErrno();
+    if (errno === Errno.EAGAIN) return false;
+    throw new OsError("flock", errno, this.path);
+  }
+
   #identity(): string {
     const info = this.#statx(STATX_INO);
     const device = [info.getUint32(136, true), info.getUint32(140, true)];
     return `${device.join(":")}/${info.getBigUint64(32, true)}`;
   }
 
-  /** struct statx {…, u32 nlink at 16, …, u16 mode at 28, …, u64 ino at 32, …, u32 dev[2] at 136, …}. */
+  /** struct statx {…, u32 nlink at 16, uid at 20, gid at 24, u16 mode at 28, …, u64 ino at 32, …, mtime at 112, …, u32 dev[2] at 136, …}. */
   #statx(mask: number): DataView {
     const info = new Uint8Array(256);
     if (libc.statx(this.fd, cString(""), AT_EMPTY_PATH, mask, info) !== 0) {

@@ -4,16 +4,23 @@
  * @module
  */
 import { cString, libc } from "./_libc.ts";
+import { makeTemporary, removeLeftTemporaries } from "./_temporary_file.ts";
 import { Errno, lastErrno, OsError } from "./errno.ts";
 import { File } from "./file.ts";
 
 const SYS_RENAMEAT2 = Deno.build.arch === "aarch64" ? 276n : 316n;
 const RENAME_NOREPLACE = 1n;
 
+/** How a new file is made. */
+export interface NewFileHow {
+  /** First remove what killed processes of this machine left of such files in the folder. */
+  readonly sweep?: boolean;
+}
+
 /**
- * A file that is written under a name of its own, `.<uuid>.part`, in the folder where it belongs, and gets
+ * A file that is written under a name of its own, `.std-daq.….part`, in the folder where it belongs, and gets
  * the name that it is for when it is ready: whoever opens that finds nothing (or the former file), or the
- * whole new one. Kill the process before that, and the hidden file is left.
+ * whole new one. Kill the process before that, and the hidden file is left, until somebody sweeps.
  *
  * Folder and file are held by their descriptors: nobody can put others in their place meanwhile.
  */
@@ -39,13 +46,18 @@ export class NewFile implements Disposable {
    * @param mode Permission bits, exact.
    * @throws {OsError} EXDEV, ELOOP, ENOENT, EACCES, …
    */
-  static beneath(root: string, path: string, mode: number): NewFile {
+  static beneath(
+    root: string,
+    path: string,
+    mode: number,
+    { sweep = false }: NewFileHow = {},
+  ): NewFile {
     const [, parent = ".", name = path] = /^(.*)\/([^/]*)$/.exec(path) ?? [];
     const folder = File.folderBeneath(root, parent);
     try {
-      const temporary = `.${crypto.randomUUID()}.part`;
-      const file = File.createIn(folder, temporary, mode, `${root}/${path}`);
-      return new NewFile(folder, name, file, temporary);
+      if (sweep) removeLeftTemporaries(folder);
+      const temporary = makeTemporary(folder, mode, `${root}/${path}`);
+      return new NewFile(folder, name, temporary.file, temporary.name);
     } catch (error) {
       folder.close();
       throw error;
@@ -67,6 +79,8 @@ export class NewFile implements Disposable {
       if (!done) throw this.#error("renameat");
     } else this.#placeExclusively(from);
     this.#temporary = undefined;
+    // Not before: until then it could be taken for one that was left.
+    if (!this.file.isClosed) this.file.unlock();
   }
 
   /** Removes and closes the file if it has not got its name; lets go of the folder. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { libc } from "./_libc.ts";
+import { File } from "./file.ts";
 import { NewFile } from "./new_file.ts";
 
 /** A folder that goes with the test. */
@@ -106,4 +107,69 @@ Deno.test("a NewFile replaces nothing on file systems that cannot rename like th
   } finally {
     Object.defineProperty(libc, "renameat2", { configurable: true, value: renameat2 });
   }
+});
+
+Deno.test("a NewFile sweeps what a killed process left, and nothing else", async () => {
+  using folder = new Folder();
+  const script = `
+    import { NewFile } from ${JSON.stringify(new URL("./new_file.ts", import.meta.url).href)};
+    NewFile.beneath(${JSON.stringify(folder.path)}, "a", 0o640);
+    console.log("made");
+    setInterval(() => {}, 1000);`;
+  const args = ["eval", script];
+  const child = new Deno.Command(Deno.execPath(), { args, stdout: "piped" }).spawn();
+  const { value } = await child.stdout.getReader().read();
+  assert.equal(new TextDecoder().decode(value), "made\n");
+  const [theirs = ""] = folder.all;
+  assert.match(theirs, /^\.std-daq\.[-0-9a-f]{36}\.[-0-9a-f]{36}\.part$/);
+
+  using inWork = NewFile.beneath(folder.path, "b", 0o640);
+  using _file = inWork.file;
+  const ours = folder.all.filter((name) => name !== theirs);
+  const uuid = crypto.randomUUID();
+  const boot = theirs.slice(-41, -5);
+  const others = [
+    "data.part",
+    `.${uuid}.part`,
+    `.std-daq.${uuid}.part`, // where there are no locks
+    `.std-daq.${uuid}.${uuid}.part`, // of another machine
+    `.std-daq.${uuid}.${boot}.part.h5`,
+  ];
+  for (const name of others) Deno.writeTextFileSync(`${folder.path}/${name}`, "");
+  const young = `.std-daq.${uuid}.${boot}.part`;
+  Deno.writeTextFileSync(`${folder.path}/${young}`, "");
+  Deno.mkdirSync(`${folder.path}/.std-daq.${crypto.randomUUID()}.${boot}.part`);
+  const age = (name: string): void => Deno.utimeSync(`${folder.path}/${name}`, 1e9, 1e9);
+  [theirs, ...ours, ...others].forEach(age);
+
+  const all = folder.all;
+  const sweep = (): string[] => {
+    NewFile.beneath(folder.path, "c", 0o640, { sweep: true })[Symbol.dispose]();
+    return all.filter((name) => !folder.all.includes(name));
+  };
+  assert.deepEqual(sweep(), [], "its process lives");
+  child.kill("SIGKILL");
+  await child.status;
+  assert.deepEqual(sweep(), [theirs]);
+  inWork.place();
+  assert.ok(folder.all.includes("b"));
+});
+
+Deno.test("a NewFile can be read, and locked, as soon as it is in its place", () => {
+  using folder = new Folder();
+  using made = NewFile.beneath(folder.path, "a", 0o640);
+  using _file = made.file;
+  const name = `${folder.path}/${folder.all[0]}`;
+  const isFree = (path: string): boolean => {
+    using file = File.open(path, { write: true });
+    return file.tryLock();
+  };
+  {
+    // As HDF5's readers do.
+    using reader = File.open(name);
+    assert.ok(reader.tryLockShared());
+  }
+  assert.ok(!isFree(name));
+  made.place();
+  assert.ok(isFree(`${folder.path}/a`));
 });

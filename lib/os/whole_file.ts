@@ -46,5 +46,5 @@ export function writeWholeFile(
 function newFileAt(path: string, mode: number): NewFile {
   const at = path.lastIndexOf("/");
   const folder = at < 0 ? "." : path.slice(0, at) || "/";
-  return NewFile.beneath(folder, path.slice(at + 1), mode);
+  return NewFile.beneath(folder, path.slice(at + 1), mode, { sweep: true });
 }

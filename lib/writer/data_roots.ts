@@ -25,6 +25,8 @@ export interface NewFileOptions {
   readonly createFolders?: boolean;
   /** Wait until the names of the file, and of folders that are made, are on the disk. */
   readonly sync?: boolean;
+  /** First remove what killed processes left of new files in the folder; default: look for nothing. */
+  readonly sweep?: boolean;
 }
 
 /** A file that does not have its name yet. */
@@ -96,7 +98,7 @@ export class DataRoots implements OutputFiles {
         });
       }
       requireFree(root, relative, how.overwrite ?? false);
-      const made = NewFile.beneath(root, relative, mode);
+      const made = NewFile.beneath(root, relative, mode, how);
       try {
         this.#give(made.file);
       } catch (error) {
@@ -147,7 +149,7 @@ export class DataRoots implements OutputFiles {
    * @throws {OsError} ENOSPC, …, besides those of all methods.
    */
   write(path: string, bytes: Uint8Array): void {
-    using made = this.create(path);
+    using made = this.create(path, { sweep: true });
     using file = made.file;
     file.writeAt(bytes, 0);
     made.place();

@@ -35,7 +35,7 @@ export interface RunFilesOptions {
   /** Makes and removes files. */
   output: OutputFiles;
   /** How files are made; their names are forced to the disk as `fsync` says. */
-  newFile: Omit<NewFileOptions, "sync">;
+  newFile: Omit<NewFileOptions, "sync" | "sweep">;
   /** When files are forced to the disk. */
   fsync: FsyncPolicy;
   /** What all files have in common. */
@@ -373,7 +373,7 @@ export class RunFiles {
         attributes: { ...common.attributes, ...place },
         expectedImages: expected === Infinity ? 0 : Math.max(1, expected),
         counters: [...fileCounters, ...runCounters],
-      }));
+      }), part === 0);
   }
 
   #createMaster(split: Split): UnplacedOutput<MasterFile> {
@@ -432,9 +432,14 @@ export class RunFiles {
     return this.#options.layout?.(basename(path)) ?? {};
   }
 
-  #create<Writer>(path: string, make: (file: File) => Writer): UnplacedOutput<Writer> {
+  /** @param sweep Whether to look for what killed writers left: once a run, a folder may have many files. */
+  #create<Writer>(
+    path: string,
+    make: (file: File) => Writer,
+    sweep = false,
+  ): UnplacedOutput<Writer> {
     const { output, newFile, fsync } = this.#options;
-    const made = output.create(path, { ...newFile, sync: fsync !== "none" });
+    const made = output.create(path, { ...newFile, sync: fsync !== "none", sweep });
     const { file } = made;
     const dispose = (): void => made[Symbol.dispose]();
     try {

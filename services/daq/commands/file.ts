@@ -86,7 +86,7 @@ function convertCommand(context: DaqContext): CommandUnknownOpts {
       const { convertFile } = await import("../../../lib/files/mod.ts");
       const { NewFile } = await import("../../../lib/os/mod.ts");
       const loaded = configPath === undefined ? undefined : await loadConfig(configPath);
-      using made = NewFile.beneath(dirname(to), basename(to), 0o644);
+      using made = NewFile.beneath(dirname(to), basename(to), 0o644, { sweep: true });
       convertFile({
         ...{ from, to, format, copy, software: `std-daq ${VERSION}`, config: loaded?.config },
         nexus: nexus === undefined ? undefined : JSON.stringify(nexus),
