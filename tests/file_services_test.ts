@@ -22,6 +22,8 @@ function last({ services }: RequestOutcome, name: string): { action: string; mes
   return services[name]?.at(-1) ?? { action: "none", message: null };
 }
 
+const NOBODY = 65_534;
+
 const reportSchema = z.looseObject({
   valid: z.boolean(),
   images: z.number(),
@@ -42,6 +44,11 @@ Deno.test("file_validator and preview go on with the file that a writer has fini
   Deno.mkdirSync(`${folder}/disk/runs`, { recursive: true });
   Deno.symlinkSync(`${folder}/disk`, data);
   Deno.symlinkSync("runs", `${data}/today`);
+  const isRoot = Deno.uid() === 0;
+  if (isRoot) { // files there are another user's
+    Deno.chmodSync(folder, 0o711);
+    Deno.chownSync(`${folder}/disk/runs`, NOBODY, NOBODY);
+  }
   await using rabbit = await RabbitMq.start();
   await using store = await openStore(address);
   const start = (service: keyof typeof NAMES, ...args: string[]): TestProcess =>
@@ -67,6 +74,7 @@ Deno.test("file_validator and preview go on with the file that a writer has fini
           if (path.startsWith(data) && !path.endsWith("text.h5")) {
             const attributes = { ...(end_time > 0 && { end_time }), images_requested: 3n };
             writeNexusFile(path, config, { images, options: { attributes } });
+            if (isRoot && path.includes("/today/")) await Deno.chown(path, NOBODY, NOBODY);
             await store.addLog({ state: "FINISHED", info: { output_file: path } });
           } else if (path.startsWith(data)) Deno.writeTextFileSync(path, "no HDF5");
           return null;
@@ -95,13 +103,20 @@ Deno.test("file_validator and preview go on with the file that a writer has fini
       deepStrictEqual([drawn.picture, drawn.rows], [`${data}/good.png`, [0, 1, 2]]);
     });
     await t.step(
-      "a file through links within the data root: the picture is beside it",
+      "a file through links within the data root: the picture is beside it, of the same user",
       async () => {
         const outcome = await request("today/linked.h5", 3);
         strictEqual(outcome.status, "request_success", JSON.stringify(outcome.services));
         const { valid } = reportSchema.parse(last(outcome, NAMES.file_validator).message);
         strictEqual(valid, true);
-        ok(Deno.lstatSync(`${folder}/disk/runs/linked.png`).isFile);
+        const [picture, file] = ["png", "h5"]
+          .map((suffix) => Deno.lstatSync(`${folder}/disk/runs/linked.${suffix}`));
+        ok(picture?.isFile);
+        deepStrictEqual([picture.uid, picture.gid, picture.mode], [
+          file?.uid,
+          file?.gid,
+          file?.mode,
+        ]);
       },
     );
     await t.step("a preview that the store refused can be asked for again", async () => {

@@ -3,8 +3,10 @@
  *
  * @module
  */
+import { dirname } from "node:path";
 import { ArrayFile, type ImageFileReader, readImageFile } from "../hdf5/mod.ts";
 import { checkNxmx, saysNxmx } from "../nexus/mod.ts";
+import { File, OsError } from "../os/mod.ts";
 import { describeImageIds, type ImageIdReport } from "./image_ids.ts";
 import type { PIXEL_CHECKS } from "./pixel_checks.ts";
 import { PixelCollector, type PixelStatistics } from "./pixel_statistics.ts";
@@ -109,6 +111,7 @@ export async function checkFile(
     ...idProblems(ids),
     ...statusProblems(statuses),
     ...nexus.problems,
+    ...ownerProblems(path),
   );
   return {
     file: path,
@@ -288,6 +291,28 @@ function idProblems(
       ? [warning(`${missing} image ids are missing, the first from ${gaps[0]?.[0]} on.`)]
       : []),
   ];
+}
+
+/** Root's file in somebody else's folder is hardly wanted: its user may read it at most. */
+function ownerProblems(path: string): FileProblem[] {
+  const user = ownerOf(`${dirname(path)}/.`);
+  if (ownerOf(path) !== 0 || user === 0 || user === undefined) return [];
+  return [{
+    level: "warning",
+    message: `The file belongs to root, its folder to user ${user}: set writer_user_id, or run ` +
+      "std_h5_writer as another user.",
+  }];
+}
+
+/** User id; undefined of what may not be opened, such as a folder that we may not list. */
+function ownerOf(path: string): number | undefined {
+  try {
+    using file = File.open(path);
+    return file.owner().uid;
+  } catch (error) {
+    if (error instanceof OsError) return undefined;
+    throw error;
+  }
 }
 
 function statusProblems(statuses: FileReport["statuses"]): FileProblem[] {

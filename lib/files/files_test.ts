@@ -61,6 +61,24 @@ async function problems(path: string, options: FileCheckOptions = {}): Promise<s
   return report.problems.map(({ level, message }) => `${level}: ${message}`);
 }
 
+Deno.test({
+  name: "checkFile() warns of a file of root in another user's folder",
+  ignore: Deno.uid() !== 0,
+  async fn(): Promise<void> {
+    using folder = new TestFolder();
+    write(folder.file(), [[10, 1], [12, 1], [14, 1], [16, 1]]);
+    assert.deepEqual(await problems(folder.file()), []);
+    Deno.chownSync(folder.path, 65_534, 65_534);
+    const [problem, ...others] = await problems(folder.file());
+    assert.match(
+      String(problem),
+      /^warning: The file belongs to root, its folder to user 65534: set/,
+    );
+    Deno.chownSync(folder.file(), 65_534, 65_534);
+    assert.deepEqual([others, await problems(folder.file())], [[], []]);
+  },
+});
+
 Deno.test("checkFile() finds a whole file good, and tells of its images", async () => {
   using folder = new TestFolder();
   write(folder.file(), [[10, 1], [12, 1], [14, 1], [16, 1]]);

@@ -12,6 +12,7 @@ import {
   findAcquisition,
   writtenFileSchema,
 } from "../../lib/files/mod.ts";
+import { File } from "../../lib/os/mod.ts";
 import { PREVIEW_FORMATS, previewFile } from "../../lib/preview/mod.ts";
 import {
   defaultServiceSetup,
@@ -22,7 +23,7 @@ import {
   UsageError,
 } from "../../lib/service/mod.ts";
 import { openStore, resolveStore } from "../../lib/store/mod.ts";
-import { DataRoots } from "../../lib/writer/data_roots.ts";
+import { writePicture } from "./picture_file.ts";
 
 const service = await defaultServiceSetup({
   name: "preview",
@@ -52,6 +53,10 @@ const service = await defaultServiceSetup({
         parseInteger(16, 4096),
       ),
 });
+/** So many warnings of pictures that are not their file's owner's, each once. */
+const MOST_TOLD = 100;
+const told = new Set<string>();
+
 const { options, logger } = service;
 const { dataRoot: roots, images = 5, side: longestSide = 512, format = "gif" } = options;
 const found = resolveStore({ address: options.store, env: readEnv });
@@ -99,7 +104,7 @@ async function draw(
   const logId = await find();
   if (store !== undefined && logId !== undefined) await store.setPreview(logId, gif.bytes);
   // Last: what fails before can be asked for again, and no picture is in the way.
-  const picture = options.beside ? await writeBeside(outputFile, beside.bytes) : null;
+  const picture = options.beside ? await writeBeside(outputFile, path, beside.bytes) : null;
   const { rows, range, bytes: { byteLength: bytes } } = gif;
   if (store !== undefined && logId !== undefined) {
     const report = { rows, range, bytes, picture };
@@ -109,11 +114,21 @@ async function draw(
   return { file: outputFile, rows, range, bytes, picture, log_id: logId ?? null };
 }
 
-/** Writes the picture where the file is, links in its path followed, which may not lead out of the roots. */
-async function writeBeside(outputFile: string, bytes: Uint8Array): Promise<string> {
+/**
+ * Writes the picture where the file is, links in its path followed, which may not lead out of the roots; it is of
+ * the same user, group and mode as the file itself.
+ */
+async function writeBeside(outputFile: string, file: string, bytes: Uint8Array): Promise<string> {
   const name = basename(outputFile).replace(/\.(h5|hdf5)$/, "") + `.${format}`;
   const folder = await Deno.realPath(dirname(outputFile));
-  const realRoots = await Promise.all(roots.map((root) => Deno.realPath(root)));
-  new DataRoots(realRoots).write(`${folder}/${name}`, bytes);
+  using image = File.open(file);
+  writePicture(`${folder}/${name}`, bytes, {
+    roots: await Promise.all(roots.map((root) => Deno.realPath(root))),
+    owner: image.owner(),
+    onWarning: (warning) => {
+      if (told.size < MOST_TOLD && !told.has(warning)) logger.warning(warning);
+      told.add(warning);
+    },
+  });
   return `${dirname(outputFile)}/${name}`;
 }

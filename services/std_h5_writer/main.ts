@@ -5,6 +5,7 @@
  */
 import { imageBytes, imageSlots, pixelType } from "../../lib/config/mod.ts";
 import { PIXEL_BYTES } from "../../lib/hdf5/pixel_type.ts"; // not the HDF5 library: only the writing thread loads it
+import { effectiveUserId } from "../../lib/os/mod.ts";
 import { writtenSuffix } from "../../lib/protocol/mod.ts";
 import {
   ipcFolder,
@@ -57,6 +58,7 @@ await runService({
     }
     const queues = makeTransformQueues(config.compression_threads);
     const format = { elementBytes: PIXEL_BYTES[pixelType(config)], imageBytes: imageBytes(config) };
+    const ownership = await fileOwnership(config, (warning) => logger.warning(warning));
     const init: WriterWorkerInit = {
       ...{ config, writerId, format, queues },
       suffix: options.suffix ?? writtenSuffix(config),
@@ -64,7 +66,7 @@ await runService({
       gid: await resolveGroup(config.shm_group),
       ipcFolder: ipcFolder(),
       dataRoots: options.dataRoot.map(absolute),
-      ownership: await fileOwnership(config, (warning) => logger.warning(warning)),
+      ownership,
       attributes: { config: JSON.stringify(config), software: `std-daq ${VERSION}` },
     };
     const worker = startWorker(WORKER, {
@@ -78,7 +80,8 @@ await runService({
       return startWorker(COMPRESSOR, { name: `compress-${i}`, init, counters: [] });
     });
     await Promise.all([worker, ...compressors].map(({ ready }) => ready));
-    onStats(() => worker.counters);
+    const filesUserId = ownership.user?.uid ?? effectiveUserId();
+    onStats(() => ({ ...worker.counters, files_user_id: filesUserId }));
     logger.info("waiting for orders", {
       writer_id: writerId,
       suffix: init.suffix,
