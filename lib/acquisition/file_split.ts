@@ -3,7 +3,8 @@
  *
  * Writer w of N takes images w, w + N, w + 2N, … of the run, as the original's writers do. With a
  * limit of K images per file it goes on in another file after each K of its images: its part p is
- * file number p × N + w, `{prefix}{number}.h5`. The prefix is the output file without its suffix; one
+ * file number p × N + w, `{prefix}{number}.h5`; the last part that there may be takes all further images.
+ * The prefix is the output file without its suffix; one
  * that ends in a digit gets a `_`, so that the parts of `run_1` are not taken for `run_10`, `run_11`.
  *
  * @module
@@ -29,6 +30,11 @@ export interface FilePart {
 
 /** Most files of one run: a reader of all images opens them all. */
 export const MAX_FILE_PARTS = 10_000;
+
+/** A writer's last part, counted from 0: it has no limit of images, so that none is lost for want of a file. */
+export function lastPart({ writers }: Pick<FileSplit, "writers">, most = MAX_FILE_PARTS): number {
+  return Math.max(0, Math.floor(most / writers) - 1);
+}
 
 /** Whether a run has files of its images beside the file that was asked for. */
 export function isSplit({ writers, imagesPerFile }: FileSplit): boolean {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { fileParts, isSplit, partCount, partPath, writerShare } from "./file_split.ts";
+import { fileParts, isSplit, lastPart, partCount, partPath, writerShare } from "./file_split.ts";
 
 Deno.test("partPath() puts the number behind the prefix, and a _ between two digits", () => {
   assert.equal(partPath("/data/run.h5", 0), "/data/run0.h5");
@@ -48,4 +48,10 @@ Deno.test("fileParts() puts every image of a run into exactly one file, in its w
       assert.equal(shares.reduce((sum, share) => sum + share, 0), nImages);
     },
   ));
+});
+
+Deno.test("lastPart() leaves every writer the same number of files, at least one", () => {
+  assert.equal(lastPart({ writers: 1 }), 9999);
+  assert.equal(lastPart({ writers: 3 }), 3332);
+  assert.equal(lastPart({ writers: 3 }, 2), 0);
 });

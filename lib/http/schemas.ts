@@ -43,7 +43,8 @@ export const writeRequestSchema = z.looseObject({
   }),
   images_per_file: z.int().min(1).optional().meta({
     description: "Ours: images of a file, after which its writer begins another one. " +
-      "The output file then shows them all, at most 10 000. Default: no limit.",
+      "The output file then shows them all, at most 10 000: in a run until stopped, the last ones " +
+      "take all further images. Default: no limit.",
     example: 1000,
   }),
   compression: z.enum(["none", "bitshuffle-lz4"]).optional().meta({

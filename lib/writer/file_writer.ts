@@ -5,6 +5,7 @@
  */
 import { type Accounting, accountingDifference } from "../accounting/mod.ts";
 import { creditOf } from "../acquisition/credit.ts";
+import { MAX_FILE_PARTS } from "../acquisition/file_split.ts";
 import {
   REASON_FILE_OPEN,
   REASON_NO_FILE,
@@ -100,6 +101,8 @@ export interface FileWriterOptions {
    * drivers that want answers to each image.
    */
   onWorking?(working: boolean): void;
+  /** Told, once a run, what its user should know and the run goes on with. */
+  onWarning?(message: string): void;
 }
 
 /** What became of images that were to be written. */
@@ -545,6 +548,11 @@ export class FileWriter implements Disposable {
     Object.assign(run, NOTHING);
     run.firstOfFile = undefined;
     run.ids = run.ids.next();
+    if (!run.files.isLast) return;
+    this.#options.onWarning?.(
+      `${run.files.path} takes all further images of its writer: a run has at most ` +
+        `${MAX_FILE_PARTS} files. Ask for more images per file.`,
+    );
   }
 
   /**

@@ -6,6 +6,7 @@
 import { basename } from "node:path";
 import {
   firstFileParts,
+  lastPart,
   MAX_FILE_PARTS,
   partCount,
   partPath,
@@ -46,6 +47,8 @@ export interface RunFilesOptions {
   fileCounters: readonly string[];
   /** Counters that tell of the whole run; the master file has only these. */
   runCounters: readonly string[];
+  /** Most files of the run, in all; default as many as a master file is to show. */
+  mostFiles?: number;
 }
 
 /** A file was removed while it was written. */
@@ -96,18 +99,6 @@ export interface CloseRunOptions {
   masterTexts?: LastOfFile["texts"] | undefined;
 }
 
-/** A run has more files than a master file can show. */
-export class TooManyFilesError extends Error {
-  override name = "TooManyFilesError";
-
-  constructor(path: string) {
-    super(
-      `${path} would be file number ${MAX_FILE_PARTS}, counted from 0, and a run has at most so many. ` +
-        "Ask for more images per file.",
-    );
-  }
-}
-
 /** How a run is spread. */
 type Split = NonNullable<CreateFileAction["split"]>;
 
@@ -146,6 +137,8 @@ export class RunFiles {
   #isRemoved = false;
   /** Files that the master file shows, whether they are there or not. */
   #filesShown = 0;
+  /** The last one that there may be, counted from 0. */
+  readonly #lastPart: number;
 
   /**
    * Creates the first file, and the master file. They have their names then, unless they may take the place
@@ -156,8 +149,9 @@ export class RunFiles {
    */
   constructor(options: RunFilesOptions) {
     this.#options = options;
-    const { action, newFile: { overwrite = false } } = options;
+    const { action, newFile: { overwrite = false }, mostFiles = MAX_FILE_PARTS } = options;
     const { split, writerId } = action;
+    this.#lastPart = split === undefined ? 0 : lastPart(split, mostFiles);
     if (split !== undefined && (writerId < 0 || writerId >= split.writers)) {
       throw new RangeError(`There is no writer ${writerId} of ${split.writers}, from 0.`);
     }
@@ -237,7 +231,13 @@ export class RunFiles {
    */
   get imagesLeft(): number {
     const { imagesPerFile = 0 } = this.#options.action.split ?? {};
-    return imagesPerFile > 0 ? imagesPerFile - this.#current.writer.rows : Infinity;
+    const isLimited = imagesPerFile > 0 && !this.isLast;
+    return isLimited ? imagesPerFile - this.#current.writer.rows : Infinity;
+  }
+
+  /** Whether no further file may follow: this one takes all images to come, however many. */
+  get isLast(): boolean {
+    return this.#earlierFiles === this.#lastPart;
   }
 
   /**
@@ -245,7 +245,6 @@ export class RunFiles {
    *
    * @param last What the full one is closed with.
    * @throws {OsError} EEXIST, ENOSPC, …; the full one stays open then.
-   * @throws {TooManyFilesError} If the run has all files that it may have.
    */
   beginNext(last: LastOfRunFile): void {
     using next = this.#createPart(this.#earlierFiles + 1);
@@ -358,7 +357,7 @@ export class RunFiles {
     const share = nImages === 0
       ? Infinity
       : writerShare(nImages, writers, writerId) - (part === 0 ? 0 : part * limit);
-    const expected = Math.min(limit, share);
+    const expected = part === this.#lastPart ? share : Math.min(limit, share);
     const place: Record<string, AttributeValue> = split === undefined ? {} : {
       file_number: BigInt(number),
       first_image: BigInt((part === 0 ? 0 : part * limit * writers) + writerId),
@@ -366,7 +365,6 @@ export class RunFiles {
       master_file: basename(split.outputFile),
     };
     const path = part === 0 ? action.path : partPath(split?.outputFile ?? action.path, number);
-    if (number >= MAX_FILE_PARTS) throw new TooManyFilesError(path);
     return this.#create(path, (file) =>
       ImageFile.create(file, {
         ...{ ...common, ...this.#layout(path) },
@@ -395,9 +393,13 @@ export class RunFiles {
     const { nImages, split } = this.#options.action;
     if (split === undefined) return 0;
     const isEndless = nImages === 0 && split.imagesPerFile > 0;
-    return isEndless
-      ? Math.min(MAX_FILE_PARTS, FIRST_ROUNDS * split.writers)
-      : partCount(nImages, split);
+    const files = isEndless ? FIRST_ROUNDS * split.writers : partCount(nImages, split);
+    return Math.min(this.#mostFiles(split), files);
+  }
+
+  /** Files that the run may have: whole rounds. */
+  #mostFiles({ writers }: Split): number {
+    return (this.#lastPart + 1) * writers;
   }
 
   /**
@@ -408,9 +410,9 @@ export class RunFiles {
     const { split, nImages } = this.#options.action;
     // All are shown from the start if it is known how many there will be.
     if (split === undefined || nImages > 0) return;
-    const needed = Math.min(MAX_FILE_PARTS, (round + 1) * split.writers);
+    const needed = (round + 1) * split.writers;
     if (needed <= this.#filesShown) return;
-    const shown = Math.min(MAX_FILE_PARTS, Math.max(needed, 2 * this.#filesShown));
+    const shown = Math.min(this.#mostFiles(split), Math.max(needed, 2 * this.#filesShown));
     this.#master?.writer.extend(masterParts(shown, split));
     this.#filesShown = shown;
   }

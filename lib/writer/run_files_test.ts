@@ -11,7 +11,7 @@ import { smallConfig } from "../nexus/_testing.ts";
 import { addressOf, File, NewFile } from "../os/mod.ts";
 import type { CreateFileAction } from "../protocol/mod.ts";
 import { DataRoots } from "./data_roots.ts";
-import { RunFiles, TooManyFilesError } from "./run_files.ts";
+import { RunFiles } from "./run_files.ts";
 
 const CONFIG = smallConfig();
 const [HEIGHT, WIDTH] = imageShape(CONFIG);
@@ -25,6 +25,8 @@ interface Making {
   /** Writers that share the run, of which this is the first; default 1. */
   writers?: number;
   nImages?: number;
+  /** Most files of the run. */
+  mostFiles?: number;
   runId?: bigint;
   format?: "std-daq" | "nexus" | "both";
   overwrite?: boolean;
@@ -55,6 +57,7 @@ function makeFiles(making: Making): RunFiles {
     layout,
     fileCounters: ["images_written"],
     runCounters: ["images_good"],
+    ...(making.mostFiles !== undefined && { mostFiles: making.mostFiles }),
   });
 }
 
@@ -276,7 +279,28 @@ Deno.test("a master file shows no more files than the run has, where that is kno
   assert.deepEqual(parts, ["run0.h5", "run1.h5", "run2.h5"]);
 });
 
-Deno.test("a run ends where a master file can show no more files, with what to do", () => {
-  const { message } = new TooManyFilesError("/data/run10000.h5");
-  assert.match(message, /^\/data\/run10000\.h5 would be file number 10000.*more images per file/);
+Deno.test("a run that has all files it may have goes on in the last one, all images shown", () => {
+  for (const nImages of [0, 11]) {
+    using folder = new TestFolder();
+    // 4 files of 2 writers are 2 rounds: whoever comes to 5 files has one of them in vain.
+    const files = makeFiles({
+      folder: folder.path,
+      imagesPerFile: 2,
+      writers: 2,
+      nImages,
+      mostFiles: 5,
+    });
+    append(files, 1, 2);
+    assert.equal(files.isLast, false);
+    append(files, 3, 4);
+    assert.equal(files.isLast, true);
+    files.close({ counters: COUNTERS, fileAttributes: {} });
+    assert.deepEqual(names(folder.path), ["run.h5", "run0.h5", "run2.h5"]);
+    assert.deepEqual(look(folder.file("run2.h5")).ids, [3, 4, 5, 6]);
+    using master = readImageFile(folder.file("run.h5"));
+    const ids = [...master.imageIds()].slice(0, master.shape[0]).map(Number);
+    // Every second place is the other writer's.
+    assert.deepEqual(ids.filter((id) => id > 0), [1, 2, 3, 4, 5, 6]);
+    assert.deepEqual(readRunOfFile(folder.file("run.h5"))!.parts.at(-1), "run3.h5");
+  }
 });

@@ -125,6 +125,7 @@ runDataWorker<WriterWorkerInit>((init, control) => {
       attributes: init.attributes,
       clock: () => Date.now() / 1000,
       onWorking: (working) => answers.tellWorking(working),
+      onWarning: (message) => control.log("warning", message),
     }),
   );
   const actions = stack.use(new Socket("PULL", { receiveHighWaterMark: 50_000 }));
