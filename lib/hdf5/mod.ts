@@ -44,7 +44,7 @@
  *
  * @module
  */
-export { File, type OpenOptions } from "../os/mod.ts";
+export { File, type FileOwner, type OpenOptions } from "../os/mod.ts";
 export * from "./array_file.ts";
 export * from "./compression.ts";
 export * from "./file_tree.ts";
