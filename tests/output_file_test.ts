@@ -183,6 +183,8 @@ Deno.test("files are written as writer_user_id, or not at all", async () => {
   assert.deepEqual(imageIds(await readWithH5py(path)), [0, 1]);
   assert.equal(Deno.statSync(path).uid, uid);
   assert.equal(Deno.statSync(pipeline.path("made")).uid, uid);
+  await pipeline.stop("std_h5_writer");
+  assert.equal(pipeline.stats("std_h5_writer")?.["files_user_id"], uid);
 });
 
 Deno.test("a request's user_id: files are that user's if the config allows it, or are not made", async () => {

@@ -268,6 +268,26 @@ Deno.test("a run without a known end begins files as it needs them, all of them 
   assert.equal(names(folder.path).length, 1 + count);
 });
 
+Deno.test("a run removes what a killed writer left in its folder, once", () => {
+  using folder = new TestFolder();
+  const leave = (): string => {
+    const { file } = NewFile.beneath(folder.path, "left.h5", 0o644);
+    file.close(); // the lock goes, as with its process
+    const left = [...Deno.readDirSync(folder.path)].find(({ name }) => name.endsWith(".part"));
+    const path = folder.file(left!.name);
+    Deno.utimeSync(path, 1e9, 1e9);
+    return path;
+  };
+  const first = leave();
+  const files = makeFiles({ folder: folder.path, imagesPerFile: 1 });
+  assert.ok(!File.isThere(first));
+  // A folder may have many files: it is not listed for each.
+  const second = leave();
+  append(files, 1, 2);
+  assert.ok(File.isThere(second));
+  files.close({ counters: COUNTERS, fileAttributes: {} });
+});
+
 Deno.test("a master file shows no more files than the run has, where that is known", () => {
   using folder = new TestFolder();
   // 5 images of two writers, 2 a file: the first one has 3 in two files, the other one a file.
