@@ -143,18 +143,19 @@ export function appendTestImages(
 }
 
 /**
- * Appends test images `from` to `to` − 1, or the first of them, whose bytes are written together; returns how
- * many.
+ * Appends test images `from` to `to` − 1 in steps, or the first of them, whose bytes are written together;
+ * returns how many.
  */
 export function appendTestImagesTogether(
-  images: ImageFile,
+  images: Pick<ImageFile, "writeImages" | "addImage">,
   options: ImageFileOptions,
   from: number,
   to: number,
+  step = 1,
 ): number {
   const keep: Uint8Array[] = [];
-  const all = Array.from({ length: to - from }, (_, i) => {
-    return testImageToAppend(from + i, options, keep);
+  const all = Array.from({ length: Math.ceil((to - from) / step) }, (_, i) => {
+    return testImageToAppend(from + i * step, options, keep);
   });
   const written = images.writeImages(all);
   keep.length = 0; // not before
