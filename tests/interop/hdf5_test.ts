@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { addressOf, File } from "../../lib/os/mod.ts";
 import { ImageFile, type ImageFileOptions, MasterFile, readImageFile } from "../../lib/hdf5/mod.ts";
-import { compressed } from "../../lib/hdf5/_testing.ts";
+import { appendTestImages, compressed } from "../../lib/hdf5/_testing.ts";
 import { imageUnits } from "../../lib/nexus/mod.ts";
 import { appendPatternImage } from "./h5_images.ts";
 
@@ -348,6 +348,39 @@ Deno.test({
       assert.ok(Deno.statSync(path("large")).size > 2 ** 32);
       const counts = verify(path("empty"), path("long"), path("large")).map((file) => file.images);
       assert.deepEqual(counts, [0, 20_000, 100]);
+    }),
+});
+
+Deno.test({
+  name:
+    "h5py reads compressed images beyond 4 GiB, with image_info, and a master file of two such files",
+  ignore: !hasH5py,
+  fn: () =>
+    withFolder((folder) => {
+      const master = `${folder}/run.h5`, compression = "bitshuffle-lz4", step = 2, images = 70;
+      const info = { missing_packets: "uint32", complete_ns: "uint64" } as const;
+      const parts = [0, 1].map((firstImage) => ({ file: `run${firstImage}.h5`, firstImage, step }));
+      const { detector, height, width, pixelType } = OPTIONS;
+      {
+        using file = File.open(master, { write: true, create: "exclusive" });
+        const shape = { detector, height, width, pixelType, info };
+        MasterFile.create(file, { ...shape, parts, attributes: {} }).close();
+      }
+      for (const { file: name, firstImage } of parts) {
+        using file = File.open(`${folder}/${name}`, { write: true, create: "exclusive" });
+        const attributes = { first_image: BigInt(firstImage), image_step: BigInt(step) };
+        const sparse = { alignBytes: 64 * 2 ** 20, preallocate: false };
+        const options = { ...OPTIONS, ...sparse, compression, info, attributes } as const;
+        const writer = ImageFile.create(file, options);
+        for (let id = firstImage; id < step * images; id += step) {
+          appendTestImages(writer, options, id, id + 1);
+        }
+        writer.close();
+        assert.ok(file.size() > 2 ** 32);
+      }
+      const counts = verify(...parts.map(({ file }) => `${folder}/${file}`), master)
+        .map((file) => file.images);
+      assert.deepEqual(counts, [images, images, step * images]);
     }),
 });
 
