@@ -1,11 +1,14 @@
 /** Several writers, several files, one master file. */
 import assert from "node:assert/strict";
+import { readImageFile } from "../lib/hdf5/mod.ts";
 import { simulateImage } from "../lib/simulate/mod.ts";
 import { parseConfig } from "../lib/config/mod.ts";
 import {
   DaqRun,
+  type H5File,
   imageIds,
   jungfrauConfig,
+  Pipeline,
   readWithH5py,
   sha256,
   TestDetector,
@@ -180,6 +183,128 @@ function writerPid(daq: DaqRun, writer: number): number {
   }).outputSync();
   const line = new RegExp(`^ *(\\d+) .*std_h5_writer/main\\.ts \\S+ ${writer} `, "m");
   return Number(line.exec(new TextDecoder().decode(stdout))?.[1] ?? assert.fail("no such writer"));
+}
+
+Deno.test("three writers, one of which is killed in mid-run: what is safe is said, and the next run is whole; and runs until stopped", async (t) => {
+  await using pipeline = await Pipeline.start(jungfrauConfig(1, { number_of_writers: 3 }), {
+    args: { writer_agent: ["--writer-timeout", "1"] },
+  });
+  using detector = new TestDetector(pipeline.config);
+  let next = 0;
+  const send = (images: number): void => {
+    detector.send(next, next + images - 1);
+    next += images;
+  };
+  const written = (images: number): Promise<unknown> =>
+    pipeline.status(
+      `${images} images on file`,
+      ({ acquisition }) => acquisition.stats.n_write_completed === images,
+    );
+  const files = (run: string): string[] =>
+    [...Deno.readDirSync(pipeline.dataRoot)].map(({ name }) => name)
+      .filter((name) => name.startsWith(run) || name.startsWith(".")).sort();
+
+  for (const [killed, service] of [[1, "std_h5_writer_1"], [0, "std_h5_writer"]] as const) {
+    await t.step(`writer ${killed} of 3 is killed`, async () => {
+      const run = { overwrite: true, images_per_file: 3 };
+      const { path } = await pipeline.write("killed.h5", 30, run);
+      const first = next;
+      send(12); // three files are full, and closed as the next ones are begun
+      await written(12);
+      await pipeline.kill(service);
+      send(3);
+
+      const { state, acquisition } = await pipeline.ended();
+      assert.equal(state, "UNKNOWN");
+      assert.equal(acquisition.state, "FAILED");
+      const said =
+        /^ERROR: (?:writer \d: )?no .*file writer.* at least (\d+) images are safe in .*killed\.h5, of (\d+) that were written.*Check that std_h5_writer runs/
+          .exec(acquisition.message);
+      assert.ok(said !== null, acquisition.message);
+      const [safe = NaN, known = NaN] = said.slice(1).map(Number);
+      assert.ok(safe >= 9 && known >= 12, acquisition.message);
+      const others = [3, 4, 5].filter((file) => file % 3 !== killed).map((n) => `killed${n}.h5`);
+      if (killed !== 0) others.push("killed.h5");
+      for (const file of others) {
+        await until(`the end of ${file}`, () => {
+          using reader = readImageFile(pipeline.path(file));
+          return reader.attributes()["outcome"] === acquisition.message;
+        });
+      }
+      const places = placesShown(await readWithH5py(path), detector, first);
+      assert.ok(places.length >= safe, `${places} are there, ${safe} were called safe`);
+      const lacking = Array.from({ length: 12 }, (_, i) => i).filter((i) => !places.includes(i));
+      assert.ok(lacking.every((place) => place >= 9 && place % 3 === killed), `${places}`);
+    });
+
+    await t.step(`writer ${killed} is started again, and the next run is complete`, async () => {
+      await pipeline.start(service);
+      const { path } = await pipeline.write("killed.h5", 12, { overwrite: true });
+      const first = next;
+      send(12);
+      await pipeline.finished();
+      assertImages(await readWithH5py(path), detector, first, 12);
+      assert.deepEqual(files("killed"), ["killed.h5", ...[0, 1, 2].map((n) => `killed${n}.h5`)]);
+    });
+  }
+
+  for (
+    const [compression, images_per_file, file_format, parts] of [
+      ["none", undefined, "std-daq", [5, 4, 4]],
+      ["none", 2, "std-daq", [2, 2, 2, 2, 2, 2, 1]],
+      ["bitshuffle-lz4", undefined, "std-daq", [5, 4, 4]],
+      ["bitshuffle-lz4", 2, "std-daq", [2, 2, 2, 2, 2, 2, 1]],
+      ["bitshuffle-lz4", 2, "nexus", [2, 2, 2, 2, 2, 2, 1]],
+    ] as const
+  ) {
+    const what = `${compression}, ${images_per_file ?? "all"} images per file, ${file_format}`;
+    await t.step(`a run until stopped (${what}) has each image once, in order`, async () => {
+      const name = `${compression}_${images_per_file}_${file_format}_`;
+      const { path } = await pipeline.write(`${name}.h5`, 0, {
+        ...{ compression, file_format },
+        ...(images_per_file && { images_per_file }),
+      });
+      const first = next;
+      send(13);
+      await written(13);
+      await pipeline.client.stop();
+      await pipeline.finished();
+      assertImages(await readWithH5py(path), detector, first, 13);
+      const own = parts.map((_, n) => `${name}${n}.h5`);
+      assert.deepEqual(files(name), [`${name}.h5`, ...own].sort());
+      parts.forEach((images, n) => {
+        using part = readImageFile(pipeline.path(own[n]!));
+        assert.equal(part.shape[0], images, own[n]);
+        const { size } = Deno.statSync(pipeline.path(own[n]!));
+        assert.equal(size < images * IMAGE_BYTES / 2, compression !== "none", `${size} bytes`);
+      });
+    });
+  }
+});
+
+/** Size of an image of one Jungfrau module. */
+const IMAGE_BYTES = 512 * 1024 * 2;
+const ZEROS = sha256(new Uint8Array(IMAGE_BYTES));
+
+/** The file has these images, whole and in order. */
+function assertImages(file: H5File, detector: TestDetector, first: number, images: number): void {
+  assert.deepEqual(
+    placesShown(file, detector, first),
+    Array.from({ length: images }, (_, place) => place),
+  );
+}
+
+/** Places of a run that have an image, the right one; the others are empty. */
+function placesShown(file: H5File, detector: TestDetector, first: number): number[] {
+  return file.data.sha256.flatMap((hash, place) => {
+    const [id, status] = file.metadata.records[place]!;
+    if (status === 0) {
+      assert.deepEqual([id, hash], [0, ZEROS]);
+      return [];
+    }
+    assert.deepEqual([id, status, hash], [first + place, 1, detector.sha256(first + place)]);
+    return [place];
+  });
 }
 
 async function simulate(daq: DaqRun, ...args: string[]): Promise<void> {

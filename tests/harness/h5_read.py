@@ -27,6 +27,8 @@ with h5py.File(sys.argv[1], "r") as file:
         )
     )
     group = next(iter(file.values()))
+    if "collection" in group:  # NeXus alone
+        group = next(iter(group["collection"].values()))
     data, metadata = group["data"], group["metadata"]
     # Images first: of a file that is being written, the records may be ahead, never behind.
     images = [hashlib.sha256(image.tobytes()).hexdigest() for image in data]

@@ -25,9 +25,14 @@ export const PIPELINE_SERVICES = [
   "writer_agent",
 ] as const satisfies readonly ServiceName[];
 
+/** File writers beside the first one, of a detector that has several. */
+const FURTHER_WRITERS = ["std_h5_writer_1", "std_h5_writer_2"] as const;
+type FurtherWriter = typeof FURTHER_WRITERS[number];
+
 /** One of them, or of those that are started where they are asked for. */
 export type PipelineService =
   | typeof PIPELINE_SERVICES[number]
+  | FurtherWriter
   | "std_data_compress"
   | "std_data_decompress";
 
@@ -37,7 +42,7 @@ export interface PipelineOptions {
   frameSlots?: number;
   /** Slots of the image ring; default 64. */
   imageSlots?: number;
-  /** Which services to start; default {@link PIPELINE_SERVICES}. */
+  /** Which services to start; default {@link PIPELINE_SERVICES}, with up to three file writers. */
   services?: readonly PipelineService[];
   /** Further arguments of single services. */
   args?: Partial<Record<PipelineService, readonly string[]>>;
@@ -92,7 +97,8 @@ export class Pipeline implements AsyncDisposable {
   static async start(json: ConfigJson, options: PipelineOptions = {}): Promise<Pipeline> {
     const pipeline = new Pipeline(json, options);
     try {
-      for (const service of options.services ?? PIPELINE_SERVICES) await pipeline.start(service);
+      const services = options.services ?? servicesOf(pipeline.config);
+      for (const service of services) await pipeline.start(service);
       return pipeline;
     } catch (error) {
       await pipeline.#end();
@@ -124,11 +130,12 @@ export class Pipeline implements AsyncDisposable {
 
   /** Starts a service (again). */
   spawn(name: PipelineService): TestProcess {
+    const service = isFurtherWriter(name) ? "std_h5_writer" : name;
     const { program, args } = programCall({
-      name,
-      main: new URL(`../../services/${name}/main.ts`, import.meta.url),
+      name: service,
+      main: new URL(`../../services/${service}/main.ts`, import.meta.url),
       args: this.#arguments(name),
-      permissions: this.#options.permissions?.(name) ?? permissionsFor(name, this.config, {
+      permissions: this.#options.permissions?.(name) ?? permissionsFor(service, this.config, {
         root: ROOT,
         configPath: this.configPath,
         dataRoots: [this.dataRoot],
@@ -257,14 +264,29 @@ export class Pipeline implements AsyncDisposable {
     const { frameSlots = 64, imageSlots = 64, args = {} } = this.#options;
     const frames = ["--frame-slots", String(frameSlots)];
     const images = ["--image-slots", String(imageSlots)];
+    const writer = [...images, "--data-root", this.dataRoot];
     const own: Record<PipelineService, readonly string[]> = {
       std_udp_recv: frames,
       std_assembler: [...frames, ...images],
       std_data_compress: images,
       std_data_decompress: images,
-      std_h5_writer: ["0", ...images, "--data-root", this.dataRoot],
+      std_h5_writer: ["0", ...writer],
+      std_h5_writer_1: ["1", ...writer],
+      std_h5_writer_2: ["2", ...writer],
       writer_agent: ["--port", String(this.apiPort), "--data-root", this.dataRoot],
     };
     return [this.configPath, ...own[name], ...(args[name] ?? [])];
   }
+}
+
+/** Services of a detector in the order of their start. */
+function servicesOf({ number_of_writers: writers }: DetectorConfig): PipelineService[] {
+  const further = FURTHER_WRITERS.slice(0, writers - 1);
+  return PIPELINE_SERVICES.flatMap((name) =>
+    name === "std_h5_writer" ? [name, ...further] : [name]
+  );
+}
+
+function isFurtherWriter(name: PipelineService): name is FurtherWriter {
+  return FURTHER_WRITERS.some((writer) => writer === name);
 }
