@@ -11,6 +11,7 @@ import {
   readWithH5py,
   sha256,
   simulate,
+  until,
 } from "./harness/mod.ts";
 
 Deno.test("images are compressed as the config says, or the request, on all threads it allows", async (t) => {
@@ -20,18 +21,28 @@ Deno.test("images are compressed as the config says, or the request, on all thre
   const { config } = pipeline;
   const sizes: number[] = [];
   for (
-    const [what, more] of [
-      ["as the config says", {}],
-      ["on one thread", { compression_threads: 1 }],
-      ["not at all", { compression: "none" }],
+    const [what, more, threads] of [
+      ["as the config says", {}, 2],
+      ["on one thread", { compression_threads: 1 }, 1],
+      ["not at all", { compression: "none" }, 0],
     ] as const
   ) {
     await t.step(what, async () => {
       const first = 1 + 40 * sizes.length;
       const { path } = await pipeline.write(`${sizes.length}.h5`, 40, more);
       const sending = ["--images", "40", "--rate", "60", "--start-id", String(first)];
+      // All at once: one thread alone would have the time for them one by one.
+      const writer = pipeline.service("std_h5_writer");
+      writer.kill("SIGSTOP");
       await simulate(pipeline, "--pattern", "ramp", ...sending);
+      await pipeline.images(first + 39);
+      const before = compressorTimes(writer.pid);
+      writer.kill("SIGCONT");
       const { acquisition } = await pipeline.finished();
+      const worked = compressorTimes(writer.pid).map((ns, i) => ns - before[i]!);
+      assert.equal(worked.length, 2);
+      const busy = worked.filter((ns) => ns > BUSY_NS);
+      assert.equal(busy.length, threads, `worked ${worked} ns`);
       assert.equal(acquisition.stats.n_write_completed, 40);
       const file = await readWithH5py(path);
       assertSimulated(file, config, first, 40);
@@ -75,18 +86,44 @@ Deno.test("daq run compresses into a ring of its own, if the config says so, and
   assertSimulated(master, parseConfig(json).config, imageIds(master)[0]!, 10);
   assert.equal(master.attributes["images_good"], "10");
   assert.ok(Deno.statSync(daq.path("run0.h5")).size < 512 * 1024 * 2 * 2, "five images in it");
+
+  // Until stopped, in several files of each writer.
+  const endless = daq.path("endless.h5");
+  await daq.client.writeAsync({ n_images: 0, output_file: endless, images_per_file: 2 });
+  await send(daq, "--start-id", "100");
+  await until(
+    "ten images on file",
+    async () => (await daq.client.status()).acquisition.stats.n_write_completed === 10,
+  );
+  await daq.client.stop();
+  assert.equal((await daq.client.status()).acquisition.message, "Completed.");
+  assertSimulated(await readWithH5py(endless), parseConfig(json).config, 100, 10);
 });
+
+/** A thread that looks for work now and then takes less, one that compresses ten images or more, more: ns. */
+const BUSY_NS = 2_000_000;
+
+/** CPU time of the threads of a file writer that compress, ns: those of its Workers but the first one. */
+function compressorTimes(pid: number): number[] {
+  const tasks = `/proc/${pid}/task`;
+  return [...Deno.readDirSync(tasks)].map(({ name }) => Number(name)).sort((a, b) => a - b)
+    .filter((id) => /^worker-(?!1$)/m.test(Deno.readTextFileSync(`${tasks}/${id}/comm`)))
+    .map((id) => Number(Deno.readTextFileSync(`${tasks}/${id}/schedstat`).split(" ")[0]));
+}
 
 /** Has ten images written, and sends them. */
 async function writeTen(daq: DaqRun, path: string, ...options: string[]): Promise<void> {
   const { code, err } = await daq.command("write", path, "-n", "10", ...options);
   assert.equal(code, 0, err);
-  const sent = await daq.command(
-    ...["simulate", daq.configPath, "--images", "10", "--rate", "50", "--pattern", "ramp"],
-  );
-  assert.equal(sent.code, 0, sent.err);
+  await send(daq);
   const { acquisition } = await daq.client.waitForEnd(await daq.client.status());
   assert.equal(acquisition.message, "Completed.");
+}
+
+async function send(daq: DaqRun, ...more: string[]): Promise<void> {
+  const options = ["--images", "10", "--rate", "50", "--pattern", "ramp", ...more];
+  const { code, err } = await daq.command("simulate", daq.configPath, ...options);
+  assert.equal(code, 0, err);
 }
 
 function assertSimulated(
@@ -97,7 +134,7 @@ function assertSimulated(
 ): void {
   assert.deepEqual(imageIds(file), Array.from({ length: images }, (_, i) => first + i));
   file.data.sha256.forEach((hash, i) => {
-    const simulation = { pattern: "ramp", images: first + images } as const;
+    const simulation = { pattern: "ramp", images, startId: first } as const;
     const { buffer } = simulateImage(config, simulation, BigInt(first + i));
     assert.equal(hash, sha256(new Uint8Array(buffer)), `image ${first + i}`);
   });
