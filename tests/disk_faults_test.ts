@@ -3,6 +3,7 @@
  * next run works.
  */
 import assert from "node:assert/strict";
+import type { WriteRequest } from "../lib/http/mod.ts";
 import type { FsyncPolicy } from "../lib/protocol/mod.ts";
 import {
   FaultyDisk,
@@ -148,6 +149,101 @@ Deno.test("a disk that fails ends the run with the reason; what was visible stay
     await pipeline.client.stop();
     await pipeline.finished();
     assert.equal(imageIds(await readWithH5py(path))[0], first);
+  });
+});
+
+Deno.test("a disk that fails several writers, compressed images, or the change to the next file ends the run with the reason, too", async (t) => {
+  using disk = new FaultyDisk();
+  const wrap = { std_h5_writer: disk.wrap, std_h5_writer_1: disk.wrap };
+  await using pipeline = await Pipeline.start(jungfrauConfig(1, { number_of_writers: 2 }), {
+    wrap,
+  });
+  using detector = new TestDetector(pipeline.config);
+  let next = 0;
+  const send = (images: number): number => {
+    detector.send(next, next + images - 1);
+    return next += images;
+  };
+  const faults: {
+    what: string;
+    request: Partial<WriteRequest>;
+    fail: () => void;
+    goOn: () => unknown;
+    says: RegExp;
+  }[] = [
+    {
+      what: "EIO in a compressed file",
+      request: { compression: "bitshuffle-lz4" },
+      fail: () => disk.fail("EIO", "pwrite"),
+      goOn: () => send(2),
+      says: /pwrite .*_\d\.h5 .*: EIO.*\(writer \d\)/,
+    },
+    {
+      what: "EIO as the next file gets its name",
+      request: { compression: "bitshuffle-lz4", images_per_file: 2 },
+      fail: () => disk.fail("EIO", "renameat2"),
+      goOn: () => send(2),
+      says: /renameat2 .*_[23]\.h5.*: EIO/,
+    },
+    {
+      what: "ENOSPC as the next file is made",
+      request: { images_per_file: 2 },
+      fail: () => disk.fail("ENOSPC", "pwrite", "fallocate"),
+      goOn: () => send(2),
+      says: /pwrite .*_[23]\.h5.*: ENOSPC/,
+    },
+    {
+      what: "EIO as a full file is forced to the disk",
+      request: { images_per_file: 2, fsync: "at_end" },
+      fail: () => disk.fail("EIO", "fdatasync"),
+      goOn: () => send(2),
+      says: /fdatasync .*_[01]\.h5.*: EIO/,
+    },
+    {
+      what: "EIO as all files are forced to the disk in the end",
+      request: { compression: "bitshuffle-lz4", images_per_file: 2, fsync: "at_end" },
+      fail: () => disk.fail("EIO", "fdatasync"),
+      goOn: () => pipeline.client.stop(),
+      says: /could not close .*fdatasync .*: EIO/,
+    },
+  ];
+  for (const { what, request, fail, goOn, says } of faults) {
+    await t.step(what, async () => {
+      const first = next;
+      const { path } = await pipeline.write(`${what.replaceAll(" ", "_")}_.h5`, 0, request);
+      send(4); // two files are full, if they are to have two
+      await pipeline.status(
+        "four images on file",
+        ({ acquisition }) => acquisition.stats.n_write_completed === 4,
+      );
+      // What no call can write any more cannot be made visible, either.
+      if (says.source.includes("pwrite")) {
+        await until("visible images", async () => imageIds(await readWithH5py(path)).length === 4);
+      }
+      fail();
+      await goOn();
+      const { acquisition } = await pipeline.ended();
+      disk.heal();
+      assert.equal(acquisition.state, "FAILED");
+      assert.match(acquisition.message, says);
+      await pipeline.status("ready", ({ state }) => state === "READY");
+      const file = await readWithH5py(path);
+      const ids = [0, 1, 2, 3].map((i) => first + i);
+      assert.deepEqual(imageIds(file).slice(0, 4), ids);
+      assert.deepEqual(file.data.sha256.slice(0, 4), ids.map((id) => detector.sha256(id)));
+      const names = [...Deno.readDirSync(pipeline.dataRoot)].map(({ name }) => name);
+      assert.deepEqual(names.filter((name) => name.startsWith(".")), [], "nothing is left over");
+    });
+  }
+  await t.step("and a run without failures after all of them", async () => {
+    const first = next;
+    const { path } = await pipeline.write("well.h5", 6, { images_per_file: 2, fsync: "at_end" });
+    send(6);
+    await pipeline.finished();
+    assert.deepEqual(
+      imageIds(await readWithH5py(path)),
+      Array.from({ length: 6 }, (_, i) => first + i),
+    );
   });
 });
 

@@ -4,20 +4,22 @@
  *
  * FAULTY_DISK names a file of three i32, shared with the test: an errno (0: none; -1: pwrite does only half
  * of what it is asked for, pwritev a part of it; -2: fdatasync takes two seconds), the calls that fail: 1 both of
- * them, 2 fallocate, 4 fdatasync, 8 ftruncate; and how many fdatasync of HDF5 files have ended well so far.
+ * them, 2 fallocate, 4 fdatasync, 8 ftruncate, 16 renameat2; and how many fdatasync of HDF5 files have ended well so far.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { PWRITE = 1, FALLOCATE = 2, FDATASYNC = 4, FTRUNCATE = 8 };
+enum { PWRITE = 1, FALLOCATE = 2, FDATASYNC = 4, FTRUNCATE = 8, RENAMEAT2 = 16 };
 
 static volatile int *control;
 
@@ -89,6 +91,20 @@ int fdatasync(int fd) {
 int ftruncate(int fd, off_t size) {
   FAIL_IF_TOLD(fd, FTRUNCATE);
   return REAL(ftruncate)(fd, size);
+}
+
+/* renameat2 among others, by its number: how an HDF5 file gets its name. */
+long syscall(long number, ...) {
+  long a[6];
+  va_list arguments;
+  va_start(arguments, number);
+  for (int i = 0; i < 6; i++) a[i] = va_arg(arguments, long);
+  va_end(arguments);
+  if (number == SYS_renameat2 && control && control[0] > 0 && control[1] & RENAMEAT2) {
+    errno = control[0];
+    return -1;
+  }
+  return REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
 /* Who asks for libc gets this library, in front of libc. */

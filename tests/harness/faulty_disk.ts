@@ -7,7 +7,7 @@ const SOURCE = new URL("faulty_disk.c", import.meta.url).pathname;
 const ERRNO = { EIO: Errno.EIO, ENOSPC: Errno.ENOSPC, EROFS: 30, EDQUOT: 122 } as const;
 
 /** System calls that can be made to fail. */
-const CALLS = { pwrite: 1, fallocate: 2, fdatasync: 4, ftruncate: 8 } as const;
+const CALLS = { pwrite: 1, fallocate: 2, fdatasync: 4, ftruncate: 8, renameat2: 16 } as const;
 
 /** A disk that fails on demand, for the HDF5 files of one process that is started with {@link wrap}. */
 export class FaultyDisk implements Disposable {
