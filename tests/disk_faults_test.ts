@@ -3,6 +3,7 @@
  * next run works.
  */
 import assert from "node:assert/strict";
+import { readImageFile } from "../lib/hdf5/mod.ts";
 import type { WriteRequest } from "../lib/http/mod.ts";
 import type { FsyncPolicy } from "../lib/protocol/mod.ts";
 import {
@@ -209,7 +210,8 @@ Deno.test("a disk that fails several writers, compressed images, or the change t
   ];
   for (const { what, request, fail, goOn, says } of faults) {
     await t.step(what, async () => {
-      const first = next;
+      const ids = [0, 1, 2, 3].map((i) => next + i);
+      const hashes = ids.map((id) => detector.sha256(id));
       const { path } = await pipeline.write(`${what.replaceAll(" ", "_")}_.h5`, 0, request);
       send(4); // two files are full, if they are to have two
       await pipeline.status(
@@ -218,7 +220,11 @@ Deno.test("a disk that fails several writers, compressed images, or the change t
       );
       // What no call can write any more cannot be made visible, either.
       if (says.source.includes("pwrite")) {
-        await until("visible images", async () => imageIds(await readWithH5py(path)).length === 4);
+        await until("visible images", () =>
+          [0, 1].every((writer) => {
+            using part = readImageFile(path.replace(".h5", `${writer}.h5`));
+            return part.shape[0] === 2;
+          }));
       }
       fail();
       await goOn();
@@ -228,9 +234,8 @@ Deno.test("a disk that fails several writers, compressed images, or the change t
       assert.match(acquisition.message, says);
       await pipeline.status("ready", ({ state }) => state === "READY");
       const file = await readWithH5py(path);
-      const ids = [0, 1, 2, 3].map((i) => first + i);
       assert.deepEqual(imageIds(file).slice(0, 4), ids);
-      assert.deepEqual(file.data.sha256.slice(0, 4), ids.map((id) => detector.sha256(id)));
+      assert.deepEqual(file.data.sha256.slice(0, 4), hashes);
       const names = [...Deno.readDirSync(pipeline.dataRoot)].map(({ name }) => name);
       assert.deepEqual(names.filter((name) => name.startsWith(".")), [], "nothing is left over");
     });
