@@ -8,7 +8,8 @@ import { Buffer } from "node:buffer";
 import { modulePlacements } from "../lib/assemble/mod.ts";
 import { detectorFor } from "../lib/detector/mod.ts";
 import { type DetectorConfig, imageBytes } from "../lib/config/mod.ts";
-import { simulateImage } from "../lib/simulate/mod.ts";
+import { createSimulation, simulateImage } from "../lib/simulate/mod.ts";
+import { sourceOf } from "../lib/simulate/simulation.ts";
 import {
   type Account,
   type ConfigJson,
@@ -216,6 +217,9 @@ function assertAttributes(
     images_written_incomplete: BigInt(imagesIncomplete),
     images_overwritten: 0n,
     images_missing: 0n,
+    first_image_id: 1n,
+    last_image_id: BigInt(images + 1),
+    file_images_missing: 0n,
     images_lost: 0n,
     images_failed: 0n,
     images_not_taken: 0n,
@@ -252,8 +256,9 @@ async function zeroedPackets(
   const packets = packetPlaces(config);
   const zeroed: Record<string, number> = {};
   const images = file.metadata.records.length;
+  const simulatedOf = simulatedPixels(config, images);
   file.metadata.records.forEach(([id], i) => {
-    const simulated = simulatedPixels(config, id, images);
+    const simulated = simulatedOf(id);
     const image = pixels.subarray(i * bytes, (i + 1) * bytes);
     for (const { bytesOfRow, rows } of packets) {
       const isSimulated = (at: number): boolean =>
@@ -286,9 +291,21 @@ function packetPlaces(config: DetectorConfig): { rows: number[]; bytesOfRow: num
   );
 }
 
-/** The image that the simulator sent: the clean one at the end is the first of its own run. */
-function simulatedPixels(config: DetectorConfig, id: number, images: number): Uint8Array {
-  const startId = id === images ? id : 1;
-  const options = { pattern: "ramp", images: images - 1, startId } as const;
-  return new Uint8Array(simulateImage(config, options, BigInt(id)).buffer);
+/**
+ * The images that the simulator sent, by id. They repeat themselves; the clean one at the end is the first of a run
+ * of its own.
+ */
+function simulatedPixels(config: DetectorConfig, images: number): (id: number) => Uint8Array {
+  const options = { pattern: "ramp", images: images - 1, startId: 1 } as const;
+  const simulation = createSimulation(config, options);
+  const sent = new Map<number, Uint8Array>();
+  return (id) => {
+    const frame = id === images ? 0 : id - 1;
+    const source = sourceOf(simulation, frame);
+    const known = sent.get(source);
+    if (known !== undefined) return known;
+    const pixels = new Uint8Array(simulateImage(config, options, BigInt(frame + 1)).buffer);
+    sent.set(source, pixels);
+    return pixels;
+  };
 }

@@ -10,10 +10,10 @@ import {
   sha256,
   simulatorReport,
   startSimulator,
-  TestCalibration,
   TestProcess,
   uniqueName,
 } from "./harness/mod.ts";
+import { TestCalibration } from "./harness/calibration.ts";
 
 const CONVERSION = { type: "int16", photonEnergyKev: 0.01 } as const;
 /** Slow: all images of the run are to stay in the ring, however long the loading takes. */

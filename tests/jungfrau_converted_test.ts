@@ -13,10 +13,10 @@ import {
   sha256,
   simulate,
   StreamListener,
-  TestCalibration,
   TestDetector,
   uniqueName,
 } from "./harness/mod.ts";
+import { TestCalibration } from "./harness/calibration.ts";
 
 /** A folder for calibrations; removed afterwards. */
 class Folder implements Disposable {

@@ -15,10 +15,10 @@ import {
   readPixels,
   readWithH5py,
   ringEntries,
-  TestCalibration,
   uniqueName,
   until,
 } from "./harness/mod.ts";
+import { TestCalibration } from "./harness/calibration.ts";
 
 const FRAMES = 24;
 const SETTLE = 3;

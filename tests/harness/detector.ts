@@ -1,6 +1,12 @@
 import type { DetectorConfig } from "../../lib/config/mod.ts";
 import { imageBytes } from "../../lib/config/mod.ts";
-import { createSimulation, KIND, PacketSender, simulateImage } from "../../lib/simulate/mod.ts";
+import {
+  createSimulation,
+  KIND,
+  PacketSender,
+  type RawPixels,
+  simulateImage,
+} from "../../lib/simulate/mod.ts";
 import { sha256 } from "./data.ts";
 
 /** Distinct images that are sent in turn. */
@@ -12,6 +18,7 @@ export class TestDetector implements Disposable {
   readonly #config: DetectorConfig;
   readonly #sender: PacketSender;
   readonly #packetsPerFrame: number;
+  readonly #digests = new Map<number, string>();
 
   constructor(config: DetectorConfig) {
     const simulation = createSimulation(config, OPTIONS);
@@ -40,14 +47,18 @@ export class TestDetector implements Disposable {
   }
 
   /** The pixels that are sent, as they lie in the image. */
-  raw(id: number): ArrayLike<number> {
+  raw(id: number): RawPixels {
     return simulateImage(this.#config, OPTIONS, BigInt(id % SOURCE_IMAGES));
   }
 
   /** SHA-256 of the pixels of an image. */
   sha256(id: number): string {
-    const image = simulateImage(this.#config, OPTIONS, BigInt(id % SOURCE_IMAGES));
-    return sha256(new Uint8Array(image.buffer, 0, imageBytes(this.#config)));
+    const source = id % SOURCE_IMAGES;
+    const known = this.#digests.get(source);
+    if (known !== undefined) return known;
+    const digest = sha256(new Uint8Array(this.raw(source).buffer, 0, imageBytes(this.#config)));
+    this.#digests.set(source, digest);
+    return digest;
   }
 
   [Symbol.dispose](): void {

@@ -1,11 +1,11 @@
 /**
- * What the end-to-end tests work with: real processes, real sockets, real files.
+ * What the end-to-end tests work with: real processes, real sockets, real files. Calibrations are apart, in
+ * `calibration.ts`: they load the HDF5 library, for which most tests need not wait.
  *
  * @module
  */
 export * from "./faulty_disk.ts";
 export * from "./certificates.ts";
-export * from "./calibration.ts";
 export * from "./configs.ts";
 export * from "./daq.ts";
 export * from "./data.ts";
