@@ -1,5 +1,6 @@
 /** A copy of the project for tests that change it, and pages whose blocks change it. */
 import assert from "node:assert/strict";
+import settings from "../deno.json" with { type: "json" };
 
 /** The project's folder, absolute, with a slash at its end. */
 export const ROOT: string = decodeURIComponent(new URL("../", import.meta.url).pathname);
@@ -22,6 +23,13 @@ export function blocksOf(page: string): Block[] {
     language: language!,
     lines: text!.split("\n"),
   }));
+}
+
+/** Arguments of the commands of a page that make services, in their order. */
+export function newServicesOf(page: string): string[][] {
+  return [...page.matchAll(/^\$ deno task new-service (.*)$/gm)].map(([, args]) =>
+    [...args!.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain!)
+  );
 }
 
 /** A copy of the project in a temporary folder, which goes when it is disposed of. */
@@ -72,6 +80,12 @@ export class ProjectCopy implements AsyncDisposable {
     const text = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
     assert.ok(success, `deno ${args.join(" ")} failed:\n${text}`);
     return text;
+  }
+
+  /** Runs the command of `deno task new-service` in it; returns what it printed. */
+  async newService(...args: string[]): Promise<string> {
+    const [, ...command] = settings.tasks["new-service"].split(" ");
+    return await this.deno(...command, ...args);
   }
 
   /** The text of a file. */

@@ -1,11 +1,8 @@
 import assert from "node:assert/strict";
 import settings from "../deno.json" with { type: "json" };
-import { ProjectCopy, ROOT } from "./_project_copy.ts";
+import { ProjectCopy } from "./_project_copy.ts";
 import { newService, parseCommandLine } from "./new_service.ts";
 import { KINDS, type ServiceKind } from "./new_service_files.ts";
-
-/** The command of the task, in a copy. */
-const [, ...TASK] = settings.tasks["new-service"].split(" ");
 
 /** What a service of each kind is started with, as its README has it. */
 const ARGUMENTS: Record<ServiceKind, string> = {
@@ -19,8 +16,7 @@ Deno.test("new-service writes services of each kind that pass the gate and their
   const before = await copy.read("deno.json");
   const names = KINDS.map((kind) => `my_${kind}`);
   for (const [i, kind] of KINDS.entries()) {
-    const printed = await copy.deno(
-      ...TASK,
+    const printed = await copy.newService(
       names[i]!,
       "--kind",
       kind,
@@ -42,18 +38,17 @@ Deno.test("new-service writes services of each kind that pass the gate and their
   }
   assert.deepEqual(after, JSON.parse(before), "nothing else has changed");
 
-  // The gate's steps. The type check is that of what the new files and deno.json are part of, and documentation
-  // that of `lib/` alone: for the rest they say of the copy what they say of the project.
+  // The gate's steps, on the new files and deno.json, documentation that of `lib/` alone: for the rest they say of
+  // the copy what they say of the project. Types are checked by added_types_test.ts.
   const { ok } = settings.tasks;
   const gate = ["deno fmt --check", "deno lint", "deno task lint:layers", "deno task check"];
   assert.equal(ok.command, [...gate, "deno task docs", "deno task test"].join(" && "));
   const folders = names.map((name) => `services/${name}`);
-  await copy.deno("fmt", "--check");
-  await copy.deno("lint");
+  await copy.deno("fmt", "--check", "deno.json", ...folders);
+  await copy.deno("lint", ...folders);
   await copy.deno("task", "lint:layers");
-  await copy.deno("check", ...folders, ...readersOfSettings());
   const general = ["scripts/links_test.ts", "scripts/tasks_test.ts"];
-  const tests = ["test", "-A", "--no-check", "--parallel"]; // types were checked
+  const tests = ["test", "-A", "--no-check", "--parallel"];
   const printed = await copy.deno(...tests, ...folders, ...general);
   assert.match(printed, /passed \| 0 failed/);
   // Of what is slow, the parts that look at all services.
@@ -62,15 +57,6 @@ Deno.test("new-service writes services of each kind that pass the gate and their
   const said = await copy.deno(...tests, "--filter", filter, ...parts);
   assert.match(said, /ok \| 4 passed \| 0 failed/);
 });
-
-/** Modules whose types follow from deno.json, of what `deno task check` looks at. */
-function readersOfSettings(): string[] {
-  const { stdout } = new Deno.Command("grep", {
-    args: ["-rl", "--include=*.ts", 'from ".*/deno.json"', "lib", "services", "scripts", "tests"],
-    cwd: ROOT,
-  }).outputSync();
-  return new TextDecoder().decode(stdout).trim().split("\n");
-}
 
 /** Summaries that end a string, a template, a comment or a paragraph, or are markup, where nobody takes care. */
 const SUMMARIES = [

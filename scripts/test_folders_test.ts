@@ -1,5 +1,5 @@
-import { deepStrictEqual } from "node:assert/strict";
-import { END_TO_END, UNITS } from "./test_folders.ts";
+import { deepStrictEqual, ok } from "node:assert/strict";
+import { END_TO_END, LONGEST, UNITS } from "./test_folders.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 const NOT_OURS = new Set(["node_modules", "dist"]);
@@ -16,4 +16,11 @@ Deno.test("every folder that holds tests is among those that are run", () => {
     isDirectory && !name.startsWith(".") && !NOT_OURS.has(name) && holdsTests(`${ROOT}${name}`)
   ).map(({ name }) => name);
   deepStrictEqual(folders.toSorted(), [...UNITS, ...END_TO_END].toSorted());
+});
+
+Deno.test("files that are begun first are there, in folders that are run", () => {
+  const folders = [...UNITS, ...END_TO_END];
+  for (const file of LONGEST) {
+    ok(Deno.statSync(ROOT + file).isFile && folders.includes(file.split("/")[0]!), file);
+  }
 });
