@@ -81,22 +81,29 @@ function modulePicture(config: DetectorConfig, value: (i: number) => number): Pi
   )
     .moduleLayout(config);
   const bands = rows / bandRows;
-  return Array.from({ length: rows + (bands - 1) * bandGapRows }, (_, down) => {
+  const height = rows + (bands - 1) * bandGapRows;
+  const width = chips * (runPixels + gapPixels) - gapPixels;
+  const picture = emptyPicture(height, width);
+  for (let down = 0; down < height; down++) {
     const band = Math.floor(down / (bandRows + bandGapRows));
     const row = down - band * bandGapRows;
-    return Array.from({ length: chips * (runPixels + gapPixels) - gapPixels }, (_, across) => {
-      const chip = Math.floor(across / (runPixels + gapPixels));
-      const column = across - chip * (runPixels + gapPixels);
-      const isGap = column >= runPixels || row >= (band + 1) * bandRows;
-      return isGap ? undefined : value((row * chips + chip) * runPixels + column);
-    });
-  });
+    if (row >= (band + 1) * bandRows) continue; // between two bands
+    const pixels = picture[down]!;
+    for (let i = 0; i < chips * runPixels; i++) {
+      pixels[i + Math.floor(i / runPixels) * gapPixels] = value(row * chips * runPixels + i);
+    }
+  }
+  return picture;
+}
+
+function emptyPicture(height: number, width: number): Picture {
+  return Array.from({ length: height }, () => Array(width).fill(undefined));
 }
 
 /** The image by the config's corners and rotations, pixel by pixel. */
 export function imagePicture(config: DetectorConfig, value = sent): Picture {
   const [height, width] = imageShape(config);
-  const image: Picture = Array.from({ length: height }, () => Array(width).fill(undefined));
+  const image = emptyPicture(height, width);
   for (let module = 0; module < config.n_modules; module++) {
     const [x0, y0, x1, y1] = config.module_positions[String(module)]!;
     let picture = modulePicture(config, (i) => value(module, i));
@@ -105,11 +112,12 @@ export function imagePicture(config: DetectorConfig, value = sent): Picture {
     const rotation = config.module_rotations[String(module)] ?? 0;
     for (let degrees = 0; degrees < rotation; degrees += 90) picture = turned(picture);
     const left = Math.min(x0, x1), top = Math.min(y0, y1);
-    picture.forEach((row, y) =>
-      row.forEach((pixel, x) => {
-        if (pixel !== undefined) image[top + y]![left + x] = pixel;
-      })
-    );
+    picture.forEach((row, y) => {
+      const pixels = image[top + y]!;
+      for (let x = 0; x < row.length; x++) {
+        if (row[x] !== undefined) pixels[left + x] = row[x];
+      }
+    });
   }
   return image;
 }
@@ -119,11 +127,12 @@ export function pixelsOfPicture(config: DetectorConfig, picture: Picture): Pixel
   const [height, width] = imageShape(config);
   const bytes = new Uint8Array(imageBytes(config)).fill(NEVER_WRITTEN);
   const image = pixelsOf(bytes, bytes.length / (height * width));
-  picture.forEach((row, y) =>
-    row.forEach((pixel, x) => {
+  picture.forEach((row, y) => {
+    for (let x = 0; x < width; x++) {
+      const pixel = row[x];
       if (pixel !== undefined) image[y * width + x] = pixel;
-    })
-  );
+    }
+  });
   return image;
 }
 
