@@ -22,10 +22,15 @@ export async function readWithH5py(path: string): Promise<H5File> {
   return await run(path);
 }
 
-/** All pixels of an image file, image after image, as h5py reads them; kept in `<path>.raw`. */
+/** An image file with all its pixels, image after image, as h5py reads them; kept in `<path>.raw`. */
+export async function readWithPixels(path: string): Promise<{ file: H5File; pixels: Uint8Array }> {
+  const file = await run(path, `${path}.raw`);
+  return { file, pixels: await Deno.readFile(`${path}.raw`) };
+}
+
+/** All pixels of an image file. */
 export async function readPixels(path: string): Promise<Uint8Array> {
-  await run(path, `${path}.raw`);
-  return await Deno.readFile(`${path}.raw`);
+  return (await readWithPixels(path)).pixels;
 }
 
 async function run(...args: string[]): Promise<H5File> {
