@@ -361,18 +361,8 @@ export class FileWriter implements Disposable {
     const closed = { path: split?.outputFile ?? path, runId, nImages, startTime };
     const isSplit = split !== undefined;
     this.#run = {
-      ...{
-        files,
-        format,
-        compresses,
-        together,
-        credit,
-        acknowledge,
-        fsync,
-        atStart,
-        closed,
-        isSplit,
-      },
+      ...{ files, format, compresses, together, credit, acknowledge },
+      ...{ fsync, atStart, closed, isSplit },
       ...NOTHING,
       earlier: NOTHING,
       ...{ firstOfRun: undefined, firstOfFile: undefined, last: undefined },
